@@ -1,0 +1,1 @@
+"""Recipes, steps, search, report and the command line."""

@@ -1,0 +1,1 @@
+"""One file for each subcommand: its arguments and what it does."""

@@ -1,0 +1,145 @@
+"""Records: one JSON line per finished candidate, appended and flushed to disk the moment it is finished."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from teachers.files import append_line
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class Facts(BaseModel):
+    """A frozen record; NaN and infinity are refused, because a number that was not measured is None with a reason."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Fidelity(Facts):
+    """Teacher-relative L2, multi-scale averaged, mean over images (docs/measuring.md)."""
+
+    images: Count
+    heat_l2: float
+    paf_l2: float
+    heat_rel_l2: float
+    joint_rel_l2: float
+    paf_rel_l2: float
+
+
+class ScaleLatency(Facts):
+    """Network time of one artefact at one image scale, batch 1."""
+
+    scale: float
+    input_h: Count
+    input_w: Count
+    median_ms: float
+    p90_ms: float
+    ratio: float
+    """Candidate time over teacher time, pair by pair, median; below 1 is faster. 1 for the teacher itself."""
+    ratio_lo: float
+    ratio_hi: float
+
+
+class Latency(Facts):
+    """Network time in one runtime at one thread count: per scale and summed over the scales."""
+
+    runtime: str
+    threads: Count
+    rounds: Count
+    disturbed: Count
+    """Laps that other load or page faults had disturbed and that were run again."""
+    kept_disturbed: Count
+    """Laps that stayed disturbed when the repeats ran out: above zero, read the times with care."""
+    total_ms: float
+    """Median over the rounds of the sum over the scales."""
+    ratio: float
+    ratio_lo: float
+    ratio_hi: float
+    scales: tuple[ScaleLatency, ...]
+
+
+class Memory(Facts):
+    """Resident memory of a fresh process that loads the artefact and runs it at the largest scale."""
+
+    runtime: str
+    threads: Count
+    input_h: Count
+    input_w: Count
+    peak_bytes: Count
+    before_load_bytes: Count
+    """The same process with interpreter and runtime imported, before the artefact is loaded."""
+
+
+class Measurement(Facts):
+    """What was measured on a candidate's artefact; what was not is None, and `missing` says why."""
+
+    params: Count | None = None
+    macs: Count | None = None
+    macs_input_hw: tuple[int, int] | None = None
+    size_bytes: Count | None = None
+    fidelity: Fidelity | None = None
+    latency: tuple[Latency, ...] = ()
+    """The first is the one that counts as an objective."""
+    memory: Memory | None = None
+    parity_max_abs: float | None = None
+    """Largest difference between the artefact's maps and the network's on real frames."""
+
+
+class Licence(Facts):
+    """The terms of the teacher's weights, which hold for every candidate made from them."""
+
+    name: str
+    source: str
+    note: str = ""
+
+
+class Record(Facts):
+    """One candidate: where it came from, what it measured, under which conditions, or the error that ended it."""
+
+    format: Literal[1] = 1
+    name: str
+    role: Literal["teacher", "candidate"]
+    key: str
+    """Hash of what was asked: teacher, steps, frames and measuring settings. Equal keys need no second run."""
+    id: str | None
+    """Hash of the candidate's content: spec and weights."""
+    parent: str | None
+    teacher: str
+    steps: tuple[dict[str, Any], ...]
+    stages: Count | None
+    backbone: str | None
+    measurement: Measurement
+    missing: dict[str, str]
+    """Column of candidates.csv -> why it is empty."""
+    conditions: dict[str, Any]
+    licence: Licence
+    error: str | None = None
+
+
+def append_record(path: Path, record: Record) -> None:
+    """Adds one line and flushes it to disk."""
+    append_line(path, json.dumps(record.model_dump(mode="json"), sort_keys=True))
+
+
+def read_records(path: Path) -> list[Record]:
+    """The records of a run, the newest for each name, in the order of their first appearance.
+
+    A line cut short by a kill is passed over: its candidate was not finished.
+    """
+    found: dict[str, Record] = {}
+    for record in _lines(path):
+        found[record.name] = record
+    return list(found.values())
+
+
+def _lines(path: Path) -> Iterator[Record]:
+    if not path.exists():
+        return
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            yield Record.model_validate_json(line)
+        except ValidationError:
+            continue

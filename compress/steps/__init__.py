@@ -1,0 +1,1 @@
+"""Steps: each takes a candidate and gives back a smaller one."""

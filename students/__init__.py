@@ -1,0 +1,1 @@
+"""Backbones and stage plans that a teacher can be swapped to."""
