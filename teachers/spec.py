@@ -113,7 +113,8 @@ class PoseNetSpec(Frozen):
                 found = getattr(layers[-1], "channels", None)
                 if found != expected:
                     raise ValueError(
-                        f"stage {number}: the {branch} head gives {found} channels, {self.skeleton.name} needs {expected}"
+                        f"stage {number}: the {branch} head gives {found} channels, "
+                        f"{self.skeleton.name} needs {expected}"
                     )
         return self
 

@@ -1,0 +1,45 @@
+"""Candidate: a network on its way to a phone, with where it came from."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Any
+
+from compress.records import Licence
+from teachers.posenet import PoseNet
+from teachers.spec import PoseNetSpec
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A network and its history. Steps never change one; they make the next."""
+
+    network: PoseNet
+    licence: Licence
+    id: str
+    """Hash of the content, spec and weights: the same network has the same id whichever way it was made."""
+    parent: str | None = None
+    steps: tuple[dict[str, Any], ...] = ()
+    """The steps so far, as their settings."""
+
+    @property
+    def spec(self) -> PoseNetSpec:
+        return self.network.spec
+
+    @staticmethod
+    def of(teacher: PoseNet, licence: Licence) -> "Candidate":
+        """The teacher itself as the first candidate of its line."""
+        return Candidate(teacher.eval(), licence, content_id(teacher))
+
+    def followed_by(self, step: dict[str, Any], network: PoseNet) -> "Candidate":
+        """The candidate that a step made from this one; the weights' licence goes with it."""
+        return replace(self, network=network.eval(), id=content_id(network), parent=self.id, steps=(*self.steps, step))
+
+
+def content_id(network: PoseNet) -> str:
+    """16 hexadecimal digits of the sha256 over the spec and every named tensor's shape, type and bytes."""
+    digest = hashlib.sha256(network.spec.digest().encode())
+    for name, tensor in sorted(network.state_dict().items()):
+        values = tensor.detach().cpu().contiguous().numpy()
+        digest.update(f"{name}{values.shape}{values.dtype}".encode())
+        digest.update(memoryview(values).cast("B"))
+    return digest.hexdigest()[:16]

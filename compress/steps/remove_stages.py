@@ -1,0 +1,38 @@
+"""remove_stages: keep the first stages with their trained weights, drop the rest (Jones; Cao et al. section 2.1).
+
+Every stage is trained against the same targets, so the output of stage t is already a usable answer.
+"""
+
+import copy
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from compress.steps.base import SettingError, Step
+from teachers.posenet import PoseNet
+from teachers.spec import PoseNetSpec
+
+if TYPE_CHECKING:
+    from compress.candidate import Candidate
+    from compress.workshop import Workshop
+
+
+class RemoveStages(Step):
+    """Keeps stages 1 to `keep`."""
+
+    step: Literal["remove_stages"] = "remove_stages"
+    keep: Annotated[int, Field(ge=1, description="How many stages stay; fewer is faster and further from the teacher.")]
+
+    def check(self, spec: PoseNetSpec) -> PoseNetSpec:
+        """The spec with its first `keep` stages."""
+        if self.keep > len(spec.stages):
+            raise SettingError("keep", f"must lie in 1..{len(spec.stages)}, the stages there are, got {self.keep}")
+        return spec.model_copy(update={"stages": spec.stages[: self.keep]})
+
+    def apply(self, candidate: "Candidate", workshop: "Workshop") -> "Candidate":
+        """A new network whose kept layers have equal weights and share none of the given one's memory."""
+        network = PoseNet(self.check(candidate.spec))
+        kept = network.state_dict().keys()
+        weights = {name: tensor for name, tensor in candidate.network.state_dict().items() if name in kept}
+        network.load_state_dict(copy.deepcopy(weights))
+        return candidate.followed_by(self.model_dump(mode="json"), network)
