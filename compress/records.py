@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from teachers.files import append_line
+from teachers.licence import Licence
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -86,14 +87,6 @@ class Measurement(Facts):
     memory: Memory | None = None
     parity_max_abs: float | None = None
     """Largest difference between the artefact's maps and the network's on real frames."""
-
-
-class Licence(Facts):
-    """The terms of the teacher's weights, which hold for every candidate made from them."""
-
-    name: str
-    source: str
-    note: str = ""
 
 
 class Record(Facts):
