@@ -1,0 +1,141 @@
+"""Recipe -> candidates on disk: the steps are applied, the network is exported, the artefact is proved equal to it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+
+from compress.candidate import Candidate, content_id
+from compress.export import cut_at_stage, export_all_stages, save_artefact
+from compress.journal import Journal, fact_key
+from compress.steps.base import Step
+from compress.workshop import Workshop
+from eval.runtimes import RUNTIMES
+from teachers.checkpoint import is_model, load_model, save_model
+from teachers.errors import UserError
+from teachers.files import replacing, write_text
+
+PARITY_LIMIT = 1e-4
+ARTEFACT = "model.onnx"
+
+
+class ParityError(RuntimeError):
+    """The artefact's maps are not those of the network it was made from."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """A candidate with its artefact on disk."""
+
+    name: str
+    candidate: Candidate
+    artefact: Path
+    stage: int | None
+    """The teacher's stage whose maps are this candidate's maps; None if it is not the teacher's first stages."""
+    parity_max_abs: float
+
+
+@dataclass(frozen=True)
+class Builder:
+    """What all candidates of a run are built from."""
+
+    teacher: Candidate
+    workshop: Workshop
+    folder: Path
+    """OUT/candidates"""
+    all_stages: Path
+    """Where the teacher's all-stages artefact lies, or will."""
+    journal: Journal
+    inputs: Sequence[NDArray[np.float32]]
+    """Real frames, (1, 3, H, W), on which artefact and network are compared."""
+
+    def build(self, name: str, steps: Sequence[Step], recipe_text: str) -> Built:
+        """The candidate, from its folder if an earlier call finished it there, else made now."""
+        settings = [step.model_dump(mode="json") for step in steps]
+        key = fact_key("built", 1, self.teacher.id, settings, self.workshop.seed)
+        return self._reload(name, settings, key) or self._make(name, steps, key, recipe_text)
+
+    def _reload(self, name: str, settings: list[dict[str, object]], key: str) -> Built | None:
+        folder = self.folder / name
+        facts = self.journal.facts(key)
+        if not facts or not is_model(folder) or not (folder / ARTEFACT).is_file():
+            return None
+        try:
+            network, licence = load_model(folder)
+        except UserError:
+            return None  # damaged since it was written: made again
+        if content_id(network) != facts[-1]["id"]:
+            return None
+        parent = facts[-1]["parent"]
+        candidate = Candidate(network, licence, facts[-1]["id"], parent, tuple(settings))
+        return Built(name, candidate, folder / ARTEFACT, self._stage_of(candidate), facts[-1]["parity_max_abs"])
+
+    def _make(self, name: str, steps: Sequence[Step], key: str, recipe_text: str) -> Built:
+        candidate = self.teacher
+        for step in steps:
+            candidate = step.apply(candidate, self.workshop)
+        folder = self.folder / name
+        stage = self._stage_of(candidate)
+        save_model(folder, candidate.network, candidate.licence)
+        write_text(folder / "recipe.yaml", recipe_text)
+        write_text(folder / "LICENCE.txt", _licence_text(candidate))
+        if stage is None:
+            model = cut_at_stage(export_all_stages(candidate.network), len(candidate.spec.stages))
+        else:
+            model = cut_at_stage(onnx.load_model(self.all_stages_file()), stage)
+        save_artefact(model, candidate.network, candidate.licence, folder / ARTEFACT)
+        try:
+            parity = largest_difference(candidate, folder / ARTEFACT, self.inputs)
+        except ParityError:
+            (folder / ARTEFACT).unlink()  # an artefact that is not its network is not kept
+            raise
+        fact = {"id": candidate.id, "parent": candidate.parent, "parity_max_abs": parity}
+        self.journal.add(key, fact)
+        return Built(name, candidate, folder / ARTEFACT, stage, parity)
+
+    def all_stages_file(self) -> Path:
+        """The teacher with the maps of every stage as outputs; exported once."""
+        if not self.all_stages.is_file():
+            model = export_all_stages(self.teacher.network)
+            with replacing(self.all_stages) as temporary:
+                onnx.save_model(model, temporary)
+        return self.all_stages
+
+    def _stage_of(self, candidate: Candidate) -> int | None:
+        """t if the candidate is the teacher's first t stages, weights included."""
+        whole, part = self.teacher.spec, candidate.spec
+        kept = len(part.stages)
+        if part != whole.model_copy(update={"stages": whole.stages[:kept]}):
+            return None
+        ours, theirs = candidate.network.state_dict(), self.teacher.network.state_dict()
+        return kept if all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items()) else None
+
+
+def largest_difference(candidate: Candidate, artefact: Path, inputs: Sequence[NDArray[np.float32]]) -> float:
+    """Largest absolute difference between the artefact's maps and the network's; ParityError above the limit."""
+    if not inputs:
+        raise ValueError("parity needs at least one input")
+    session = RUNTIMES["onnxruntime"].load(artefact, threads=1)
+    largest = 0.0
+    for image in inputs:
+        with torch.inference_mode():
+            expected = candidate.network(torch.from_numpy(image))
+        for name, ours, theirs in zip(("heatmaps", "pafs"), session.run(image), expected, strict=True):
+            apart = float(np.abs(ours - theirs.numpy()).max())
+            if not apart <= PARITY_LIMIT * max(1.0, float(theirs.abs().max())):  # NaN fails too
+                raise ParityError(f"{artefact.name}: {name} differ from the network's by {apart:.3g}")
+            largest = max(largest, apart)
+    return largest
+
+
+def _licence_text(candidate: Candidate) -> str:
+    licence = candidate.licence
+    return (
+        f"The weights in this folder come from: {licence.source or 'a source that was not stated'}\n"
+        f"Their terms: {licence.name}\n{licence.note}".rstrip()
+        + "\n"
+    )

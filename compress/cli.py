@@ -1,0 +1,55 @@
+"""The command line: one file in compress/commands for each subcommand, and what every error turns into."""
+
+import argparse
+import errno
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from types import ModuleType
+
+from teachers.errors import UserError
+
+# name -> (module under compress.commands, one line of help). A module is imported only when its command is called,
+# so that `compress check` does not wait for torch.
+_COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("run", "run a recipe; a second call goes on where the first stopped"),
+    "check": ("check", "list all mistakes of a recipe, without running it"),
+    "report": ("report", "draw the report of finished runs again, or of several in one"),
+    "teachers": ("teachers", "list the teachers and samples, or pull one"),
+}
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Parses and runs; returns the exit code and prints no traceback for a user's mistake."""
+    parser = argparse.ArgumentParser(
+        prog="compress", description="Finds the small human-pose networks worth shipping in place of a heavy one."
+    )
+    parser.add_argument("--version", action="version", version=f"compress {version('pose-compress')}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    chosen = next((word for word in arguments if not word.startswith("-")), None)
+    modules: dict[str, ModuleType] = {}
+    for name, (module, text) in _COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text)
+        if name == chosen:
+            modules[name] = importlib.import_module(f"compress.commands.{module}")
+            modules[name].add_arguments(command)
+    options = parser.parse_args(arguments)
+    try:
+        code: int = modules[options.command].call(options)
+    except UserError as error:
+        return _say(str(error), 2)
+    except KeyboardInterrupt:
+        return _say("stopped; the same command goes on from here", 130)
+    except BrokenPipeError:
+        return 1  # the reader of our output left
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        return _say(f"the disk is full ({error.filename}); free some room, then the same command goes on from here", 1)
+    return code
+
+
+def _say(text: str, code: int) -> int:
+    print(f"compress: {text}", file=sys.stderr)
+    return code

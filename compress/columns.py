@@ -1,0 +1,102 @@
+"""The columns of candidates.csv, in one place: what each is called, in which order, and where a record keeps it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from compress.records import Fidelity, Latency, Record
+
+Value = str | int | float | None
+Reader = Callable[[Record], Value]
+
+
+def steps_text(steps: tuple[dict[str, Any], ...]) -> str:
+    """`remove_stages(keep=3) > quantize(bits=8)`; empty for the teacher."""
+    return " > ".join(_step_text(step) for step in steps)
+
+
+def _step_text(step: dict[str, Any]) -> str:
+    settings = ", ".join(f"{name}={value}" for name, value in step.items() if name != "step")
+    return f"{step.get('step', '?')}({settings})"
+
+
+def _fidelity(read: Callable[[Fidelity], float]) -> Reader:
+    return lambda record: None if record.measurement.fidelity is None else read(record.measurement.fidelity)
+
+
+def _latency(read: Callable[[Latency], float]) -> Reader:
+    # The first latency of a record is the one that counts as an objective.
+    return lambda record: read(record.measurement.latency[0]) if record.measurement.latency else None
+
+
+def _peak(record: Record) -> Value:
+    memory = record.measurement.memory
+    return None if memory is None else memory.peak_bytes
+
+
+FIRST: Mapping[str, Reader] = {
+    "name": lambda record: record.name,
+    "steps": lambda record: steps_text(record.steps),
+    "stages": lambda record: record.stages,
+    "backbone": lambda record: record.backbone,
+    "params": lambda record: record.measurement.params,
+    "macs": lambda record: record.measurement.macs,
+    "size_bytes": lambda record: record.measurement.size_bytes,
+    "heat_l2": _fidelity(lambda fidelity: fidelity.heat_l2),
+    "paf_l2": _fidelity(lambda fidelity: fidelity.paf_l2),
+    "heat_rel_l2": _fidelity(lambda fidelity: fidelity.heat_rel_l2),
+    "joint_rel_l2": _fidelity(lambda fidelity: fidelity.joint_rel_l2),
+    "paf_rel_l2": _fidelity(lambda fidelity: fidelity.paf_rel_l2),
+    "latency_ms": _latency(lambda latency: latency.total_ms),
+    "latency_ratio": _latency(lambda latency: latency.ratio),
+    "latency_ratio_lo": _latency(lambda latency: latency.ratio_lo),
+    "latency_ratio_hi": _latency(lambda latency: latency.ratio_hi),
+    "peak_memory_bytes": _peak,
+}
+"""These stand before `on_front` and `note` and never change."""
+
+LATER: Mapping[str, Reader] = {}
+"""Later measurements stand after `note`, in this order: add `"column": reader` here and nowhere else."""
+
+READERS: Mapping[str, Reader] = {**FIRST, **LATER}
+"""Every column that one record alone can fill; any number among them may be an objective."""
+
+CANDIDATE_COLUMNS = (*FIRST, "on_front", "note", *LATER)
+
+TOGETHER = (
+    ("heat_l2", "paf_l2", "heat_rel_l2", "joint_rel_l2", "paf_rel_l2"),
+    ("latency_ms", "latency_ratio", "latency_ratio_lo", "latency_ratio_hi"),
+)
+"""Columns that one measurement fills: the reason why one of them is empty holds for its neighbours."""
+
+
+def number(record: Record, column: str) -> float | None:
+    """A numeric column of a record, None where it was not measured; KeyError for a column that does not exist."""
+    value = READERS[column](record)
+    if value is None:
+        return None
+    if isinstance(value, str):
+        raise TypeError(f"column {column} holds words, not numbers")
+    return float(value)
+
+
+def reasons(record: Record) -> dict[str, tuple[str, ...]]:
+    """Why columns are empty: reason -> columns. An error explains every column that has no reason of its own."""
+    told = dict(record.missing)
+    for columns in TOGETHER:
+        known = next((told[column] for column in columns if column in told), None)
+        if known is not None:
+            told |= {column: known for column in columns if column not in told and READERS[column](record) is None}
+    if record.error is None:
+        told |= {
+            column: "not measured, and the record does not say why"
+            for column, read in READERS.items()
+            if column not in told and read(record) is None
+        }
+    grouped: dict[str, tuple[str, ...]] = {}
+    for column, reason in sorted(told.items(), key=lambda item: _position(item[0])):
+        grouped[reason] = (*grouped.get(reason, ()), column)
+    return grouped
+
+
+def _position(column: str) -> tuple[int, str]:
+    return (CANDIDATE_COLUMNS.index(column) if column in CANDIDATE_COLUMNS else len(CANDIDATE_COLUMNS), column)

@@ -1,0 +1,41 @@
+"""compress report DIR... [--out DIR]"""
+
+import argparse
+from pathlib import Path
+
+from compress.recipe import load_recipe
+from compress.records import read_records
+from compress.report import write_report
+from compress.report_facts import RunFacts
+from compress.run_folder import RECIPE, RECORDS
+from teachers.errors import UserError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    parser.add_argument("runs", metavar="DIR", nargs="+", type=Path, help="folders that `compress run` left")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="where the report goes (needed for several runs)")
+
+
+def call(options: argparse.Namespace) -> int:
+    """Draws the report again from the records."""
+    if options.out is None and len(options.runs) > 1:
+        raise UserError("several runs in one report need --out DIR, so that no run's own report is replaced")
+    runs = [_facts(folder) for folder in options.runs]
+    out = options.out or options.runs[0]
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out}: is a file; --out needs a folder")
+    write_report(out, runs)
+    print(f"report: {out / 'report.html'}")
+    return 0
+
+
+def _facts(folder: Path) -> RunFacts:
+    if not (folder / RECIPE).is_file() or not (folder / RECORDS).is_file():
+        raise UserError(f"{folder}: holds no finished candidates; a run leaves {RECIPE} and {RECORDS}")
+    records = tuple(read_records(folder / RECORDS))
+    if not records:
+        raise UserError(f"{folder / RECORDS}: holds no finished candidate yet; run the recipe to its end")
+    recipe = load_recipe(folder / RECIPE)
+    name = folder.resolve().name
+    return RunFacts(name, records, recipe.to_yaml(), tuple(recipe.objectives))

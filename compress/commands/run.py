@@ -1,0 +1,58 @@
+"""compress run RECIPE [--out DIR] [--set PATH=VALUE]... [--fresh]"""
+
+import argparse
+import re
+import shlex
+from pathlib import Path
+
+from compress.progress import Reporter
+from compress.recipe import load_recipe
+from compress.run import RunCall, run
+from compress.summary import summary_table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    parser.add_argument(
+        "recipe", metavar="RECIPE", type=Path, help="a YAML recipe, for instance recipes/stage_prune.yaml"
+    )
+    parser.add_argument(
+        "--out", metavar="DIR", type=Path, help="where results go (default: runs/ and the recipe's name)"
+    )
+    parser.add_argument(
+        "--set",
+        metavar="PATH=VALUE",
+        action="append",
+        default=[],
+        help="change one place of the recipe, e.g. data.images=8",
+    )
+    parser.add_argument("--fresh", action="store_true", help="remove an earlier run's results from the folder first")
+
+
+def call(options: argparse.Namespace) -> int:
+    """Runs the recipe; 0 if every candidate was measured, 1 if one failed."""
+    recipe = load_recipe(options.recipe, options.set)
+    out = options.out or default_out(options.recipe, options.set)
+    reporter = Reporter()
+    result = run(RunCall(recipe, out, command_text(options, out), options.fresh), reporter)
+    print(summary_table(result.records, recipe.objectives))
+    for record in result.failed:
+        reporter.warn(f"{record.name} failed: {record.error}")
+    print(f"report: {out / 'report.html'}")
+    return 1 if result.failed else 0
+
+
+def default_out(recipe: Path, overrides: list[str]) -> Path:
+    """runs/NAME, and with --set runs/NAME-PATH-VALUE: another recipe never lands in the same folder by default."""
+    parts = [recipe.stem, *(re.sub(r"[^A-Za-z0-9.]+", "-", override).strip("-") for override in sorted(overrides))]
+    return Path("runs") / "-".join(parts)[:100]
+
+
+def command_text(options: argparse.Namespace, out: Path) -> str:
+    """What to type to get this run again."""
+    words = ["compress", "run", options.recipe.as_posix()]
+    for override in options.set:
+        words += ["--set", override]
+    if options.out:
+        words += ["--out", out.name]
+    return shlex.join(words)

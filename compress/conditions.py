@@ -1,0 +1,49 @@
+"""Under which conditions a run measures: the machine, the versions, what the process may use."""
+
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+_PACKAGES = ("pose-compress", "torch", "numpy", "onnx", "onnxruntime", "opencv-python-headless", "av")
+
+
+def environment() -> dict[str, Any]:
+    """Facts about machine and software, JSON-able; nothing here names a user, a host or a path."""
+    return {
+        "machine": machine(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "allocation": {name: os.environ[name] for name in ("GLIBC_TUNABLES", "MALLOC_ARENA_MAX") if name in os.environ},
+    }
+
+
+def machine() -> dict[str, Any]:
+    """The part that timings depend on; a run continued on another machine measures its times anew."""
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpu": _cpu_name(),
+        "cores": os.cpu_count(),
+        "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _cpu_name() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or "unknown"

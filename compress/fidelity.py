@@ -1,0 +1,103 @@
+"""How far every candidate's maps are from the teacher's, over the sampled frames, in one pass.
+
+Stage t of the teacher is the candidate with t stages, so the teacher's one pass with all stages out answers for all
+of them; a candidate that is not runs its own artefact on the same inputs.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from compress.build import Built
+from compress.export import stage_outputs
+from compress.journal import Journal, fact_key
+from compress.records import Fidelity
+from eval.frames import Frame, Sample
+from eval.maps import MapDifference, average_scales, difference, prepare
+from eval.runtimes import RUNTIMES, Session
+from teachers.posenet import Maps
+
+Track = Callable[[Iterable[Frame], str, int, int], Iterable[Frame]]
+
+
+@dataclass(frozen=True)
+class FidelityPlan:
+    """What one fidelity pass compares, and on what."""
+
+    teacher: Built
+    candidates: Sequence[Built]
+    all_stages: Path
+    sample: Sample
+    scales: tuple[float, ...]
+    threads: int
+
+    def key(self, candidate: Built) -> str:
+        """Under which the per-frame facts of a candidate are noted."""
+        return fact_key(
+            "fidelity", 1, self.teacher.candidate.id, candidate.candidate.id, self.scales, self.sample.digest
+        )
+
+
+def measure_fidelity(plan: FidelityPlan, journal: Journal, track: Track) -> dict[str, Fidelity]:
+    """The fidelity of each candidate by name; frames already in the journal are not run again."""
+    done = {built.name: len(journal.facts(plan.key(built))) for built in plan.candidates}
+    start = min(done.values(), default=0)
+    total = len(plan.sample.indices)
+    if start < total:
+        scorer = _Scorer(plan)
+        frames = track(plan.sample.frames(start), "fidelity to the teacher", total, start)
+        for index, frame in enumerate(frames, start=start):
+            waiting = [built for built in plan.candidates if done[built.name] <= index]
+            for built, apart in zip(waiting, scorer.score(frame, waiting), strict=True):
+                journal.add(plan.key(built), {"frame": frame.name, **asdict(apart)})
+    return {built.name: _mean(journal.facts(plan.key(built))) for built in plan.candidates}
+
+
+class _Scorer:
+    """Runs teacher and candidates on one frame after another."""
+
+    def __init__(self, plan: FidelityPlan) -> None:
+        self._plan = plan
+        runtime = RUNTIMES["onnxruntime"]
+        self._teacher: Session = runtime.load(plan.all_stages, plan.threads)
+        self._others = {
+            built.name: runtime.load(built.artefact, plan.threads) for built in plan.candidates if built.stage is None
+        }
+
+    def score(self, frame: Frame, candidates: Sequence[Built]) -> list[MapDifference]:
+        plan = self._plan
+        spec = plan.teacher.candidate.spec
+        inputs = [prepare(frame.image, scale, spec.stride) for scale in plan.scales]
+        last = len(spec.stages)
+        stages = sorted({last, *(built.stage for built in candidates if built.stage is not None)})
+        per_scale = [self._teacher_maps(image, stages) for image in inputs]
+        others = [built for built in candidates if built.stage is None]
+        for built in others:
+            for position, image in enumerate(inputs):
+                maps = torch.cat([torch.from_numpy(part) for part in self._others[built.name].run(image)], dim=1)
+                per_scale[position] = torch.cat((per_scale[position], maps), dim=1)
+        averaged = average_scales(per_scale, frame.image.shape[:2], plan.scales, spec.stride)
+        names: list[int | str] = [*stages, *(built.name for built in others)]
+        found = dict(zip(names, self._split(averaged), strict=True))
+        return [
+            difference(found[built.name if built.stage is None else built.stage], found[last]) for built in candidates
+        ]
+
+    def _teacher_maps(self, image: NDArray[np.float32], stages: Sequence[int]) -> Tensor:
+        names = [name for stage in stages for name in stage_outputs(stage)]
+        return torch.cat([torch.from_numpy(part) for part in self._teacher.outputs(image, names)], dim=1)
+
+    def _split(self, stacked: Tensor) -> list[Maps]:
+        skeleton = self._plan.teacher.candidate.spec.skeleton
+        heat, paf = skeleton.heatmap_channels, skeleton.paf_channels
+        return [Maps(part[:, :heat], part[:, heat:]) for part in torch.split(stacked, heat + paf, dim=1)]
+
+
+def _mean(facts: Sequence[dict[str, float]]) -> Fidelity:
+    names = [field.name for field in fields(MapDifference)]
+    return Fidelity(images=len(facts), **{name: float(np.mean([fact[name] for fact in facts])) for name in names})

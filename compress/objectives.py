@@ -1,0 +1,44 @@
+"""The columns of candidates.csv that a recipe may name as objectives, with the words that reports use for them."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+Part = Literal["fidelity", "latency", "memory"]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One column that can be minimised or maximised."""
+
+    name: str
+    """The column of candidates.csv."""
+    label: str
+    """As it reads within a sentence."""
+    unit: str
+    """Empty for a pure number."""
+    smaller_is_better: bool
+    part: Part | None = None
+    """The switch under `measure` that gives the column; None where it is always measured."""
+
+
+_TABLE = (
+    Objective("latency_ms", "network time over all scales", "ms", True, "latency"),
+    Objective("latency_ratio", "network time relative to the teacher", "", True, "latency"),
+    Objective("heat_l2", "L2 of the heatmaps", "", True, "fidelity"),
+    Objective("paf_l2", "L2 of the PAFs", "", True, "fidelity"),
+    Objective("heat_rel_l2", "relative L2 of the heatmaps with background", "", True, "fidelity"),
+    Objective("joint_rel_l2", "relative L2 of the joints", "", True, "fidelity"),
+    Objective("paf_rel_l2", "relative L2 of the PAFs", "", True, "fidelity"),
+    Objective("params", "parameters", "", True),
+    Objective("macs", "multiply-accumulates", "", True),
+    Objective("size_bytes", "size on disk", "bytes", True),
+    Objective("peak_memory_bytes", "peak resident memory", "bytes", True, "memory"),
+)
+
+OBJECTIVES: dict[str, Objective] = {objective.name: objective for objective in _TABLE}
+
+if TYPE_CHECKING:
+    ObjectiveName = str
+else:
+    # Built from the table, so that a new column is one line here and nothing elsewhere.
+    ObjectiveName = Literal[tuple(OBJECTIVES)]

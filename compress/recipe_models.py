@@ -1,0 +1,136 @@
+"""What a recipe is: frozen records that know nothing of files, lines or `each`. Unknown keys are refused."""
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, Discriminator, Field, GetCoreSchemaHandler, Tag
+from pydantic_core import CoreSchema, core_schema
+
+from compress.objectives import ObjectiveName
+from compress.steps import STEPS
+from compress.steps.base import Step
+from compress.yaml_source import dump_yaml
+from eval.runtimes import RUNTIMES
+from teachers.spec import Frozen
+
+MAX_CANDIDATES = 1000
+MAX_STEPS = 32
+TEACHER_ROW = "teacher"
+"""The name of the reference row of every table; no candidate may take it."""
+
+if TYPE_CHECKING:
+    RuntimeName = str
+else:
+    RuntimeName = Literal[tuple(RUNTIMES)]
+
+
+class _ByStepName:
+    """Chooses a step's class by its `step`, also while there is only one class, which `Union` cannot."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        choices = {kind.model_fields["step"].default: handler(kind) for kind in STEPS}
+        return core_schema.tagged_union_schema(choices, discriminator="step")
+
+
+AnyStep = Annotated[Step, _ByStepName()]
+
+
+def _file_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+        raise ValueError("must be 1 to 64 letters, digits, '.', '_' or '-', a letter or digit first")
+    if name.lower() == TEACHER_ROW:
+        raise ValueError("is kept for the teacher's own row")
+    return name
+
+
+class CandidatePlan(Frozen):
+    """The steps that make one candidate from the teacher."""
+
+    name: Annotated[
+        str,
+        AfterValidator(_file_name),
+        Field(description="Names the row and the folder. {keep} stands for the setting `keep` of the steps."),
+    ]
+    steps: Annotated[
+        tuple[AnyStep, ...],
+        Field(min_length=1, max_length=MAX_STEPS, description="Taken in order, beginning with the teacher."),
+    ]
+
+
+Text = Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+class Data(Frozen):
+    """The frames on which candidates are compared."""
+
+    source: Annotated[Text, Field(description="Image folder, video, COCO file or built-in sample (sports2d-demo).")]
+    images: Annotated[
+        int,
+        Field(ge=1, le=1_000_000, description="Frames drawn at random; more is slower, and the means are steadier."),
+    ] = 100
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1, description="Equal seeds draw equal frames; neither is better.")] = 0
+
+
+class LatencyPlan(Frozen):
+    """How network time is measured: batch 1, teacher and candidates in turn within each round."""
+
+    runtime: Annotated[RuntimeName, Field(description="What runs the artefact.")] = "onnxruntime"
+    threads: Annotated[
+        int, Field(ge=1, le=4096, description="More is faster, up to the cores there are; a phone has few.")
+    ] = 1
+    rounds: Annotated[int, Field(ge=3, le=1000, description="More is slower, and the intervals are narrower.")] = 12
+
+
+def _on_or_off(value: object) -> str:
+    return "off" if value is False else "on"
+
+
+class Measure(Frozen):
+    """What is measured. Parameters, MACs and size always are."""
+
+    fidelity: Annotated[bool, Field(description="Difference of the maps from the teacher's.")] = True
+    latency: Annotated[
+        Annotated[LatencyPlan, Tag("on")] | Annotated[Literal[False], Tag("off")],
+        Discriminator(_on_or_off),
+        Field(description="Network time; false leaves it out, which saves most of the time of a run."),
+    ] = LatencyPlan()
+    memory: Annotated[bool, Field(description="Peak resident memory of a fresh process that runs the artefact.")] = True
+
+
+Scale = Annotated[
+    float,
+    Field(gt=0, le=8, allow_inf_nan=False, description="Network input height over 368; time grows with its square."),
+]
+
+
+class Recipe(Frozen):
+    """A whole experiment, concrete: every candidate is written out and has a name."""
+
+    teacher: Annotated[
+        Text, Field(description="A known teacher, or a folder that holds spec.json and weights.safetensors.")
+    ]
+    data: Data
+    scales: Annotated[
+        tuple[Scale, ...],
+        Field(min_length=1, max_length=8, description="Maps are averaged over these; each costs a pass of its own."),
+    ] = (0.5, 1.0, 1.5, 2.0)
+    candidates: Annotated[
+        tuple[CandidatePlan, ...],
+        Field(min_length=1, max_length=MAX_CANDIDATES, description="What is made from the teacher and compared."),
+    ]
+    measure: Measure = Measure()
+    objectives: Annotated[
+        tuple[ObjectiveName, ...],
+        Field(min_length=1, description="Columns of the Pareto front. More of them leave more candidates on it."),
+    ] = ("latency_ms", "joint_rel_l2")
+
+    def to_yaml(self) -> str:
+        """The canonical text: every default and every candidate written out. It can be run alone."""
+        return dump_yaml(self.model_dump(mode="json"))
+
+    def only(self, name: str) -> "Recipe":
+        """The recipe of one candidate alone; KeyError if there is none of that name."""
+        found = tuple(plan for plan in self.candidates if plan.name == name)
+        if not found:
+            raise KeyError(name)
+        return self.model_copy(update={"candidates": found})

@@ -1,0 +1,79 @@
+"""Measurements -> records: pure assembly, so a continued run writes what an undisturbed one would have."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from compress.build import Built
+from compress.records import Fidelity, Latency, Measurement, Memory, Record
+from eval.size import count_macs, count_parameters, size_on_disk
+from teachers.licence import Licence
+
+_SWITCHED_OFF = "the recipe does not ask for it"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a record says whether or not its candidate could be made."""
+
+    name: str
+    role: Literal["teacher", "candidate"]
+    key: str
+    teacher: str
+    steps: tuple[dict[str, Any], ...]
+    conditions: Mapping[str, Any]
+    licence: Licence
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one run measured on all its candidates, by name; None for what the recipe does not ask for."""
+
+    macs_input_hw: tuple[int, int]
+    fidelity: Mapping[str, Fidelity] | None
+    latency: Mapping[str, Latency] | None
+    memory: Mapping[str, Memory] | None
+
+
+def finished_record(identity: Identity, built: Built, measured: Measured) -> Record:
+    """The record of a candidate whose measurements are complete."""
+    network, name = built.candidate.network, built.name
+    parts = {"heat_l2": measured.fidelity, "latency_ms": measured.latency, "peak_memory_bytes": measured.memory}
+    measurement = Measurement(
+        params=count_parameters(network),
+        macs=count_macs(network.spec, measured.macs_input_hw),
+        macs_input_hw=measured.macs_input_hw,
+        size_bytes=size_on_disk(built.artefact),
+        fidelity=None if measured.fidelity is None else measured.fidelity[name],
+        latency=() if measured.latency is None else (measured.latency[name],),
+        memory=None if measured.memory is None else measured.memory[name],
+        parity_max_abs=built.parity_max_abs,
+    )
+    return _record(
+        identity,
+        id=built.candidate.id,
+        parent=built.candidate.parent,
+        stages=len(network.spec.stages),
+        backbone=network.spec.backbone.name,
+        measurement=measurement,
+        missing={column: _SWITCHED_OFF for column, part in parts.items() if part is None},
+    )
+
+
+def failed_record(identity: Identity, error: str) -> Record:
+    """The record of a candidate that could not be made; nothing was measured, and the error says why."""
+    return _record(identity, measurement=Measurement(), missing={}, error=error)
+
+
+def _record(identity: Identity, **found: Any) -> Record:
+    blank: dict[str, Any] = {"id": None, "parent": None, "stages": None, "backbone": None}
+    return Record(
+        name=identity.name,
+        role=identity.role,
+        key=identity.key,
+        teacher=identity.teacher,
+        steps=identity.steps,
+        conditions=dict(identity.conditions),
+        licence=identity.licence,
+        **(blank | found),
+    )

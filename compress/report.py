@@ -1,0 +1,49 @@
+"""Writes the report of one or several runs: report.html, report.md, figures/*.png, and a single run's tables.
+
+Facts first, picture second: everything that is drawn or worded comes from `report_facts`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from compress.report_facts import ReportFacts, RunFacts, report_facts
+from compress.report_figures import pareto_png, scales_png
+from compress.report_html import page
+from compress.report_markdown import markdown
+from compress.report_sections import COMBINED_NAME, document, pareto_name, scales_name
+from compress.tables import write_tables
+from teachers.files import write_bytes, write_text
+
+
+def write_report(out: Path, runs: Sequence[RunFacts]) -> list[Path]:
+    """Writes the report into `out` and returns the files written. The same records give the same bytes.
+
+    One run gets its candidates.csv and latency.csv as well; several runs keep theirs, each in its own folder.
+    Raises ValueError if there is no run.
+    """
+    facts = report_facts(runs)
+    text = document(facts)
+    pictures = _pictures(facts)
+    html = page(text, pictures)
+    written = write_tables(out, runs[0].records, runs[0].objectives) if len(runs) == 1 else []
+    for name, png in pictures.items():
+        written.append(out / "figures" / f"{name}.png")
+        write_bytes(written[-1], png)
+    for name, content in (("report.md", markdown(text)), ("report.html", html)):
+        written.append(out / name)
+        write_text(written[-1], content)
+    return written
+
+
+def _pictures(facts: ReportFacts) -> dict[str, bytes]:
+    """PNG of each figure, by the name that the document calls it by."""
+    pictures: dict[str, bytes] = {}
+    if facts.combined is not None:
+        pictures[COMBINED_NAME] = pareto_png(facts.combined)
+    for index, run in enumerate(facts.runs):
+        if run.plot is not None:
+            pictures[pareto_name(index)] = pareto_png(run.plot)
+        if run.panels:
+            pictures[scales_name(index)] = scales_png(run.panels, columns=2)
+            pictures[f"{scales_name(index)}-narrow"] = scales_png(run.panels, columns=1)
+    return pictures

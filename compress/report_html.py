@@ -1,0 +1,121 @@
+"""Sets the report's document as one HTML file that needs nothing else: style, script and pictures are inside.
+
+Every text of a record goes through html.escape; nothing reaches the page any other way.
+"""
+
+import base64
+from collections.abc import Mapping
+from html import escape
+
+from compress.report_document import Block, Bullets, Code, Document, Paragraph, Picture, Row, Section, Table
+from compress.report_plotly import draw_call, plotly_script
+from compress.report_style import STYLE
+
+
+def page(document: Document, pictures: Mapping[str, bytes]) -> str:
+    """The whole page. `pictures` holds the PNG of each Picture by its name, and by its narrow name if it has one."""
+    sections = "\n".join(_section(number, section, pictures) for number, section in enumerate(document.sections, 1))
+    lead = "\n".join(f'<p class="lead">{escape(text)}</p>' for text in document.lead)
+    title = escape(document.title)
+    drawn = any(_is_interactive(block) for section in document.sections for block in section.blocks)
+    library = f"<script>{plotly_script()}</script>" if drawn else ""
+    # The library stands at the end, with the calls after it, so that the page can be read before it is loaded.
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{STYLE}</style>
+<noscript><style>.plot {{ display: none; }} .still {{ display: block; }}</style></noscript>
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+{lead}
+{_contents(document)}
+{sections}
+</main>
+{library}
+<script>{_calls(document)}</script>
+</body>
+</html>
+"""
+
+
+def _is_interactive(block: Block) -> bool:
+    return isinstance(block, Picture) and block.plot is not None
+
+
+def _calls(document: Document) -> str:
+    blocks = [block for section in document.sections for block in section.blocks]
+    return "\n".join(draw_call(_plot_id(b), b.plot) for b in blocks if isinstance(b, Picture) and b.plot is not None)
+
+
+def _plot_id(picture: Picture) -> str:
+    return f"plot-{picture.name}"
+
+
+def _contents(document: Document) -> str:
+    top = [(number, section) for number, section in enumerate(document.sections, 1) if section.level == 2]
+    links = "".join(f'<li><a href="#s{number}">{escape(section.title)}</a></li>' for number, section in top)
+    return f'<nav aria-label="Contents"><ul>{links}</ul></nav>'
+
+
+def _section(number: int, section: Section, pictures: Mapping[str, bytes]) -> str:
+    heading = f'<h{section.level} id="s{number}">{escape(section.title)}</h{section.level}>'
+    body = "\n".join(_block(block, pictures) for block in section.blocks)
+    return f'<section aria-labelledby="s{number}">\n{heading}\n{body}\n</section>'
+
+
+def _block(block: Block, pictures: Mapping[str, bytes]) -> str:
+    match block:
+        case Paragraph():
+            return f"<p>{escape(block.text)}</p>"
+        case Bullets():
+            items = "".join(f"<li><strong>{escape(name)}</strong>: {escape(text)}</li>" for name, text in block.items)
+            return f'<ul class="named">{items}</ul>'
+        case Table():
+            return _table(block)
+        case Picture():
+            return _picture(block, pictures)
+        case Code():
+            text = f"<pre><code>{escape(block.text)}</code></pre>"
+            return f"<details><summary>{escape(block.summary)}</summary>{text}</details>" if block.summary else text
+
+
+def _table(table: Table) -> str:
+    def kind(column: int) -> str:
+        names = [name for name, holds in (("words", column in table.words), ("key", column == table.key)) if holds]
+        return f' class="{" ".join(names)}"' if names else ""
+
+    def line(row: Row) -> str:
+        first = f'<th scope="row"{kind(0)}>{escape(row.cells[0])}</th>'
+        rest = "".join(f"<td{kind(column)}>{escape(cell)}</td>" for column, cell in enumerate(row.cells[1:], 1))
+        return f'<tr class="{row.kind}">{first}{rest}</tr>'
+
+    head = "".join(f'<th scope="col"{kind(column)}>{escape(cell)}</th>' for column, cell in enumerate(table.head))
+    caption = escape(table.caption)
+    # Focusable, so that a keyboard can scroll it.
+    return (
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{caption}"><table>'
+        f"<caption><span>{caption}</span></caption>"
+        f"<thead><tr>{head}</tr></thead>\n<tbody>{chr(10).join(line(row) for row in table.rows)}</tbody></table></div>"
+    )
+
+
+def _picture(picture: Picture, pictures: Mapping[str, bytes]) -> str:
+    image = f'<img src="{_data(pictures[picture.name])}" alt="{escape(picture.alt)}">'
+    if picture.narrow is not None:
+        narrow = _data(pictures[picture.narrow])
+        image = f'<picture><source media="(max-width: 640px)" srcset="{narrow}">{image}</picture>'
+    caption = f"<figcaption>{escape(picture.caption)}</figcaption>"
+    if picture.plot is None:
+        return f'<figure><div class="card">{image}</div>{caption}</figure>'
+    # The still picture takes the plot's place on paper and where scripts do not run.
+    plot = f'<div class="plot" id="{_plot_id(picture)}" role="img" aria-label="{escape(picture.alt)}"></div>'
+    return f'<figure><div class="card pareto">{plot}<div class="still">{image}</div></div>{caption}</figure>'
+
+
+def _data(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

@@ -1,0 +1,171 @@
+"""From facts to the document: which sections there are, in which order, and what each says."""
+
+from typing import Literal
+
+from compress.report_document import Block, Bullets, Code, Document, Paragraph, Picture, Row, Section, Table
+from compress.report_facts import CandidateFacts, PlotFacts, ReportFacts, RunView
+from compress.report_tables import compared, conditions, fidelity, sizes, times_per_scale, times_summed, timing_setups
+from compress.report_words import better, cost, counted, doubts, listed
+
+Level = Literal[2, 3]
+
+
+def document(facts: ReportFacts) -> Document:
+    """The whole report. Several runs get a section each and, with equal objectives, one plot together."""
+    if len(facts.runs) == 1:
+        run = facts.runs[0]
+        return Document(_title(run), _lead(run), tuple(_run_sections(run, 0, 2)))
+    sections: list[Section] = []
+    if facts.combined is not None:
+        sections.append(Section(2, "All runs together", (_combined(facts.combined),)))
+    for index, run in enumerate(facts.runs):
+        sections.append(Section(2, run.label, tuple(Paragraph(text) for text in (_title(run) + ".", *_lead(run)))))
+        sections.extend(_run_sections(run, index, 3))
+    labels = listed([run.label for run in facts.runs])
+    lead = f"{counted(len(facts.runs), 'run')}: {labels}. Every ratio is against the teacher of its own run."
+    if facts.combined is None:
+        lead += " There is no plot over all runs, because their objectives differ or nobody has values on both axes."
+    return Document(f"Comparison of {counted(len(facts.runs), 'run')}", (lead,), tuple(sections))
+
+
+def pareto_name(index: int) -> str:
+    """File name, without suffix, of a run's Pareto plot."""
+    return "pareto" if index == 0 else f"pareto-{index + 1}"
+
+
+def scales_name(index: int) -> str:
+    """File name, without suffix, of a run's plot of time per image scale."""
+    return "time_per_scale" if index == 0 else f"time_per_scale-{index + 1}"
+
+
+COMBINED_NAME = "pareto-all"
+
+
+def _title(run: RunView) -> str:
+    teacher = run.candidates[0].record.teacher if run.candidates else "an empty run"
+    return f"Smaller candidates for {teacher}"
+
+
+def _lead(run: RunView) -> tuple[str, ...]:
+    """What a reader in a hurry takes away."""
+    others = [candidate for candidate in run.candidates if not candidate.is_teacher]
+    failed = [candidate for candidate in others if candidate.record.error is not None]
+    on_front = [candidate for candidate in others if candidate.on_front]
+    first = f"{counted(len(others), 'candidate')} compared with the teacher{_sample(run)}: "
+    first += f"{len(on_front)} on the Pareto front, {len(failed)} failed.{_setting(run)}"
+    if run.teacher is None:
+        first += " The teacher itself has no record, so nothing here has a reference."
+    elif run.teacher.error is not None:
+        first += f" The teacher itself failed: {run.teacher.error}"
+    objectives = listed([f"{objective.label} ({better(objective)})" for objective in run.objectives])
+    second = (
+        f"A candidate is on the front if no other one is at least as good in every objective and better in one. "
+        f"The objectives of this run: {objectives}. "
+        f"Ratio means candidate time over teacher time: 0.50x is twice as fast. "
+        f"The number to look at for the difference is that of the joints."
+    )
+    return first, second
+
+
+def _sample(run: RunView) -> str:
+    found = [c.record.measurement.fidelity for c in run.candidates]
+    counts = {fidelity.images for fidelity in found if fidelity is not None}
+    source = next((" of " + " and ".join(t) for key, t in run.conditions.items() if key.endswith("source")), "")
+    return f" on {counted(max(counts), 'frame')}{source}" if counts else ""
+
+
+def _setting(run: RunView) -> str:
+    """Where the times come from, if any were taken."""
+    setups = timing_setups(run)
+    cpu = next((" on " + " and ".join(texts) for key, texts in run.conditions.items() if key.endswith("cpu")), "")
+    return f" Times are those of {listed(setups)}{cpu}, batch 1." if setups else ""
+
+
+def _run_sections(run: RunView, index: int, level: Level) -> list[Section]:
+    parts: list[tuple[str, list[Block]]] = [
+        ("Who is on the front, and what each costs", _front(run, index)),
+        ("Difference from the teacher", fidelity(run)),
+        ("Time per image scale", _scales(run, index)),
+        ("Time summed over the scales", times_summed(run)),
+        ("Size and memory", sizes(run)),
+        ("What failed, and what was not measured", _gaps(run)),
+        ("What was compared", [compared(run)]),
+        ("Machine and conditions", conditions(run)),
+        ("How to reproduce", _reproduce(run)),
+    ]
+    return [Section(level, title, tuple(blocks)) for title, blocks in parts]
+
+
+def _front(run: RunView, index: int) -> list[Block]:
+    on_front = [candidate for candidate in run.candidates if candidate.on_front]
+    behind = [c for c in run.candidates if not c.on_front and c.record.error is None]
+    blocks: list[Block] = []
+    if run.plot is None:
+        blocks.append(Paragraph("There is no Pareto plot: no candidate has values on both of its axes."))
+    else:
+        blocks.append(_pareto(run.plot, pareto_name(index)))
+    if on_front:
+        blocks += [Paragraph("On the front:"), _sentences(on_front)]
+    else:
+        blocks.append(Paragraph("Nobody is on the front, because nobody has a value for every objective."))
+    if behind:
+        blocks += [Paragraph("Not on the front:"), _sentences(behind)]
+    if not run.noise and len(on_front) > 1 and all(candidate.record.measurement.latency for candidate in on_front):
+        blocks.append(Paragraph("No two candidates lie within timing noise of each other."))
+    return blocks
+
+
+def _sentences(candidates: list[CandidateFacts]) -> Bullets:
+    return Bullets(tuple((c.record.name, " ".join((cost(c) + ".", doubts(c))).strip()) for c in candidates))
+
+
+def _pareto(plot: PlotFacts, name: str) -> Picture:
+    members = listed([point.name for point in plot.points if point.on_front])
+    alt = f"Pareto plot of {plot.x.label} against {plot.y.label}. On the front: {members}."
+    caption = "The star is the teacher, grey is not on the front, horizontal bars are 95% intervals."
+    if plot.left_out:
+        caption += f" Not drawn, for want of a value: {listed(plot.left_out)}."
+    return Picture(name, alt, caption, plot)
+
+
+def _combined(plot: PlotFacts) -> Picture:
+    picture = _pareto(plot, COMBINED_NAME)
+    caption = f"{picture.caption} Each shape is a run. Compare times only between runs on the same machine."
+    return Picture(picture.name, picture.alt, caption, plot)
+
+
+def _scales(run: RunView, index: int) -> list[Block]:
+    if not run.panels:
+        return [Paragraph("No times were measured.")]
+    name = scales_name(index)
+    alt = f"Bars: median network time of each candidate at {counted(len(run.panels), 'image scale')}."
+    caption = (
+        "Bars are medians, whiskers reach to the 90th percentile; the ratio to the teacher stands beside each bar."
+    )
+    return [Picture(name, alt, caption, narrow=f"{name}-narrow"), times_per_scale(run)]
+
+
+def _gaps(run: RunView) -> list[Block]:
+    failed = [(c.record.name, c.record.error) for c in run.candidates if c.record.error is not None]
+    blocks: list[Block] = []
+    if failed:
+        blocks += [Paragraph("Failed:"), Bullets(tuple(failed))]
+    else:
+        blocks.append(Paragraph("Nothing failed."))
+    by_reason: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for candidate in run.candidates:
+        for reason, columns in candidate.reasons.items():
+            by_reason.setdefault((reason, columns), []).append(candidate.record.name)
+    if not by_reason:
+        return [*blocks, Paragraph("Everything that was asked for was measured.")]
+    head = ("Columns", "Why they are empty", "For")
+    rows = tuple(Row((", ".join(columns), why, ", ".join(names))) for (why, columns), names in by_reason.items())
+    return [*blocks, Table("Not measured", head, rows, words=(0, 1, 2))]
+
+
+def _reproduce(run: RunView) -> list[Block]:
+    return [
+        Paragraph("The same frames, candidates and settings again, with the recipe below:"),
+        Code(run.command),
+        Code(run.recipe, "The recipe of this run"),
+    ]

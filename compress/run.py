@@ -1,0 +1,209 @@
+"""The straight line: recipe -> steps -> candidates -> artefacts -> measurements -> records -> report.
+
+Whatever is measured goes to the journal at once, and records are put together from it. So a killed run goes on where
+it stopped, and its tables are those of an undisturbed one.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from compress.build import Builder, Built, ParityError
+from compress.candidate import Candidate
+from compress.conditions import environment
+from compress.cost import CostPlan, latency_settings, measure_latency, measure_memory
+from compress.fidelity import FidelityPlan, measure_fidelity
+from compress.journal import Journal, fact_key
+from compress.progress import Reporter
+from compress.recipe import Recipe
+from compress.recipe_models import TEACHER_ROW, LatencyPlan
+from compress.recording import Identity, Measured, failed_record, finished_record
+from compress.records import Record, append_record, read_records
+from compress.report import write_report
+from compress.report_facts import RunFacts
+from compress.run_folder import CANDIDATES, JOURNAL, RECORDS, WORK, run_folder, write_environment
+from compress.steps.base import Step
+from compress.workshop import Workshop
+from eval.frames import Sample, draw_sample, open_source
+from eval.maps import BASE_HEIGHT, input_size, prepare
+from teachers.errors import UserError
+from teachers.known import load_teacher
+
+_PARITY_FRAMES = 2
+# What may go wrong with one candidate without ending the run of the others.
+_CANDIDATE_ERRORS = (UserError, ParityError, ValueError, RuntimeError, ArithmeticError, MemoryError)
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run left behind."""
+
+    out: Path
+    records: tuple[Record, ...]
+
+    @property
+    def failed(self) -> tuple[Record, ...]:
+        """The candidates that could not be made."""
+        return tuple(record for record in self.records if record.error is not None)
+
+
+@dataclass(frozen=True)
+class RunCall:
+    """One call: which recipe, into which folder, and what the user typed."""
+
+    recipe: Recipe
+    out: Path
+    command: str
+    fresh: bool = False
+
+
+def run(call: RunCall, reporter: Reporter) -> RunResult:
+    """Runs a recipe into a folder; what an earlier call finished there is kept.
+
+    Raises UserError if the teacher, the frames or the folder cannot be used; nothing already computed is lost.
+    """
+    with run_folder(call.out, call.recipe.to_yaml(), call.fresh):
+        prepared = _Prepared(call, reporter)
+        prepared.finish_candidates()
+        return prepared.report()
+
+
+class _Prepared:
+    """A run whose folder is claimed, whose teacher is loaded and whose frames are drawn."""
+
+    def __init__(self, call: RunCall, reporter: Reporter) -> None:
+        self._call, self._reporter = call, reporter
+        self._journal = Journal(call.out / JOURNAL)
+        recipe = call.recipe
+        with reporter.download(f"teacher {recipe.teacher}") as on_bytes:
+            network, licence = load_teacher(recipe.teacher, on_bytes)
+        self._teacher = Candidate.of(network, licence)
+        self._sample = self._draw()
+        self._image = next(iter(self._sample.frames())).image
+        self._conditions = self._describe()
+        self._plan: dict[str, Sequence[Step]] = {TEACHER_ROW: ()} | {c.name: c.steps for c in recipe.candidates}
+        write_environment(call.out, self._conditions)
+
+    def finish_candidates(self) -> None:
+        """Builds, measures and records whatever is not recorded yet."""
+        path = self._call.out / RECORDS
+        known = {record.name: record for record in read_records(path)}
+        identities = {name: self._identity(name) for name in self._plan}
+        finished = {
+            name
+            for name, identity in identities.items()
+            if name in known and known[name].key == identity.key and known[name].error is None
+        }
+        if len(finished) == len(identities):
+            self._reporter.say("every candidate was finished by an earlier call; the report is drawn again")
+            return
+        built, errors = self._build()
+        for name, error in errors.items():
+            append_record(path, failed_record(identities[name], error))
+        measured = self._measure(built)
+        for one in built:
+            if one.name not in finished:
+                append_record(path, finished_record(identities[one.name], one, measured))
+
+    def report(self) -> RunResult:
+        """Draws the report from the records."""
+        out, recipe = self._call.out, self._call.recipe
+        found = {record.name: record for record in read_records(out / RECORDS)}
+        records = tuple(found[name] for name in self._plan)
+        facts = RunFacts(out.resolve().name, records, recipe.to_yaml(), tuple(recipe.objectives), self._call.command)
+        write_report(out, [facts])
+        return RunResult(out, records)
+
+    def _draw(self) -> Sample:
+        data = self._call.recipe.data
+        source = open_source(data.source)
+        sample = self._reporter.wait(f"frames {data.source}", lambda: draw_sample(source, data.images, data.seed))
+        for one in sample.unreadable:
+            self._reporter.warn(f"{sample.source.name}: {one.name}: {one.reason}")
+        if len(sample.indices) < sample.asked:
+            self._reporter.warn(f"{sample.source.name}: {sample.asked} frames wanted, {len(sample.indices)} usable")
+        return sample
+
+    def _describe(self) -> dict[str, Any]:
+        recipe, sample = self._call.recipe, self._sample
+        return environment() | {
+            "source": sample.source.name,
+            "images": len(sample.indices),
+            "images_unreadable": [asdict(one) for one in sample.unreadable],
+            "frames_digest": sample.digest,
+            "seed": recipe.data.seed,
+            "scales": list(recipe.scales),
+            "base_height": BASE_HEIGHT,
+            "frame_hw": list(self._image.shape[:2]),
+            "teacher_id": self._teacher.id,
+        }
+
+    def _identity(self, name: str) -> Identity:
+        recipe = self._call.recipe
+        steps = tuple(step.model_dump(mode="json") for step in self._plan[name])
+        asked = [self._teacher.id, steps, self._sample.digest, recipe.scales, recipe.measure.model_dump(mode="json")]
+        return Identity(
+            name=name,
+            role="teacher" if name == TEACHER_ROW else "candidate",
+            key=fact_key("record", 1, *asked),
+            teacher=recipe.teacher,
+            steps=steps,
+            conditions=self._conditions,
+            licence=self._teacher.licence,
+        )
+
+    def _build(self) -> tuple[list[Built], dict[str, str]]:
+        builder = self._builder()
+        built: list[Built] = []
+        errors: dict[str, str] = {}
+        for name in self._reporter.track(self._plan, "candidates", len(self._plan)):
+            recipe = self._call.recipe if name == TEACHER_ROW else self._call.recipe.only(name)
+            try:
+                built.append(builder.build(name, self._plan[name], recipe.to_yaml()))
+            except _CANDIDATE_ERRORS as error:
+                if name == TEACHER_ROW:
+                    raise  # without the teacher there is nothing to compare with
+                errors[name] = f"{type(error).__name__}: {error}"
+        return built, errors
+
+    def _builder(self) -> Builder:
+        out, stride = self._call.out, self._teacher.spec.stride
+        frames = [frame for frame, _ in zip(self._sample.frames(), range(_PARITY_FRAMES), strict=False)]
+        return Builder(
+            teacher=self._teacher,
+            workshop=Workshop(seed=self._call.recipe.data.seed),
+            folder=out / CANDIDATES,
+            all_stages=out / WORK / f"all-stages-{self._teacher.id}.onnx",
+            journal=self._journal,
+            inputs=[prepare(frame.image, min(1.0, *self._call.recipe.scales), stride) for frame in frames],
+        )
+
+    def _measure(self, built: list[Built]) -> Measured:
+        recipe, stride, hw = self._call.recipe, self._teacher.spec.stride, self._image.shape[:2]
+        track, journal = self._reporter.track, self._journal
+        timing = recipe.measure.latency or LatencyPlan()
+        cost = CostPlan(
+            candidates=built,
+            image=self._image,
+            scales=recipe.scales,
+            stride=stride,
+            runtime=timing.runtime,
+            settings=latency_settings(timing),
+            seed=recipe.data.seed,
+        )
+        fidelity = memory = latency = None
+        if recipe.measure.fidelity:
+            all_stages = self._builder().all_stages_file()
+            plan = FidelityPlan(built[0], built, all_stages, self._sample, recipe.scales, _usable_cores())
+            fidelity = measure_fidelity(plan, journal, track)
+        if recipe.measure.memory:
+            memory = measure_memory(cost, journal, track)
+        if recipe.measure.latency:
+            latency = measure_latency(cost, journal, track)
+        return Measured(input_size(hw, 1.0, stride).padded_hw, fidelity, latency, memory)
+
+
+def _usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)

@@ -1,0 +1,155 @@
+"""Statistics of angle errors over frames, by the names that poseaudit gives them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eval.angles import Array
+
+Interval = tuple[float, float]
+
+FLOORED = ("bias", "mae", "median_abs_error", "p95_abs_error", "rmse", "big_error_rate", "gross_rate", "detection_rate")
+
+THEIL_SEN_PAIRS = 500_000
+
+STANDS_STILL_DEG = 1e-6
+"""A reference that varies less has no slope to speak of."""
+
+
+@dataclass(frozen=True)
+class AngleErrors:
+    """Candidate minus teacher, degrees, over the frames that the teacher could measure and the candidate has.
+
+    What the candidate lost lowers `detection_rate` and is in no other number. None is "not measured", see `reason`.
+    """
+
+    n: int
+    n_measurable: int
+    detection_rate: float | None = None
+    bias: float | None = None
+    loa: Interval | None = None
+    """2.5th and 97.5th percentile of the error: 95 % limits of agreement without a normal distribution."""
+    loa_normal: Interval | None = None
+    """Bias -+ 1.96 SD."""
+    mae: float | None = None
+    median_abs_error: float | None = None
+    p95_abs_error: float | None = None
+    rmse: float | None = None
+    big_error_rate: float | None = None
+    gross_rate: float | None = None
+    slope: float | None = None
+    """Least squares of candidate on teacher: below 1 the candidate flattens the movement."""
+    slope_theil_sen: float | None = None
+    intervals: Mapping[str, Interval] | None = None
+    """95 % cluster bootstrap by track; None with a single track, because its frames are not independent."""
+    floor: Mapping[str, float | None] | None = None
+    """`floor_*`: the same numbers of the teacher against itself on disturbed input, median over the disturbances."""
+    fidelity: float | None = None
+    """median_abs_error over floor_median_abs_error: below 1 the candidate is closer than the teacher's own noise."""
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Errors (n,) in degrees, the teacher's angle at each, the track each comes from, and how many were measurable."""
+
+    errors: Array
+    teacher: Array
+    tracks: NDArray[np.int64]
+    n_measurable: int
+
+
+@dataclass(frozen=True)
+class ErrorSettings:
+    """From where an error counts as big and as gross (a joint on another limb), and the bootstrap."""
+
+    big_error_deg: float = 5.0
+    gross_error_deg: float = 20.0
+    resamples: int = 1000
+    seed: int = 0
+
+
+DEFAULTS = ErrorSettings()
+
+
+def angle_errors(sample: Sample, settings: ErrorSettings = DEFAULTS) -> AngleErrors:
+    """All statistics of one measure; with nothing to compare they are None with a reason."""
+    errors, n, measurable = sample.errors, len(sample.errors), sample.n_measurable
+    if not measurable:
+        return AngleErrors(0, 0, reason="the teacher could not measure this angle on any frame")
+    if not n:
+        return AngleErrors(0, measurable, 0.0, reason="the candidate lost this angle on every frame")
+    size = np.abs(errors)
+    bias = float(errors.mean())
+    spread = 1.96 * float(errors.std(ddof=1)) if n > 1 else None
+    low, high = np.percentile(errors, [2.5, 97.5])
+    return AngleErrors(
+        n=n,
+        n_measurable=measurable,
+        detection_rate=n / measurable,
+        bias=bias,
+        loa=(float(low), float(high)),
+        loa_normal=None if spread is None else (bias - spread, bias + spread),
+        mae=float(size.mean()),
+        median_abs_error=float(np.median(size)),
+        p95_abs_error=float(np.percentile(size, 95)),
+        rmse=float(np.sqrt((errors**2).mean())),
+        big_error_rate=float((size >= settings.big_error_deg).mean()),
+        gross_rate=float((size >= settings.gross_error_deg).mean()),
+        slope=slope(sample.teacher, sample.teacher + errors),
+        slope_theil_sen=theil_sen(sample.teacher, sample.teacher + errors),
+        intervals=bootstrap(sample, settings),
+    )
+
+
+def slope(reference: Array, values: Array) -> float | None:
+    """Least-squares slope of values on reference; None below 3 readings or where the reference stands still."""
+    if len(reference) < 3 or np.ptp(reference) < STANDS_STILL_DEG:
+        return None
+    centred = reference - reference.mean()
+    return float(centred @ (values - values.mean()) / (centred @ centred))
+
+
+def theil_sen(reference: Array, values: Array) -> float | None:
+    """Median slope between pairs of readings, a seeded draw of the pairs above about 1,000 readings."""
+    n = len(reference)
+    if n < 3 or np.ptp(reference) < STANDS_STILL_DEG:
+        return None
+    if n * (n - 1) // 2 <= THEIL_SEN_PAIRS:
+        i, j = np.triu_indices(n, k=1)
+    else:
+        i, j = np.random.default_rng(0).integers(0, n, (2, THEIL_SEN_PAIRS))
+    step = reference[j] - reference[i]
+    return float(np.median((values[j] - values[i])[step != 0] / step[step != 0]))
+
+
+def bootstrap(sample: Sample, settings: ErrorSettings) -> dict[str, Interval] | None:
+    """95 % intervals from whole tracks drawn with replacement; None where there is one track only.
+
+    A resample counts every track's errors as often as it was drawn, so quantiles come from one sorted list.
+    """
+    _, labels = np.unique(sample.tracks, return_inverse=True)
+    clusters = int(labels.max()) + 1
+    if clusters < 2:
+        return None
+    rng = np.random.default_rng(settings.seed)
+    order = np.argsort(np.abs(sample.errors), kind="stable")
+    errors, labels = sample.errors[order], labels[order]
+    drawn: dict[str, list[float]] = {"bias": [], "median_abs_error": [], "p95_abs_error": [], "rmse": []}
+    for _ in range(settings.resamples):
+        counts = np.bincount(rng.integers(0, clusters, clusters), minlength=clusters)
+        weights = counts[labels]
+        reached = np.cumsum(weights)
+        total = reached[-1]
+        drawn["bias"].append(float(weights @ errors / total))
+        drawn["rmse"].append(float(np.sqrt(weights @ errors**2 / total)))
+        for name, share in (("median_abs_error", 0.5), ("p95_abs_error", 0.95)):
+            drawn[name].append(float(abs(errors[np.searchsorted(reached, share * total)])))
+    return {name: _interval(values) for name, values in drawn.items()}
+
+
+def _interval(values: Sequence[float]) -> Interval:
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)

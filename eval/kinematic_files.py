@@ -1,0 +1,164 @@
+"""Kinematics as files that others read: OpenSim .mot, .trc in pixels, one long CSV, and the content of kinematics.json.
+
+Readers tried: poseaudit's `load_mot`, Pose2Sim's and Sports2D's `read_trc` and `read_mot` layouts, trc-data-reader,
+pandas. Every file is written whole or not at all.
+"""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from eval.angles import Array
+from eval.kinematics import Kinematics, column_meaning
+from teachers.files import replacing, write_text
+from teachers.skeleton import Skeleton
+
+CSV_COLUMNS = ("person", "frame", "time_s", "measure", "value_deg", "velocity_deg_s", "confidence", "filled")
+
+
+def write_angles_mot(path: Path, kinematics: Kinematics, series: Literal["filtered", "raw"] = "filtered") -> None:
+    """Joint and segment angles in degrees, one row per frame; NaN where unknown."""
+    values = kinematics.filtered if series == "filtered" else kinematics.raw
+    what = "smoothed (see kinematics.json)" if series == "filtered" else "raw: neither filled nor filtered"
+    comments = (f"Angles in degrees, {what}.", *column_meaning(kinematics.facing.view))
+    _write_mot(path, kinematics, values, comments)
+
+
+def write_velocities_mot(path: Path, kinematics: Kinematics) -> None:
+    """Angular velocities in deg/s under the names of their angles, one row per frame; NaN where unknown."""
+    comments = (
+        "Angular velocities in deg/s: central difference of the smoothed angles on the true time stamps.",
+        *column_meaning(kinematics.facing.view),
+    )
+    _write_mot(path, kinematics, kinematics.velocity, comments)
+
+
+def _write_mot(path: Path, kinematics: Kinematics, values: Array, comments: Sequence[str]) -> None:
+    header = [
+        "Coordinates",
+        "version=1",
+        f"nRows={len(values)}",
+        f"nColumns={values.shape[1] + 1}",  # OpenSim counts the time column
+        "inDegrees=yes",
+        "",
+        *comments,
+        "Two-dimensional, in the image plane; coordinate names are not those of an OpenSim model.",
+        "",
+        "endheader",
+        "\t".join(("time", *kinematics.names)),
+    ]
+    rows = (
+        "\t".join((f"{time:.6f}", *(_number(value, "NaN", 8) for value in row)))
+        for time, row in zip(kinematics.times, values, strict=True)
+    )
+    write_text(path, "\n".join([*header, *rows]) + "\n")
+
+
+def write_px_trc(path: Path, kinematics: Kinematics, frames: Sequence[int], skeleton: Skeleton) -> None:
+    """Smoothed keypoints in pixels of the video frame: x right, y down, z 0; empty where unknown.
+
+    Args:
+        frames: the video's frame index of each row.
+
+    """
+    rate = f"{kinematics.fps or 0:.6g}"
+    count, names = len(kinematics.times), skeleton.keypoints
+    header = [
+        f"PathFileType\t4\t(X/Y/Z)\t{path.name}",
+        "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames",
+        "\t".join([rate, rate, str(count), str(len(names)), "px", rate, str(frames[0]), str(count)]),
+        "Frame#\tTime\t" + "\t\t\t".join(names) + "\t\t",
+        "\t\t" + "\t".join(f"X{i}\tY{i}\tZ{i}" for i in range(1, len(names) + 1)),
+    ]
+    rows = []
+    for frame, time, points in zip(frames, kinematics.times, kinematics.keypoints, strict=True):
+        cells = [str(frame), f"{time:.6f}"]
+        for x, y, _ in points:
+            cells += [_number(x, "", 4), _number(y, "", 4), "0" if np.isfinite(x) else ""]
+        rows.append("\t".join(cells))
+    write_text(path, "\n".join([*header, *rows]) + "\n")
+
+
+def write_long_csv(path: Path, people: Iterable[tuple[int, Sequence[int], Kinematics]]) -> None:
+    """One row per person, frame and measure; an unknown number is empty.
+
+    Args:
+        people: number of the person, the video's frame index of each row, and the person's kinematics.
+
+    """
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(CSV_COLUMNS)
+        for person, frames, found in people:
+            table.writerows(_long_rows(person, frames, found))
+
+
+def _long_rows(person: int, frames: Sequence[int], found: Kinematics) -> Iterator[tuple[object, ...]]:
+    for i, (frame, time) in enumerate(zip(frames, found.times, strict=True)):
+        for m, name in enumerate(found.names):
+            value, speed = _number(found.filtered[i, m], "", 6), _number(found.velocity[i, m], "", 6)
+            confidence = _number(found.confidence[i, m], "", 4)
+            yield person, frame, f"{time:.6f}", name, value, speed, confidence, int(found.filled[i, m])
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """JSON without NaN: ValueError where one slipped in."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def person_facts(person: int, frames: Sequence[int], found: Kinematics) -> dict[str, Any]:
+    """What kinematics.json says about one person: when seen, which way facing, what was filled, what is absent."""
+    return {
+        "person": person,
+        "frames": len(frames),
+        "first_frame": int(frames[0]),
+        "last_frame": int(frames[-1]),
+        "start_s": float(found.times[0]),
+        "end_s": float(found.times[-1]),
+        "fps": found.fps,
+        "facing": asdict(found.facing),
+        "columns_mean": list(column_meaning(found.facing.view)),
+        "measures": {name: _measure_facts(found, m) for m, name in enumerate(found.names)},
+        "absent": dict(found.absent),
+        "notes": list(found.notes),
+    }
+
+
+def kinematics_facts(
+    people: Iterable[tuple[int, Sequence[int], Kinematics]], conditions: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The content of kinematics.json: `conditions` (model, video, versions, rates) and every person with settings."""
+    persons, settings = [], None
+    for person, frames, found in people:
+        persons.append(person_facts(person, frames, found))
+        settings = {**asdict(found.settings), "low_pass": low_pass_facts(found)}
+    units = {"angle": "deg", "velocity": "deg/s", "time": "s", "keypoints": "px, x right, y down"}
+    return {"format": 1, **conditions, "units": units, "settings": settings, "people": persons}
+
+
+def low_pass_facts(found: Kinematics) -> dict[str, Any] | None:
+    """The filter with its name, because two filters may have settings of the same kind."""
+    low_pass = found.settings.low_pass
+    return None if low_pass is None else {"filter": type(low_pass).__name__, **asdict(low_pass)}
+
+
+def _measure_facts(found: Kinematics, m: int) -> dict[str, Any]:
+    seen, known = np.isfinite(found.raw[:, m]), np.isfinite(found.filtered[:, m])
+    angles, speeds = found.filtered[known, m], found.velocity[np.isfinite(found.velocity[:, m]), m]
+    return {
+        "seen_share": float(seen.mean()),
+        "filled_share": float(found.filled[:, m].mean()),
+        "empty_share": float(1 - known.mean()),
+        "min_deg": float(angles.min()) if len(angles) else None,
+        "max_deg": float(angles.max()) if len(angles) else None,
+        "max_speed_deg_s": float(np.abs(speeds).max()) if len(speeds) else None,
+    }
+
+
+def _number(value: float, missing: str, digits: int) -> str:
+    return f"{value:.{digits}f}" if np.isfinite(value) else missing

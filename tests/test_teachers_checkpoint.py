@@ -1,0 +1,78 @@
+"""A model on disk comes back bit for bit, and whatever differs is named."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import LICENCE, tiny_spec
+from safetensors.torch import load_file, save_file
+
+from teachers.checkpoint import SPEC, WEIGHTS, load_model, save_model
+from teachers.errors import UserError
+from teachers.known import load_teacher, teacher_spec
+from teachers.posenet import PoseNet
+
+
+@pytest.fixture
+def folder(tiny: PoseNet, tmp_path: Path) -> Path:
+    save_model(tmp_path / "model", tiny, LICENCE)
+    return tmp_path / "model"
+
+
+def test_round_trip_is_exact(tiny: PoseNet, folder: Path) -> None:
+    network, licence = load_model(folder)
+    assert licence == LICENCE
+    assert network.spec == tiny.spec
+    assert network.state_dict().keys() == tiny.state_dict().keys()
+    for name, tensor in tiny.state_dict().items():
+        assert torch.equal(network.state_dict()[name], tensor)
+    assert {path.name for path in folder.iterdir()} == {SPEC, WEIGHTS}
+
+
+def test_a_model_folder_is_a_teacher(folder: Path) -> None:
+    assert teacher_spec(str(folder)) == tiny_spec()
+    assert load_teacher(str(folder))[1] == LICENCE
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("backbone.layers.0.conv.bias", None, "missing"),
+        ("backbone.layers.0.conv.bias", torch.zeros(5), r"expected shape \(4,\), found \(5,\)"),
+        ("backbone.layers.0.conv.bias", torch.zeros(4).half(), r"expected torch.float32, found torch.float16"),
+        ("stowaway", torch.zeros(1), "unexpected"),
+    ],
+)
+def test_what_differs_is_named(folder: Path, name: str, change: torch.Tensor | None, message: str) -> None:
+    tensors = load_file(folder / WEIGHTS)
+    if change is None:
+        del tensors[name]
+    else:
+        tensors[name] = change
+    save_file(tensors, folder / WEIGHTS)
+    with pytest.raises(UserError, match=f"{name}: {message}"):
+        load_model(folder)
+
+
+def test_weights_cut_short_are_refused(folder: Path) -> None:
+    whole = (folder / WEIGHTS).read_bytes()
+    cuts = (0, 7, len(whole) // 2, len(whole) - 1)
+    for cut in cuts:
+        (folder / WEIGHTS).write_bytes(whole[:cut])
+        with pytest.raises(UserError, match=WEIGHTS):
+            load_model(folder)
+    assert cuts
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1}', "\x00"])
+def test_a_damaged_spec_is_refused(folder: Path, text: str) -> None:
+    (folder / SPEC).write_text(text)
+    with pytest.raises(UserError, match=SPEC):
+        load_model(folder)
+
+
+def test_an_unknown_teacher_gets_the_nearest_name(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="openpose-mobilenet-thin"):
+        teacher_spec("openpose-mobilnet-thin")
+    with pytest.raises(UserError, match=SPEC):
+        teacher_spec(str(tmp_path))
