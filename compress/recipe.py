@@ -41,11 +41,11 @@ def _load(path: Path, overrides: Sequence[str], here: bool) -> Recipe:
     data = source.data
     if not isinstance(data, dict):
         found = "an empty file" if data is None else show(data)
-        keys = ", ".join(Recipe.model_fields)
-        raise UserError(f"{path}:1: a recipe is a mapping with the keys {keys}; got {found}")
+        names = ", ".join(Recipe.model_fields)
+        raise UserError(f"{path}:1: a recipe is a mapping with the keys {names}; got {found}")
     mistakes = Mistakes.of_file(str(path), source.lines)
-    for keys_, message in source.problems:
-        mistakes.add(keys_, message)
+    for keys, message in source.problems:
+        mistakes.add(keys, message)
     schema = editor_schema()
     apply_overrides(data, overrides, schema, mistakes)
     written = data.get("candidates")

@@ -14,6 +14,8 @@ from teachers.zoo import nearest
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
 _LONGEST = 64
+_Owner = tuple[str, Expanded]
+"""A name in its first spelling and the candidate that has it."""
 
 
 class TemplateError(ValueError):
@@ -23,7 +25,7 @@ class TemplateError(ValueError):
 def name_all(candidates: Sequence[Expanded], mistakes: Mistakes) -> list[Expanded]:
     """The same candidates, each with a name; two of one name, however spelt, are a mistake."""
     named: list[Expanded] = []
-    owners: dict[str, Expanded] = {}
+    owners: dict[str, _Owner] = {}
     for candidate in candidates:
         if not isinstance(candidate.data, dict):
             named.append(candidate)
@@ -31,14 +33,14 @@ def name_all(candidates: Sequence[Expanded], mistakes: Mistakes) -> list[Expande
         name = _name(candidate, owners, mistakes)
         if isinstance(name, str):
             # Some file systems take `A` and `a` for one folder.
-            owner = owners.setdefault(name.casefold(), candidate)
-            if owner is not candidate:
-                mistakes.add(candidate.user_keys(("name",)), _taken(name, owner, candidate))
+            owner = owners.setdefault(name.casefold(), (name, candidate))
+            if owner[1] is not candidate:
+                mistakes.add(candidate.user_keys(("name",)), _taken(owner, candidate))
         named.append(replace(candidate, data={**candidate.data, "name": name}))
     return named
 
 
-def _name(candidate: Expanded, owners: Mapping[str, Expanded], mistakes: Mistakes) -> Any:
+def _name(candidate: Expanded, owners: Mapping[str, _Owner], mistakes: Mistakes) -> Any:
     written = candidate.data.get("steps")
     steps = written if isinstance(written, list) else []
     if "name" not in candidate.data:
@@ -54,9 +56,10 @@ def _name(candidate: Expanded, owners: Mapping[str, Expanded], mistakes: Mistake
         return None
 
 
-def _taken(name: str, owner: Expanded, candidate: Expanded) -> str:
-    if owner.origin != candidate.origin:
-        return f"candidates.{owner.origin} is called {shortened(owner.data.get('name', name))!r} already"
+def _taken(owner: _Owner, candidate: Expanded) -> str:
+    name, first = owner
+    if first.origin != candidate.origin:
+        return f"candidates.{first.origin} is called {shortened(name)!r} already"
     setting = next(iter(candidate.choices))[1]
     return f"several candidates would be called {shortened(name)!r}; put {{{setting}}} into the name"
 

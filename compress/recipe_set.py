@@ -19,7 +19,7 @@ def apply_overrides(data: dict[str, Any], overrides: Sequence[str], schema: Sche
             continue
         keys, paths = _keys(path), Paths(schema, data)
         if keys not in paths.all:
-            mistakes.add_override(index, text, f"a recipe has no such path{_nearest(path, paths)}")
+            mistakes.add_override(index, text, f"a recipe has no such path{_nearest(path, keys, paths)}")
             continue
         try:
             source = parse_yaml(value)
@@ -39,8 +39,12 @@ def _is_position(part: str) -> bool:
     return part.isascii() and part.isdigit() and len(part) <= 9 and str(int(part)) == part
 
 
-def _nearest(path: str, paths: Paths) -> str:
-    """A path spelt much alike, else the first one whose last word is."""
+def _nearest(path: str, keys: Keys, paths: Paths) -> str:
+    """How long a list is; or a path spelt much alike, or the first one whose last word is."""
+    wrong = next(keys[:end] for end in range(1, len(keys) + 1) if keys[:end] not in paths.all)
+    positions = paths.names(wrong[:-1])
+    if isinstance(wrong[-1], int) and "0" in positions:
+        return f"; the positions of {dotted(wrong[:-1])} are 0 to {len(positions) - 1}"
     known = {dotted(keys): None for keys in paths.all}
     by_last: dict[str, str] = {}
     for name in known:

@@ -82,6 +82,8 @@ def parse_yaml(text: str) -> YamlSource:
     try:
         _guard(text)
         root = yaml.compose(text, Loader=_Loader)
+        if root is not None:
+            _measure(root, {})
     except yaml.MarkedYAMLError as error:
         raise _syntax_problem(text, error) from error
     except yaml.YAMLError as error:
@@ -108,11 +110,33 @@ def _guard(text: str) -> None:
         _limit(values, depth, event.start_mark)
 
 
+def _measure(node: yaml.Node, known: dict[int, tuple[int, int] | None]) -> tuple[int, int]:
+    """Values and depth with every alias written out, found without writing any: each node is visited once.
+
+    An alias comes after what it names, so it is known by then, or it stands inside: then it is None.
+    """
+    if id(node) in known:
+        found = known[id(node)]
+        if found is None:
+            raise YamlError(node.start_mark.line + 1, "an alias (*name) holds itself")
+        return found
+    known[id(node)] = None
+    inside: list[yaml.Node] = [] if isinstance(node, yaml.ScalarNode) else list(node.value)
+    if isinstance(node, yaml.MappingNode):
+        inside = [part for pair in node.value for part in pair]
+    measured = [_measure(part, known) for part in inside]
+    values = 1 + sum(count for count, _ in measured)
+    depth = 0 if isinstance(node, yaml.ScalarNode) else 1 + max((deep for _, deep in measured), default=0)
+    _limit(values, depth, node.start_mark)
+    known[id(node)] = values, depth
+    return values, depth
+
+
 def _limit(values: int, depth: int, mark: Any) -> None:
     if values > MAX_VALUES:
         raise YamlError(mark.line + 1, f"more than {MAX_VALUES:,} values, counting each use of an alias (*name)")
     if depth > MAX_DEPTH:
-        raise YamlError(mark.line + 1, f"nested more than {MAX_DEPTH} deep, or an alias (*name) that holds itself")
+        raise YamlError(mark.line + 1, f"nested more than {MAX_DEPTH} deep")
 
 
 def _syntax_problem(text: str, error: yaml.MarkedYAMLError) -> YamlError:
@@ -128,15 +152,12 @@ def _syntax_problem(text: str, error: yaml.MarkedYAMLError) -> YamlError:
 
 @dataclass
 class _Reading:
-    """Nodes -> plain data. Aliases are written out as they are met, and counted."""
+    """Nodes -> plain data. Aliases are written out; `_measure` has seen to it that this stays small."""
 
     lines: dict[Keys, int] = field(default_factory=dict)
     problems: list[tuple[Keys, str]] = field(default_factory=list)
-    count: int = 0
 
     def value(self, node: yaml.Node, keys: Keys) -> Any:
-        self.count += 1
-        _limit(self.count, len(keys), node.start_mark)
         self.lines.setdefault(keys, node.start_mark.line + 1)
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, keys)
@@ -156,7 +177,8 @@ class _Reading:
             name = key.value
             here = (*keys, name)
             if name in data:
-                first, line = self.lines[here], key.start_mark.line + 1
+                first, line = self.lines.pop(here), key.start_mark.line + 1
+                self.lines[here] = line
                 self.problems.append((here, f"written twice, on line {first} and on line {line}"))
                 continue
             self.lines[here] = key.start_mark.line + 1

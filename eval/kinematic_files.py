@@ -1,7 +1,7 @@
 """Kinematics as files that others read: OpenSim .mot, .trc in pixels, one long CSV, and the content of kinematics.json.
 
-Readers tried: poseaudit's `load_mot`, Pose2Sim's and Sports2D's `read_trc` and `read_mot` layouts, trc-data-reader,
-pandas. Every file is written whole or not at all.
+Layouts are those that OpenSim, Pose2Sim and Sports2D write and read; poseaudit 0.7.2 and trc-data-reader 0.4.1 were
+run on the files. Every file is written whole or not at all.
 """
 
 import csv
@@ -60,7 +60,9 @@ def _write_mot(path: Path, kinematics: Kinematics, values: Array, comments: Sequ
 
 
 def write_px_trc(path: Path, kinematics: Kinematics, frames: Sequence[int], skeleton: Skeleton) -> None:
-    """Smoothed keypoints in pixels of the video frame: x right, y down, z 0; empty where unknown.
+    """Smoothed keypoints in pixels of the video frame: x right, y down, z 0; NaN where unknown.
+
+    Not empty: readers that split at white space would give a missing point its neighbour's coordinates.
 
     Args:
         frames: the video's frame index of each row.
@@ -79,7 +81,7 @@ def write_px_trc(path: Path, kinematics: Kinematics, frames: Sequence[int], skel
     for frame, time, points in zip(frames, kinematics.times, kinematics.keypoints, strict=True):
         cells = [str(frame), f"{time:.6f}"]
         for x, y, _ in points:
-            cells += [_number(x, "", 4), _number(y, "", 4), "0" if np.isfinite(x) else ""]
+            cells += [_number(x, "NaN", 4), _number(y, "NaN", 4), "0" if np.isfinite(x) else "NaN"]
         rows.append("\t".join(cells))
     write_text(path, "\n".join([*header, *rows]) + "\n")
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eval.angles import (
     NOT_COMPUTABLE,
@@ -138,6 +139,27 @@ def analyse(times: Array, keypoints: Array, skeleton: Skeleton, settings: Kinema
         notes=tuple(_notes(times, facing, reasons)),
         settings=settings,
     )
+
+
+def every_frame(
+    frames: NDArray[np.int64], keypoints: Array, clip_times: Array
+) -> tuple[NDArray[np.int64], Array, Array]:
+    """A track with a row for every frame from its first to its last, so that a person's absence is a gap like any other.
+
+    Args:
+        frames: (T,) index into `clip_times` of each row, increasing.
+        keypoints: (T, K, 3).
+        clip_times: (N,) seconds of every frame of the clip.
+
+    Returns:
+        Frames (T',), times (T',) and keypoints (T', K, 3); a frame without the person is NaN, NaN, 0.
+
+    """
+    whole = np.arange(frames[0], frames[-1] + 1)
+    spread = np.full((len(whole), *keypoints.shape[1:]), np.nan)
+    spread[..., 2] = 0.0
+    spread[frames - frames[0]] = keypoints
+    return whole, np.asarray(clip_times, np.float64)[whole], spread
 
 
 def gate(keypoints: Array, min_confidence: float) -> Array:

@@ -23,6 +23,10 @@ class LimbSettings:
     share: float = 0.8
     """More than this share of the samples must count."""
 
+    def __post_init__(self) -> None:
+        if self.samples < 2 or not 0.0 <= self.share < 1.0:
+            raise ValueError(f"samples must be 2 or more and share in [0, 1), got {self.samples}, {self.share}")
+
 
 @dataclass(frozen=True)
 class Connection:

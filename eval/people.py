@@ -33,6 +33,14 @@ class DecodeSettings:
     min_score: float = 0.4
     """Sum of the confidences of keypoints and limbs, over the number of keypoints."""
 
+    def __post_init__(self) -> None:
+        if not 0.0 < self.peak_threshold < 1.0:
+            raise ValueError(f"peak_threshold must lie in (0, 1), got {self.peak_threshold}")
+        if self.max_peaks < 1 or self.min_keypoints < 1:
+            raise ValueError(
+                f"max_peaks and min_keypoints must be 1 or more, got {self.max_peaks}, {self.min_keypoints}"
+            )
+
 
 @dataclass(frozen=True)
 class Person:

@@ -33,6 +33,10 @@ class TrackSettings:
     min_shared: int = 3
     """Keypoints that person and track must have in common."""
 
+    def __post_init__(self) -> None:
+        if min(self.max_gap_s, self.max_distance, self.max_speed, self.farthest) < 0 or self.min_shared < 1:
+            raise ValueError(f"no setting may be negative and min_shared must be 1 or more, got {self}")
+
 
 @dataclass(frozen=True)
 class Track:

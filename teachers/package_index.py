@@ -20,7 +20,7 @@ from teachers.zoo import Asset
 OnBytes = Callable[[int, int | None], None]
 """Called with the bytes so far and the total, None where the server does not say."""
 _MAX_BYTES = 2 << 30
-_CHUNK = 1 << 18
+_CHUNK = 1 << 16
 
 
 class _NotHereError(Exception):

@@ -85,8 +85,8 @@ def _configuration_files(pip: list[str]) -> dict[str, str] | None:
     if done.returncode:
         if "No module named pip" in done.stderr:
             return None
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise PullError([f"pip cannot read its own configuration: {without_credentials(last)}"])
+        said = without_credentials(" ".join(done.stderr.split()))[:300]
+        raise PullError([f"pip cannot read its own configuration: {said}"])
     return _parse(done.stdout)
 
 
@@ -128,4 +128,4 @@ def _uv_variables() -> dict[str, str]:
 
 def without_credentials(text: str) -> str:
     """The text without what stands between `//` and `@` in an address, and without query strings."""
-    return re.sub(r"\?[^\s'\")]*=[^\s'\")]*", "?...", re.sub(r"//[^\s'\"]*@", "//", text))
+    return re.sub(r"\?[^\s'\")]*=[^\s'\")]*", "?...", re.sub(r"//\S*@", "//", text))

@@ -1,5 +1,6 @@
 """A made-up package index with small made-up packages, for tests of what is pulled and what is refused."""
 
+import gzip
 import hashlib
 import io
 import os
@@ -31,7 +32,7 @@ def wheel(name: str = MEMBER, content: bytes = CONTENT, mode: int = 0o100644) ->
     info.external_attr = mode << 16
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr("made_up/__init__.py", "")
+        archive.writestr(zipfile.ZipInfo("made_up/__init__.py"), "")
         archive.writestr(info, content)
     return buffer.getvalue()
 
@@ -39,14 +40,14 @@ def wheel(name: str = MEMBER, content: bytes = CONTENT, mode: int = 0o100644) ->
 def sdist(change: Callable[[tarfile.TarInfo], None] = lambda info: None, content: bytes = CONTENT) -> bytes:
     """A source distribution whose setup.py would leave a trace; `change` may make the member a hostile one."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name, data in (("setup.py", b"raise SystemExit('executed')"), (MEMBER, content)):
             info = tarfile.TarInfo(f"made_up-1.0/{name}")
             info.size = len(data)
             if name == MEMBER:
                 change(info)
             archive.addfile(info, io.BytesIO(data) if info.isreg() else None)
-    return buffer.getvalue()
+    return gzip.compress(buffer.getvalue(), mtime=0)
 
 
 @dataclass
@@ -123,7 +124,7 @@ def forget_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NETRC", os.devnull)
 
 
-def write_zoo(path: Path, package: bytes, filename: str, **changes: str) -> None:
+def write_zoo(path: Path, package: bytes, filename: str, /, **changes: str) -> None:
     """A zoo of one asset, `small`, pinned to these bytes."""
     entry = {
         "kind": "teacher", "description": "made up", "licence": "MIT", "source": "https://example.org",

@@ -267,6 +267,6 @@ def test_poseaudit_finds_the_same_rmse_bias_and_p95_in_our_mot_files(tmp_path: P
             [mine.rmse, mine.bias, mine.p95_abs_error, mine.median_abs_error], abs=1e-6
         )
         assert theirs["empirical_limits"] == pytest.approx(mine.loa, abs=1e-6)
-        assert theirs["limits"] == pytest.approx(mine.loa_normal, abs=1e-4)  # 1.96 here, 1.95996 there
+        assert theirs["limits"] == pytest.approx(mine.loa_normal, abs=1e-3)  # 1.96 here, 1.95996 there
         compared += 1
     assert compared == 17 and poseaudit.__version__

@@ -11,7 +11,7 @@ from kinematic_figures import Pose, figure, lose, stamps, walk
 from eval.angles import MEASURES, wrap
 from eval.facing import find_facing
 from eval.filters import Butterworth, OneEuro
-from eval.kinematics import Kinematics, KinematicsSettings, View, analyse
+from eval.kinematics import Kinematics, KinematicsSettings, View, analyse, every_frame
 from teachers.errors import UserError
 from teachers.skeleton import COCO_18, Skeleton
 
@@ -207,6 +207,16 @@ def test_short_gaps_are_filled_and_marked_longer_ones_stay_empty() -> None:
     assert np.isnan(column(found, "right knee", "raw")[20:29]).all()
     assert (column(found, "right knee", "confidence")[20:29] == 0).all()
     assert not column(found, "left knee", "filled").any()
+
+
+def test_frames_without_the_person_become_a_gap_like_any_other() -> None:
+    seen = np.array([*range(10, 40), *range(45, 70), *range(90, 120)])
+    frames, times, track = every_frame(seen, walk(120)[seen], stamps(120))
+    assert frames.tolist() == list(range(10, 120)) and times == pytest.approx(stamps(120)[10:])
+    found = analyse(times, track, COCO_18, KinematicsSettings())
+    empty = np.flatnonzero(np.isnan(column(found, "right knee"))) + 10
+    assert empty.tolist() == list(range(70, 90))
+    assert (np.flatnonzero(column(found, "right knee", "filled")) + 10).tolist() == list(range(40, 45))
 
 
 def test_what_is_below_the_gate_is_not_seen() -> None:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from eval.frames import Frame, open_source
+from eval.limbs import LimbSettings
 from eval.peaks import find_peaks
 from eval.people import DecodeSettings, Person, decode
 from eval.people_json import people_from_json, people_to_json, read_people, write_people
@@ -239,13 +240,33 @@ def test_settings_cannot_be_changed() -> None:
         DecodeSettings().min_keypoints = 2  # type: ignore[misc]
 
 
-def test_the_real_teacher_finds_two_people(teacher: PoseNet) -> None:
+def test_settings_that_cannot_work_are_refused() -> None:
+    for make in (
+        lambda: DecodeSettings(peak_threshold=0.0),
+        lambda: DecodeSettings(max_peaks=0),
+        lambda: LimbSettings(samples=1),
+        lambda: LimbSettings(share=1.0),
+    ):
+        with pytest.raises(ValueError, match="must"):
+            make()
+
+
+@pytest.fixture(scope="module")
+def real_image() -> NDArray[np.uint8]:
+    """Frame 60 of the built-in video, 8 px wider than the network's input."""
     ((_, frame),) = open_source("sports2d-demo").read([60])
     assert isinstance(frame, Frame)
-    small = cv2.resize(frame.image, (656, 368), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(frame.image, (664, 368), interpolation=cv2.INTER_AREA))
+
+
+def people_in(teacher: PoseNet, image: NDArray[np.uint8]) -> list[Person]:
     with torch.inference_mode():
-        maps = teacher(torch.from_numpy(small.astype(np.float32)).permute(2, 0, 1)[None])
-    people = decode(maps.heatmaps[0].numpy(), maps.pafs[0].numpy(), COCO_18, 8.0)
+        maps = teacher(torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None])
+    return decode(maps.heatmaps[0].numpy(), maps.pafs[0].numpy(), COCO_18, 8.0)
+
+
+def test_the_real_teacher_finds_two_people(teacher: PoseNet, real_image: NDArray[np.uint8]) -> None:
+    people = people_in(teacher, real_image[:, :656])
     assert len(people) >= 2
     for person in people[:2]:
         x, y, confidence = person.keypoints.T
@@ -253,3 +274,24 @@ def test_the_real_teacher_finds_two_people(teacher: PoseNet) -> None:
         assert y[1] < min(y[8], y[11]) < min(y[10], y[13]), "neck above hips above ankles"
         assert min(x[2], x[5]) - 2 < x[1] < max(x[2], x[5]) + 2, "the neck is between the shoulders"
         assert np.ptp([y[2], y[5]]) < 0.3 * (min(y[8], y[11]) - y[1]), "shoulders about level"
+
+
+def test_keypoints_move_with_the_image_and_turn_with_it(teacher: PoseNet, real_image: NDArray[np.uint8]) -> None:
+    """Half a cell to the side, and mirrored.
+
+    The teacher itself sits 0.5 px right of the centres assumed here (its training targets were drawn at COCO's
+    coordinates as if those were pixel numbers), so mirrored keypoints are 1 px apart. Half a cell would be 8.
+    """
+    image = real_image[:, :656]
+    here = people_in(teacher, image)[:2]
+    shifted = [person.keypoints[:, 0] for person in people_in(teacher, real_image[:, 4:660])]
+    flipped = []
+    for person in people_in(teacher, image[:, ::-1]):
+        swapped = np.arange(18)
+        for one, other in COCO_18.mirror_pairs:
+            swapped[[one, other]] = other, one
+        flipped.append(655.0 - person.keypoints[swapped, 0])
+    for person in here:
+        x = person.keypoints[:, 0]
+        assert min(abs(float(np.nanmedian(x - other)) - 4.0) for other in shifted) < 0.7
+        assert -0.5 < min((float(np.nanmedian(x - other)) for other in flipped), key=abs) < 2.5

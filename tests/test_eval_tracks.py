@@ -100,6 +100,11 @@ def test_frames_without_people_and_time_that_stands_still() -> None:
         tracker.update([], 0.5)
 
 
+def test_a_negative_setting_is_refused() -> None:
+    with pytest.raises(ValueError, match="negative"):
+        TrackSettings(max_gap_s=-1.0)
+
+
 def test_size_is_the_diagonal_of_what_was_found() -> None:
     keypoints = np.full((18, 3), (np.nan, np.nan, 0.0), dtype=np.float32)
     assert person_size(keypoints) == 0.0

