@@ -45,10 +45,9 @@ def in_words(error: Mapping[str, Any], keys: Keys, paths: Paths) -> tuple[Keys, 
         return (*keys, "step"), _step(found, paths.step_names())
     if kind == "extra_forbidden":
         return keys, f"unknown key{nearest(str(keys[-1]), paths.names(keys[:-1]))}"
-    return (
-        keys,
-        "must be given" if kind == "missing" else f"{_expectation(kind, error)}, {_found(kind, found, context)}",
-    )
+    if kind == "missing":
+        return keys, "must be given"
+    return keys, f"{_expectation(kind, error)}, {_found(kind, found, context)}"
 
 
 def _expectation(kind: str, error: Mapping[str, Any]) -> str:

@@ -1,22 +1,17 @@
 """Reading and writing videos: true times, rotation, damage, files that are no videos."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
+from PIL import Image
 
 from eval.video import VideoReader, VideoWriter, read_video
-from eval.video_clock import Clock
-from eval.video_recovery import sound_frames
-from eval.video_shape import turn_of
+from eval.video_formats import ENCODERS
 from teachers.errors import UserError
 
 UNEVEN = (0.0, 0.03, 0.1, 0.5, 0.52, 1.75)
@@ -24,8 +19,11 @@ UNEVEN = (0.0, 0.03, 0.1, 0.5, 0.52, 1.75)
 
 def corners(height: int = 48, width: int = 64) -> NDArray[np.uint8]:
     """Dark, brighter, brighter, brightest: top left, top right, bottom left, bottom right."""
-    values = np.array([[20, 90], [160, 230]], np.uint8)
-    return np.repeat(np.kron(values, np.ones((height // 2, width // 2), np.uint8))[..., None], 3, axis=2)
+    return np.repeat(
+        np.kron(np.array([[20, 90], [160, 230]], np.uint8), np.ones((height // 2, width // 2), np.uint8))[..., None],
+        3,
+        axis=2,
+    )
 
 
 def write(path: Path, times: Sequence[float], image: NDArray[np.uint8] | None = None) -> Path:
@@ -101,9 +99,7 @@ def test_odd_sides_are_padded_to_even(tmp_path: Path, shape: tuple[int, int]) ->
 
 @pytest.mark.parametrize("missing", [0, 1, 3, 4])
 def test_the_next_encoder_is_taken_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: int) -> None:
-    from eval import video_formats
-
-    left = dict(list(video_formats.ENCODERS.items())[missing:])
+    left = dict(list(ENCODERS.items())[missing:])
     monkeypatch.setattr("eval.video.ENCODERS", left)
     with VideoWriter(tmp_path / "x.mp4") as writer:
         assert writer.codec is None and not writer.plays_in_browser
@@ -190,11 +186,6 @@ def test_the_rotation_flag_of_a_phone_is_applied(tmp_path: Path, entries: tuple[
     assert seen == expected
 
 
-def test_a_slanted_display_matrix_is_no_turn() -> None:
-    slanted = np.array([46341, 46341, 0, -46341, 46341, 0, 0, 0, 1 << 30], np.int32)
-    assert turn_of(slanted.tobytes()) is None
-
-
 def test_pixels_that_are_not_square_are_made_so(tmp_path: Path) -> None:
     path = tmp_path / "wide.mp4"
     with av.open(str(path), "w") as container:
@@ -279,12 +270,6 @@ def sound_only(path: Path) -> None:
         container.mux(stream.encode(None))
 
 
-def jpeg(path: Path) -> None:
-    from PIL import Image
-
-    Image.new("RGB", (64, 48)).save(path, "JPEG")
-
-
 def headless(path: Path) -> None:
     data = write(path, UNEVEN).read_bytes()
     path.write_bytes(data[: data.index(b"mdat")].replace(b"moov", b"free"))
@@ -296,7 +281,7 @@ def headless(path: Path) -> None:
         ("empty.mp4", lambda path: path.write_bytes(b""), "is empty"),
         ("text.mp4", lambda path: path.write_text("hello\n" * 40), "cannot be read as a video"),
         ("text.txt", lambda path: path.write_text("hello\n" * 40), "cannot be read as a video|is no video"),
-        ("photo.mp4", jpeg, "is no video"),
+        ("photo.mp4", lambda path: Image.new("RGB", (64, 48)).save(path, "JPEG"), "is no video"),
         ("song.wav", sound_only, "has sound but no pictures"),
         ("headless.mp4", headless, "cut off"),
         ("missing.mp4", lambda path: None, "no such video file"),
@@ -311,71 +296,3 @@ def test_what_is_no_video_gets_a_sentence_and_no_noise(
     with pytest.raises(UserError, match=said):
         read_video(tmp_path / name)
     assert capfd.readouterr() == ("", "")
-
-
-def test_picking_reads_only_what_is_asked_for(tmp_path: Path) -> None:
-    path = write(tmp_path / "x.mp4", UNEVEN)
-    with read_video(path) as video:
-        assert [(frame.index, frame.time_s) for frame in video.pick([1, 4])] == [(1, 0.03), (4, 0.52)]
-    with read_video(path) as video:
-        assert list(video.pick([])) == []
-
-
-@given(st.lists(st.one_of(st.none(), st.floats(-10, 1000)), max_size=40))
-def test_times_rise_whatever_the_file_states(stated: list[float | None]) -> None:
-    clock = Clock(30.0)
-    times = [time_s for time_s in map(clock.stamp, stated) if time_s is not None]
-    assert all(later > earlier for earlier, later in pairwise(times))
-    assert clock.timing().frames == len(times)
-    known = [time_s for time_s in stated if time_s is not None]
-    if len(known) == len(stated) and known == sorted(set(known)):
-        assert times == known and clock.problems() == []
-
-
-def test_a_doubled_time_is_left_out_and_a_new_count_goes_on() -> None:
-    clock = Clock(10.0)
-    assert [clock.stamp(stated) for stated in (50.0, 50.1, 50.1, 0.0, 0.1)] == pytest.approx(
-        [50.0, 50.1, None, 50.2, 50.3]
-    )
-    assert [problem.split(":")[0] for problem in clock.problems()] == [
-        "frames left out because their time stamp does not rise",
-        "jumps back of the time stamps",
-    ]
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A packet and the picture in it, for a decoder that shows at once."""
-
-    pts: int
-    is_keyframe: bool = False
-    is_corrupt: bool = False
-    size: int = 1
-    time_base: Fraction = Fraction(1, 1)
-
-
-class AtOnce:
-    def __init__(self, refused: set[int]) -> None:
-        self.refused = refused
-
-    def decode(self, packet: Piece) -> list[Piece] | None:
-        return None if packet.pts in self.refused else [packet]
-
-    def drain(self) -> list[Piece]:
-        return []
-
-
-@given(st.lists(st.booleans(), min_size=1, max_size=40), st.data())
-def test_every_packet_is_shown_or_told_lost(keys: list[bool], data: st.DataObject) -> None:
-    keys[0] = True
-    bad = data.draw(st.sets(st.integers(0, len(keys) - 1)))
-    problems: list[str] = []
-    pieces: Iterator[Piece] = (Piece(number, key) for number, key in enumerate(keys))
-    shown = [piece.pts for piece in sound_frames(pieces, AtOnce(bad), problems)]
-    expected, sound = [], False
-    for number, key in enumerate(keys):
-        sound = (sound or key) and number not in bad
-        expected += [number] if sound else []
-    assert shown == expected
-    lost = sum(int(problem.split(": ")[1].split(" ")[0]) for problem in problems)
-    assert lost == len(keys) - len(shown)
