@@ -121,7 +121,7 @@ def analyse(times: Array, keypoints: Array, skeleton: Skeleton, settings: Kinema
         stretches = runs(np.isfinite(angle), times, settings.max_gap_s)
         angles[:, m] = unwrap(angle, stretches, measure.period, measure.centre)
         raw[:, m] = nearest_turn(measure.value(points[0], sign), angles[:, m], measure.period)
-        speed[:, m] = velocity(times, angles[:, m], stretches)
+        speed[:, m] = velocity(times, angle, stretches, measure.period)
         was_filled[:, m] = np.isfinite(angle) & _any_filled(points[2], measure)
         confidence[:, m] = weakest_point(points[0], measure)
     return Kinematics(
@@ -144,7 +144,7 @@ def analyse(times: Array, keypoints: Array, skeleton: Skeleton, settings: Kinema
 def every_frame(
     frames: NDArray[np.int64], keypoints: Array, clip_times: Array
 ) -> tuple[NDArray[np.int64], Array, Array]:
-    """A track with a row for every frame from its first to its last, so that a person's absence is a gap like any other.
+    """A track with a row for every frame from its first to its last: a person's absence is a gap like any other.
 
     Args:
         frames: (T,) index into `clip_times` of each row, increasing.

@@ -10,7 +10,10 @@ from eval.angles import Array, wrap
 def unwrap(values: Array, stretches: Sequence[slice], period: float, centre: float) -> Array:
     """Removes the jumps of a full period inside each stretch and puts its median into [centre -+ period/2).
 
-    A stretch stands on its own: a limb that turned unseen during a gap must not carry a full turn over it.
+    A stretch stands on its own, because a limb that turned unseen during a gap must not carry a full turn over it.
+    For the same reason a step of more than a quarter period begins a new one: it cannot be told from a step the other
+    way round. Where left and right are exchanged for a while, as on a man doing jumping jacks, plain unwrapping
+    adds a full turn each time: his shoulder read -31 to 714 degrees.
 
     Args:
         values: (T,) degrees, finite inside the stretches.
@@ -20,9 +23,8 @@ def unwrap(values: Array, stretches: Sequence[slice], period: float, centre: flo
     smooth = np.full(values.shape, np.nan)
     for stretch in stretches:
         whole = np.unwrap(values[stretch], period=period)
-        middle = float(np.median(whole))
-        home = float(wrap(np.array(middle - centre), period)) + centre
-        smooth[stretch] = whole + np.round((home - middle) / period) * period
+        pieces = np.split(whole, np.flatnonzero(np.abs(np.diff(whole)) > period / 4) + 1)
+        smooth[stretch] = np.concatenate([_homed(piece, period, centre) for piece in pieces])
     return smooth
 
 
@@ -31,13 +33,20 @@ def nearest_turn(values: Array, guide: Array, period: float) -> Array:
     return np.where(np.isfinite(guide), guide + wrap(values - guide, period), values)
 
 
-def velocity(times: Array, values: Array, stretches: Sequence[slice]) -> Array:
+def velocity(times: Array, values: Array, stretches: Sequence[slice], period: float) -> Array:
     """(T,) deg/s: central difference on the true time stamps, one-sided at the ends of a stretch, NaN for one frame.
 
-    Where the steps differ the two neighbours are weighted so that the difference stays second-order exact.
+    Every step is taken the short way round. Where time steps differ, the two neighbours are weighted so that the
+    difference stays second-order exact.
     """
     speed = np.full(values.shape, np.nan)
     for stretch in stretches:
         if stretch.stop - stretch.start > 1:
-            speed[stretch] = np.gradient(values[stretch], times[stretch])
+            speed[stretch] = np.gradient(np.unwrap(values[stretch], period=period), times[stretch])
     return speed
+
+
+def _homed(piece: Array, period: float, centre: float) -> Array:
+    middle = float(np.median(piece))
+    home = float(wrap(np.array(middle - centre), period)) + centre
+    return np.asarray(piece + np.round((home - middle) / period) * period, np.float64)

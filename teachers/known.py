@@ -38,10 +38,14 @@ def load_teacher(name: str, on_bytes: Callable[[int, int | None], None] | None =
 
 
 def _folder(name: str) -> Path:
-    folder = Path(name).expanduser()
-    if is_model(folder):
+    try:
+        folder = Path(name).expanduser()
+        found, there = is_model(folder), folder.is_dir()
+    except (OSError, RuntimeError, ValueError):  # too long for a path, an unknown ~user, a zero byte
+        found = there = False
+    if found:
         return folder
-    if folder.is_dir():
+    if there:
         raise UserError(
             f"{name}: this folder holds no {SPEC}; a teacher's folder holds spec.json and weights.safetensors"
         )

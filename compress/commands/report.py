@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from compress.recipe import load_recipe
+from compress.recipe import stored_recipe
 from compress.records import read_records
 from compress.report import write_report
 from compress.report_facts import RunFacts
@@ -36,6 +36,6 @@ def _facts(folder: Path) -> RunFacts:
     records = tuple(read_records(folder / RECORDS))
     if not records:
         raise UserError(f"{folder / RECORDS}: holds no finished candidate yet; run the recipe to its end")
-    recipe = load_recipe(folder / RECIPE)
+    recipe = stored_recipe(folder / RECIPE)
     name = folder.resolve().name
     return RunFacts(name, records, recipe.to_yaml(), tuple(recipe.objectives))
