@@ -17,6 +17,8 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("check", "list all mistakes of a recipe, without running it"),
     "report": ("report", "draw the report of finished runs again, or of several in one"),
     "teachers": ("teachers", "list the teachers and samples, or pull one"),
+    "predict": ("predict", "find the people of images: OpenPose JSON, overlay, maps"),
+    "kinematics": ("kinematics", "joint angles and angular velocities from a video"),
 }
 
 

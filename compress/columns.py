@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from compress.records import Fidelity, Latency, Record
+from compress.records import Fidelity, Kinematics, Latency, Record
 
 Value = str | int | float | None
 Reader = Callable[[Record], Value]
@@ -26,6 +26,10 @@ def _fidelity(read: Callable[[Fidelity], float]) -> Reader:
 def _latency(read: Callable[[Latency], float]) -> Reader:
     # The first latency of a record is the one that counts as an objective.
     return lambda record: read(record.measurement.latency[0]) if record.measurement.latency else None
+
+
+def _kinematics(read: Callable[[Kinematics], Value]) -> Reader:
+    return lambda record: None if record.measurement.kinematics is None else read(record.measurement.kinematics)
 
 
 def _peak(record: Record) -> Value:
@@ -54,7 +58,16 @@ FIRST: Mapping[str, Reader] = {
 }
 """These stand before `on_front` and `note` and never change."""
 
-LATER: Mapping[str, Reader] = {}
+LATER: Mapping[str, Reader] = {
+    "oks": _kinematics(lambda kinematics: kinematics.oks),
+    "detected": _kinematics(lambda kinematics: kinematics.detected),
+    "angle_median_deg": _kinematics(lambda kinematics: kinematics.median_deg),
+    "angle_p95_deg": _kinematics(lambda kinematics: kinematics.p95_deg),
+    "angle_rmse_deg": _kinematics(lambda kinematics: kinematics.rmse_deg),
+    "angle_fidelity": _kinematics(lambda kinematics: kinematics.fidelity),
+    "kinematic_tier": _kinematics(lambda kinematics: kinematics.tier),
+    "angular_velocity_rmse_deg_s": _kinematics(lambda kinematics: kinematics.velocity_rmse_deg_s),
+}
 """Later measurements stand after `note`, in this order: add `"column": reader` here and nowhere else."""
 
 READERS: Mapping[str, Reader] = {**FIRST, **LATER}
@@ -65,6 +78,7 @@ CANDIDATE_COLUMNS = (*FIRST, "on_front", "note", *LATER)
 TOGETHER = (
     ("heat_l2", "paf_l2", "heat_rel_l2", "joint_rel_l2", "paf_rel_l2"),
     ("latency_ms", "latency_ratio", "latency_ratio_lo", "latency_ratio_hi"),
+    tuple(LATER),
 )
 """Columns that one measurement fills: the reason why one of them is empty holds for its neighbours."""
 

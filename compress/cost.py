@@ -1,8 +1,12 @@
-"""What every candidate costs: time in paired rounds with the teacher, memory of a fresh process. Facts go through
-the journal, so a continued run measures only what is missing."""
+"""What every candidate costs: time in paired rounds with the teacher, memory of a fresh process.
 
-from collections.abc import Callable, Iterable, Sequence
+Facts go through the journal, so a continued run measures only what is missing.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,18 +14,19 @@ from numpy.typing import NDArray
 from compress.build import Built
 from compress.conditions import machine
 from compress.journal import Journal, fact_key
+from compress.recipe_models import LatencyPlan
 from compress.records import Latency, Memory, ScaleLatency
 from eval.latency import Lap, LatencySettings, LatencySummary, run_laps, summarise
 from eval.maps import prepare
-from eval.memory import MemoryPeak, peak_memory
+from eval.memory import peak_memory
 from eval.runtimes import RUNTIMES
 
-TrackLaps = Callable[[Iterable[Lap], str, int, int], Iterable[Lap]]
+Track = Callable[[Iterable[Any], str, int, int], Iterable[Any]]
 
 
 @dataclass(frozen=True)
 class CostPlan:
-    """What is timed: artefacts, the teacher first, on one real frame at every scale."""
+    """What is timed: artefacts, the teacher's first, on one real frame at every scale."""
 
     candidates: Sequence[Built]
     image: NDArray[np.uint8]
@@ -36,34 +41,96 @@ class CostPlan:
         """Network input by scale."""
         return {scale: prepare(self.image, scale, self.stride) for scale in self.scales}
 
-    def _conditions(self) -> list[object]:
-        runtime = RUNTIMES[self.runtime]
-        return [runtime.name, runtime.version, asdict(self.settings), machine()]
-
     def lap_key(self, scale: float, input_hw: tuple[int, int]) -> str:
         """Laps belong together only if the same artefacts ran in turn under the same conditions."""
-        return fact_key("lap", 1, [b.candidate.id for b in self.candidates], scale, input_hw, self._conditions())
+        names = [(built.name, built.candidate.id) for built in self.candidates]
+        return fact_key("lap", 1, names, scale, input_hw, self._conditions())
 
     def memory_key(self, built: Built, input_hw: tuple[int, int]) -> str:
         """Under which a candidate's peak memory is noted."""
         return fact_key("memory", 1, built.candidate.id, input_hw, self._conditions())
 
+    def _conditions(self) -> list[object]:
+        runtime = RUNTIMES[self.runtime]
+        return [runtime.name, runtime.version, asdict(self.settings), machine()]
 
-def measure_latency(plan: CostPlan, journal: Journal, track: TrackLaps) -> dict[str, Latency]:
+
+def latency_settings(plan: LatencyPlan) -> LatencySettings:
+    """What the recipe asks for."""
+    return LatencySettings(threads=plan.threads, rounds=plan.rounds)
+
+
+def measure_latency(plan: CostPlan, journal: Journal, track: Track) -> dict[str, Latency]:
     """The latency of each candidate by name."""
-    laps: list[Lap] = []
     inputs = plan.inputs()
     keys = {scale: plan.lap_key(scale, _hw(image)) for scale, image in inputs.items()}
-    done = {scale: len(journal.facts(key)) for scale, key in keys.items()}
+    done = sum(len(journal.facts(key)) for key in keys.values())
     total = plan.settings.rounds * len(inputs)
-    missing = any(count < plan.settings.rounds for count in done.values())
-    for lap_key, lap in (
-        track(_laps(plan, inputs, keys, done), "latency, laps", total, sum(done.values())) if missing else ()
-    ):
-        journal.add(lap_key, asdict(lap))
-    for key in keys.values():
-        laps += [Lap(**fact) for fact in journal.facts(key)]
-    teacher = plan.candidates[0].name
-    summaries = summarise(laps, teacher, plan.seed)
+    if done < total:
+        for key, lap in track(_missing_laps(plan, inputs, keys, journal), "latency, laps", total, done):
+            journal.add(key, asdict(lap))
+    laps = [Lap(**fact) for key in keys.values() for fact in journal.facts(key)]
     sizes = {scale: _hw(image) for scale, image in inputs.items()}
-    return {name: _latency(plan, summary, sizes) for name, summary in summaries.items()}
+    found = summarise(laps, plan.candidates[0].name, plan.seed)
+    return {name: _latency(plan, summary, laps, sizes) for name, summary in found.items()}
+
+
+def _missing_laps(
+    plan: CostPlan, inputs: dict[float, NDArray[np.float32]], keys: dict[float, str], journal: Journal
+) -> Iterator[tuple[str, Lap]]:
+    runtime = RUNTIMES[plan.runtime]
+    for scale, image in inputs.items():
+        done = len(journal.facts(keys[scale]))
+        if done >= plan.settings.rounds:
+            continue
+        # Loaded anew for each scale: a session keeps the memory of the largest input that it has seen.
+        sessions = {b.name: runtime.load(b.artefact, plan.settings.threads) for b in plan.candidates}
+        runners = {name: partial(session.run, image) for name, session in sessions.items()}
+        for lap in run_laps(runners, scale, plan.settings, done):
+            yield keys[scale], lap
+
+
+def _latency(
+    plan: CostPlan, summary: LatencySummary, laps: Sequence[Lap], sizes: dict[float, tuple[int, int]]
+) -> Latency:
+    total = summary.total
+    return Latency(
+        runtime=plan.runtime,
+        threads=plan.settings.threads,
+        rounds=plan.settings.rounds,
+        disturbed=sum(lap.repeats for lap in laps),
+        kept_disturbed=sum(lap.disturbed for lap in laps),
+        total_ms=total.median_ms,
+        ratio=total.ratio,
+        ratio_lo=total.ratio_lo,
+        ratio_hi=total.ratio_hi,
+        scales=tuple(
+            ScaleLatency(scale=scale, input_h=sizes[scale][0], input_w=sizes[scale][1], **asdict(timing))
+            for scale, timing in summary.scales.items()
+        ),
+    )
+
+
+def measure_memory(plan: CostPlan, journal: Journal, track: Track) -> dict[str, Memory]:
+    """The peak memory of each candidate by name, at the largest scale."""
+    input_hw = _hw(prepare(plan.image, max(plan.scales), plan.stride))
+    keys = {built.name: plan.memory_key(built, input_hw) for built in plan.candidates}
+    waiting = [built for built in plan.candidates if not journal.facts(keys[built.name])]
+    done = len(keys) - len(waiting)
+    for built in track(waiting, "peak memory", len(keys), done) if waiting else ():
+        peak = peak_memory(built.artefact, input_hw, plan.runtime, plan.settings.threads)
+        journal.add(keys[built.name], asdict(peak))
+    return {
+        name: Memory(
+            runtime=plan.runtime,
+            threads=plan.settings.threads,
+            input_h=input_hw[0],
+            input_w=input_hw[1],
+            **journal.facts(key)[-1],
+        )
+        for name, key in keys.items()
+    }
+
+
+def _hw(image: NDArray[np.float32]) -> tuple[int, int]:
+    return image.shape[2], image.shape[3]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-Part = Literal["fidelity", "latency", "memory"]
+Part = Literal["fidelity", "latency", "memory", "kinematics"]
 
 
 @dataclass(frozen=True)

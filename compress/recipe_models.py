@@ -81,6 +81,18 @@ class LatencyPlan(Frozen):
     rounds: Annotated[int, Field(ge=3, le=1000, description="More is slower, and the intervals are narrower.")] = 12
 
 
+class KinematicsPlan(Frozen):
+    """On which consecutive frames of a video joint angles are compared."""
+
+    video: Annotated[
+        Text | None, Field(description="A video or a built-in sample; left out, `data.source` if that is a video.")
+    ] = None
+    start: Annotated[int, Field(ge=0, description="The first frame, counted from 0.")] = 0
+    frames: Annotated[
+        int, Field(ge=2, le=100_000, description="More is slower, and rare large errors are seen more surely.")
+    ] = 75
+
+
 def _on_or_off(value: object) -> str:
     return "off" if value is False else "on"
 
@@ -95,6 +107,11 @@ class Measure(Frozen):
         Field(description="Network time; false leaves it out, which saves most of the time of a run."),
     ] = LatencyPlan()
     memory: Annotated[bool, Field(description="Peak resident memory of a fresh process that runs the artefact.")] = True
+    kinematics: Annotated[
+        Annotated[KinematicsPlan, Tag("on")] | Annotated[Literal[False], Tag("off")],
+        Discriminator(_on_or_off),
+        Field(description="Keypoints and joint angles on a video, in degrees; false leaves them out."),
+    ] = False
 
 
 Scale = Annotated[

@@ -74,6 +74,34 @@ class Memory(Facts):
     """The same process with interpreter and runtime imported, before the artefact is loaded."""
 
 
+class Kinematics(Facts):
+    """Keypoints and joint angles against the teacher's on consecutive frames of one video, single scale.
+
+    The headline numbers are the worst of knee, hip, shoulder and elbow, raw and filtered (docs/kinematics.md).
+    """
+
+    clip: str
+    frames: Count
+    tracks: Count
+    fps: float | None
+    oks: float | None
+    """Mean object keypoint similarity of the people found again."""
+    detected: float | None
+    """Share of the teacher's people that were found again."""
+    median_deg: float | None
+    p95_deg: float | None
+    rmse_deg: float | None
+    fidelity: float | None
+    """Median error over the teacher's own on disturbed copies of the clip: below 1 is inside its noise."""
+    velocity_rmse_deg_s: float | None
+    tier: str | None
+    tier_reasons: tuple[str, ...]
+    """What kept it from the next better tier."""
+    joints: dict[str, dict[str, Any]]
+    """Per joint: every number of the metric, raw and filtered, with the noise floor beside it."""
+    conditions: dict[str, Any]
+
+
 class Measurement(Facts):
     """What was measured on a candidate's artefact; what was not is None, and `missing` says why."""
 
@@ -85,6 +113,7 @@ class Measurement(Facts):
     latency: tuple[Latency, ...] = ()
     """The first is the one that counts as an objective."""
     memory: Memory | None = None
+    kinematics: Kinematics | None = None
     parity_max_abs: float | None = None
     """Largest difference between the artefact's maps and the network's on real frames."""
 

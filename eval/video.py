@@ -212,12 +212,13 @@ class VideoWriter:
     `plays_in_browser` whether that is enough. Without a single frame no file is made. Odd sides gain a row or column.
     """
 
-    def __init__(self, path: Path, fps: float = 30.0) -> None:
-        """`fps` guides the encoder alone: each frame is shown at the time it is written with."""
+    def __init__(self, path: Path, fps: float = 30.0, crf: int | None = None) -> None:
+        """`fps` guides the encoder alone: frames are shown at their own times. A higher `crf` is smaller and worse."""
         if path.suffix.lower() != ".mp4":
             raise ValueError(f"videos are written as .mp4, got {path.name}")
         self.path = path
         self.codec: str | None = None
+        self._crf = crf
         self._rate = Fraction(fps).limit_denominator(1001)
         self._shape: tuple[int, ...] | None = None
         self._ticks = Ticks(TICKS_PER_S, fps)
@@ -266,7 +267,8 @@ class VideoWriter:
         # The index goes in front, so that a browser can start at once.
         self._container = av.open(str(partial), "w", format="mp4", options={"movflags": "+faststart"})
         self._stack.callback(self._container.close)
-        stream = self._container.add_stream(self.codec, rate=self._rate, options=dict(ENCODERS[self.codec]))
+        options = ENCODERS[self.codec] | ({} if self._crf is None else {"crf": str(self._crf)})
+        stream = self._container.add_stream(self.codec, rate=self._rate, options=options)
         assert isinstance(stream, VideoStream)
         self._stream = stream
         _shape(stream.codec_context, width, height)

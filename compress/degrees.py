@@ -1,0 +1,195 @@
+"""What every candidate costs in keypoints and in degrees, on consecutive frames of a video.
+
+The teacher's one pass with all stages out gives the people of every stage candidate; the teacher on disturbed copies
+of the clip gives its noise floor. People found are journalled frame by frame, so a killed run goes on.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compress.build import Built
+from compress.export import stage_outputs
+from compress.journal import Journal, fact_key
+from eval.disturbances import DISTURBANCES, PLAIN, Disturbance
+from eval.kinematic_fidelity import FidelitySettings, KinematicFidelity, TrackPair, compare, with_floor
+from eval.kinematic_pairs import pair_people
+from eval.kinematics import every_frame
+from eval.oks import OksCounts, compare_people
+from eval.people import Person
+from eval.pose import PoseEstimator
+from eval.runtimes import RUNTIMES, Session
+from eval.track_choice import keep_people
+from eval.tracks import Tracker
+from eval.video import read_video
+from eval.video_formats import TimedFrame
+
+Array = NDArray[np.float32]
+Track = Callable[[Iterable[Any], str, int, int], Iterable[Any]]
+People = list[list[Person]]
+
+
+@dataclass(frozen=True)
+class ClipPlan:
+    """Whose people are compared, and on which frames."""
+
+    teacher: Built
+    candidates: Sequence[Built]
+    """The teacher among them."""
+    all_stages: Path
+    video: Path
+    digest: str
+    """Of the video's content."""
+    start: int
+    frames: int
+    threads: int
+
+    def key(self, built: Built, disturbance: Disturbance) -> str:
+        """Under which the people of each frame are noted."""
+        clip = (self.digest, self.start, self.frames)
+        return fact_key("people", 1, self.teacher.candidate.id, built.candidate.id, disturbance.name, clip)
+
+
+@dataclass(frozen=True)
+class Degrees:
+    """One candidate against the teacher on the clip."""
+
+    fidelity: KinematicFidelity
+    people: OksCounts
+
+
+def measure_degrees(plan: ClipPlan, journal: Journal, track: Track) -> dict[str, Degrees]:
+    """Keypoints and angles of each candidate by name, beside the teacher's noise floor on the same clip.
+
+    Raises UserError if the video cannot be read or has no frame in the range.
+    """
+    skeleton = plan.teacher.candidate.spec.skeleton
+    times = _find_people(plan, PLAIN, plan.candidates, journal, track)
+    for disturbance in DISTURBANCES:
+        _find_people(plan, disturbance, [plan.teacher], journal, track)
+    teacher = _people(journal, plan.key(plan.teacher, PLAIN))
+    tracks = _tracks(teacher, times)
+    settings = FidelitySettings()
+
+    def against(people: People) -> KinematicFidelity:
+        return compare(_pairs(tracks, people, times), skeleton, settings)
+
+    floors = [against(_people(journal, plan.key(plan.teacher, disturbance))) for disturbance in DISTURBANCES]
+    found = {}
+    for built in plan.candidates:
+        people = _people(journal, plan.key(built, PLAIN))
+        counts = sum((compare_people(*pair, skeleton) for pair in zip(teacher, people, strict=True)), OksCounts())
+        found[built.name] = Degrees(with_floor(against(people), floors), counts)
+    return found
+
+
+def _find_people(
+    plan: ClipPlan, disturbance: Disturbance, candidates: Sequence[Built], journal: Journal, track: Track
+) -> NDArray[np.float64]:
+    """Notes the people of every frame that is not noted yet; returns the times (T,) of the frames."""
+    keys = {built.name: plan.key(built, disturbance) for built in candidates}
+    done = {name: len(journal.facts(key)) for name, key in keys.items()}
+    start = min(done.values())
+    if start < plan.frames:
+        finder = _Finder(plan, disturbance, candidates)
+        with read_video(plan.video) as reader:
+            wanted = reader.pick(range(plan.start, plan.start + plan.frames))
+            # Recompression depends on the frames before, so a continued run passes over what it has, not around it.
+            frames = islice(disturbance.change(wanted), start, None)
+            for index, frame in enumerate(track(frames, f"people, {disturbance.name}", plan.frames, start), start):
+                waiting = [built for built in candidates if done[built.name] <= index]
+                for built, people in zip(waiting, finder.people(frame, waiting), strict=True):
+                    journal.add(keys[built.name], {"time_s": frame.time_s, "people": [_to_json(p) for p in people]})
+    return np.array([fact["time_s"] for fact in journal.facts(keys[candidates[0].name])], np.float64)
+
+
+class _StageView:
+    """One stage of the teacher's all-stages session, as a session of its own; a frame's pass is run once."""
+
+    def __init__(self, shared: "_SharedPass", stage: int) -> None:
+        self._shared, self._names = shared, stage_outputs(stage)
+
+    def run(self, image: Array) -> tuple[Array, Array]:
+        """See eval.runtimes.Runs."""
+        maps = self._shared(image)
+        return maps[self._names[0]], maps[self._names[1]]
+
+
+class _SharedPass:
+    def __init__(self, session: Session, stages: Sequence[int]) -> None:
+        self._session = session
+        self._names = [name for stage in stages for name in stage_outputs(stage)]
+        self._image: Array | None = None
+        self._maps: dict[str, Array] = {}
+
+    def __call__(self, image: Array) -> dict[str, Array]:
+        if self._image is None or not np.array_equal(image, self._image):
+            self._maps = dict(zip(self._names, self._session.outputs(image, self._names), strict=True))
+            self._image = image
+        return self._maps
+
+
+class _Finder:
+    def __init__(self, plan: ClipPlan, disturbance: Disturbance, candidates: Sequence[Built]) -> None:
+        runtime = RUNTIMES["onnxruntime"]
+        stages = sorted({built.stage for built in candidates if built.stage is not None})
+        shared = _SharedPass(runtime.load(plan.all_stages, plan.threads), stages)
+        self._disturbance = disturbance
+        self._estimators = {
+            built.name: PoseEstimator(
+                _StageView(shared, built.stage)
+                if built.stage is not None
+                else runtime.load(built.artefact, plan.threads),
+                built.candidate.spec,
+            )
+            for built in candidates
+        }
+
+    def people(self, frame: TimedFrame, candidates: Sequence[Built]) -> Iterator[list[Person]]:
+        """Per candidate, the people in pixels of the undisturbed frame."""
+        height, width = frame.image.shape[:2]
+        for built in candidates:
+            found = self._estimators[built.name](frame.image).people
+            skeleton = built.candidate.spec.skeleton
+            yield [
+                Person(self._disturbance.restore(person.keypoints, (height, width), skeleton), person.score)
+                for person in found
+            ]
+
+
+def _to_json(person: Person) -> dict[str, Any]:
+    rows = [None if row[2] <= 0 else [float(value) for value in row] for row in person.keypoints]
+    return {"score": person.score, "keypoints": rows}
+
+
+def _people(journal: Journal, key: str) -> People:
+    missing = (np.nan, np.nan, 0.0)
+    return [
+        [
+            Person(np.array([row or missing for row in person["keypoints"]], np.float32), person["score"])
+            for person in fact["people"]
+        ]
+        for fact in journal.facts(key)
+    ]
+
+
+def _tracks(people: People, times: NDArray[np.float64]) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+    """The teacher's people over time: frame numbers (T,) and keypoints (T, K, 3), a row for every frame."""
+    tracker = Tracker()
+    for frame, (found, time_s) in enumerate(zip(people, times, strict=True)):
+        tracker.update(found, float(time_s), frame)
+    whole = [every_frame(t.frames, t.keypoints.astype(np.float64), times) for t in keep_people(tracker.tracks())]
+    return [(frames, keypoints) for frames, _, keypoints in whole]
+
+
+def _pairs(
+    tracks: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]], people: People, times: NDArray[np.float64]
+) -> Iterator[TrackPair]:
+    for frames, keypoints in tracks:
+        found = [[person.keypoints.astype(np.float64) for person in people[frame]] for frame in frames]
+        yield TrackPair(times[frames], keypoints, pair_people(keypoints, found))

@@ -1,0 +1,128 @@
+"""The keypoint labels of a COCO file, checked before anything is run over its images."""
+
+import json
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from eval.coco_images import open_coco
+from eval.frame_folder import ImageFiles
+from teachers.errors import UserError
+
+COCO_17 = (
+    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
+    "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
+    "right_ankle",
+)  # fmt: skip
+"""COCO's order, which pycocotools' OKS constants follow."""
+_NUMBERS = {"keypoints": 3 * len(COCO_17), "bbox": 4}
+
+
+@dataclass(frozen=True)
+class CocoLabels:
+    """Images and labelled people of one COCO file."""
+
+    name: str
+    source: ImageFiles
+    """The images, one frame for each entry of `ids`."""
+    ids: Mapping[PurePosixPath, int]
+    """Image id of each file of `source`, in its order."""
+    category: int
+    """The category of people."""
+    annotations: tuple[Mapping[str, Any], ...]
+
+    def image_ids(self) -> list[int]:
+        """The image id of each frame of `source`, by index."""
+        return [self.ids[file] for file in self.source.files]
+
+    def of(self, image_ids: Collection[int]) -> list[Mapping[str, Any]]:
+        """The annotations of these images."""
+        wanted = set(image_ids)
+        return [annotation for annotation in self.annotations if annotation["image_id"] in wanted]
+
+
+def open_labels(path: Path) -> CocoLabels:
+    """Reads a COCO keypoint file; its images may lie where eval.coco_images finds them.
+
+    Raises UserError when it is no COCO file, has no labelled keypoints or other ones than COCO's 17.
+    """
+    source = open_coco(path)
+    content = json.loads(path.read_text(encoding="utf-8-sig"))
+    listed = content.get("annotations")
+    if not isinstance(listed, list) or not any(isinstance(one, dict) and "keypoints" in one for one in listed):
+        raise UserError(
+            f"{path}: has no keypoint labels (no `keypoints` in its `annotations`); AP needs a COCO keypoint file, "
+            "such as person_keypoints_val2017.json"
+        )
+    category = _category(path, content.get("categories"))
+    people = [
+        (number, annotation)
+        for number, annotation in enumerate(listed)
+        if not isinstance(annotation, dict) or annotation.get("category_id") == category
+    ]
+    # Numbered from 1: pycocotools takes an annotation with id 0 for an unmatched one.
+    annotations = tuple(
+        _annotation(annotation, number, f"{path}: annotations[{place}]")
+        for number, (place, annotation) in enumerate(people, start=1)
+    )
+    if not any(annotation["num_keypoints"] for annotation in annotations):
+        raise UserError(f"{path}: has no keypoint labels: no person in it has a labelled keypoint")
+    return CocoLabels(path.name, source, _ids(path, content["images"]), category, annotations)
+
+
+def _ids(path: Path, images: list[dict[str, Any]]) -> dict[PurePosixPath, int]:
+    ids: dict[PurePosixPath, int] = {}
+    for number, image in enumerate(images):
+        found = image.get("id")
+        file = PurePosixPath(image["file_name"].replace("\\", "/"))
+        if not isinstance(found, int):
+            raise UserError(f"{path}: images[{number}].id must be a whole number, found {found!r}")
+        if ids.setdefault(file, found) != found:
+            raise UserError(f"{path}: images[{number}]: {file} has two ids, {ids[file]} and {found}; keep one of them")
+    if len(set(ids.values())) < len(ids):
+        raise UserError(f"{path}: two files of its `images` have the same id; each image needs its own")
+    return ids
+
+
+def _category(path: Path, categories: object) -> int:
+    """The id of the category that has COCO's keypoints."""
+    found: list[str] = []
+    for category in categories if isinstance(categories, list) else []:
+        names = category.get("keypoints") if isinstance(category, dict) else None
+        if isinstance(names, list) and isinstance(category.get("id"), int):
+            if tuple(names) == COCO_17:
+                return int(category["id"])
+            found.append(f"{category.get('name')} with {len(names)}: {', '.join(map(str, names))}")
+    raise UserError(
+        f"{path}: no category has COCO's 17 keypoints in COCO's order ({', '.join(COCO_17)}), which OKS is defined "
+        f"for; found {'; '.join(found) or 'none with keypoints'}"
+    )
+
+
+def _annotation(given: object, number: int, where: str) -> dict[str, Any]:
+    """What pycocotools reads of an annotation."""
+    if not isinstance(given, dict) or not isinstance(given.get("image_id"), int):
+        raise UserError(f"{where} has no whole number `image_id`")
+    for key, count in _NUMBERS.items():
+        values = given.get(key)
+        if not isinstance(values, list) or len(values) != count or not all(map(_is_number, values)):
+            raise UserError(f"{where}.{key} must be a list of {count} numbers, found {str(values)[:60]}")
+    if not _is_number(given.get("area")):
+        raise UserError(f"{where}.area must be a number of square pixels, found {given.get('area')!r}")
+    keypoints = given["keypoints"]
+    return {
+        "id": number,
+        "image_id": given["image_id"],
+        "category_id": given["category_id"],
+        "keypoints": keypoints,
+        "num_keypoints": sum(visible > 0 for visible in keypoints[2::3]),
+        "bbox": given["bbox"],
+        "area": given["area"],
+        "iscrowd": int(bool(given.get("iscrowd", 0))),
+    }
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)

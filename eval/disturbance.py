@@ -1,0 +1,124 @@
+"""Whether a lap was disturbed: by memory faulted in anew, or by other load that took the CPU away.
+
+A laptop or a shared server is never quite quiet. So nothing here is absolute: what the warm-up showed is taken as
+normal, and a lap is disturbed when one of its runs was clearly worse off. Drift that slows all runners of a lap alike
+(a warm chip, a neighbour that stays) is not a disturbance, because the ratios are taken within the lap.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from eval.counters import Counters
+
+FAULTS_ALLOWED = 64
+"""256 KiB of fresh pages beyond the normal: what a log line or an allocator's bookkeeping may cost."""
+_SHARE_LOST = 0.08
+"""A run may get this much less CPU per wall second than normal; more means that it waited for others."""
+_SHARE_LOST_IF_PREEMPTED = 0.03
+"""The same where the kernel also says that it took the CPU from us more often than normal."""
+_SWITCHES_ALLOWED = 5
+_UNEVEN = 1.5
+"""A run slowed this much more than the least slowed run of its lap was slowed alone, by whatever it was."""
+_OTHERS_ALLOWED = 0.2
+"""Cores that others may use beyond what is normal, where too few are left for us."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One timed run."""
+
+    wall_s: float
+    cpu_s: float
+    """Of all threads of the process."""
+    faults: int = 0
+    switches: int = 0
+    """Times that the kernel took the CPU from one of our threads (involuntary context switches)."""
+
+    @staticmethod
+    def between(before: Counters, after: Counters, wall_s: float) -> "Reading":
+        """What has been used between two states of the counters, `wall_s` seconds apart."""
+        return Reading(
+            wall_s, after.cpu_s - before.cpu_s, after.faults - before.faults, after.switches - before.switches
+        )
+
+    @property
+    def share(self) -> float:
+        """CPU seconds per wall second: the threads that were really running."""
+        return self.cpu_s / self.wall_s if self.wall_s > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class LapReading:
+    """One turn of everybody."""
+
+    runs: Mapping[str, Reading]
+    others: float | None
+    """Cores that other processes kept busy meanwhile; None where the system does not say."""
+
+
+@dataclass(frozen=True)
+class Normal:
+    """What the warm-up showed: the medians of each runner, and of other load."""
+
+    runs: Mapping[str, Reading]
+    others: float | None
+    cores: int
+
+    @staticmethod
+    def of(laps: Sequence[LapReading], cores: int) -> "Normal":
+        """From the laps of the warm-up whose memory was in place."""
+        runs = {
+            name: Reading(
+                wall_s := median(lap.runs[name].wall_s for lap in laps),
+                median(lap.runs[name].share for lap in laps) * wall_s,
+                int(median(lap.runs[name].faults for lap in laps)),
+                int(median(lap.runs[name].switches for lap in laps)),
+            )
+            for name in laps[0].runs
+        }
+        others = [lap.others for lap in laps if lap.others is not None]
+        return Normal(runs, median(others) if others else None, cores)
+
+    def disturbed(self, lap: LapReading) -> bool:
+        """Whether any run of the lap was clearly worse off than normal."""
+        return (
+            self._crowded(lap)
+            or any(self._took_memory(name, run) or self._waited(name, run) for name, run in lap.runs.items())
+            or self._uneven(lap)
+        )
+
+    def _took_memory(self, name: str, run: Reading) -> bool:
+        return run.faults > 1.5 * self.runs[name].faults + FAULTS_ALLOWED
+
+    def _waited(self, name: str, run: Reading) -> bool:
+        normal = self.runs[name]
+        preempted = run.switches > 2 * normal.switches + _SWITCHES_ALLOWED
+        lost = _SHARE_LOST_IF_PREEMPTED if preempted else _SHARE_LOST
+        return run.share < normal.share * (1 - lost)
+
+    def _uneven(self, lap: LapReading) -> bool:
+        slowed = [run.wall_s / self.runs[name].wall_s for name, run in lap.runs.items() if self.runs[name].wall_s > 0]
+        return bool(slowed) and max(slowed) > _UNEVEN * min(slowed)
+
+    def _crowded(self, lap: LapReading) -> bool:
+        """Others used more than normal, and more than the cores that we leave free."""
+        if self.others is None or lap.others is None:
+            return False
+        free = self.cores - max(run.share for run in self.runs.values())
+        return lap.others > max(self.others, free) + _OTHERS_ALLOWED
+
+
+def settled(before: LapReading, last: LapReading) -> bool:
+    """Whether the warm-up is over: memory is in place, and the last lap was hardly faster than the one before.
+
+    Where every run faults for ever (an allocator that gives memory back each time), faults that no longer fall do.
+    """
+    in_place = all(
+        run.faults <= FAULTS_ALLOWED or run.faults >= 0.9 * before.runs[name].faults for name, run in last.runs.items()
+    )
+    return in_place and _seconds(last) > 0.95 * _seconds(before)
+
+
+def _seconds(lap: LapReading) -> float:
+    return sum(run.wall_s for run in lap.runs.values())

@@ -1,0 +1,91 @@
+"""One image -> its people, with a loaded artefact: the same way for teacher and candidates, network and decoding timed
+apart."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from eval.maps import average_scales, input_size, prepare
+from eval.people import DecodeSettings, Person, decode
+from eval.runtimes import Runs
+from teachers.errors import UserError
+from teachers.spec import PoseNetSpec
+
+SMALLEST_SCALE, LARGEST_SCALE = 0.1, 10.0
+_LONGEST_SIDE = 8192
+"""Of a network input; the exporter promises no more."""
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What one image gave."""
+
+    people: list[Person]
+    """Keypoints in pixels of the given image, likeliest first."""
+    heatmaps: Array
+    """(K+1, h, w), cropped to the image; the average over the scales if there are several."""
+    pafs: Array
+    """(2L, h, w) on the same grid."""
+    network_s: float
+    """Running the network, summed over the scales; resizing is in neither time."""
+    decoding_s: float
+    """From maps to people."""
+
+
+class PoseEstimator:
+    """Finds the people of an image; keeps no image."""
+
+    def __init__(
+        self,
+        session: Runs,
+        spec: PoseNetSpec,
+        scales: Sequence[float] = (1.0,),
+        settings: DecodeSettings | None = None,
+    ) -> None:
+        """Scales as `eval.maps.prepare` takes them. UserError for none, or for one that is out of bounds."""
+        if not scales:
+            raise UserError("at least one scale is needed")
+        for scale in scales:
+            if not SMALLEST_SCALE <= scale <= LARGEST_SCALE:
+                raise UserError(f"scale {scale:g}: must lie between {SMALLEST_SCALE:g} and {LARGEST_SCALE:g}")
+        self.spec, self.scales = spec, tuple(scales)
+        self.settings = settings or DecodeSettings()
+        self._session = session
+
+    def __call__(self, image: NDArray[np.uint8]) -> Estimate:
+        """The people in (H, W, 3) BGR pixels. UserError if the image is too wide for its height."""
+        height, width = image.shape[:2]
+        stride, largest = self.spec.stride, input_size((height, width), max(self.scales), self.spec.stride)
+        if max(largest.padded_hw) > _LONGEST_SIDE:
+            raise UserError(
+                f"an image of {width} x {height} pixels would need a network input of {largest.padded_hw[1]} x "
+                f"{largest.padded_hw[0]}; at most {_LONGEST_SIDE} to a side are possible"
+            )
+        inputs = [prepare(image, scale, stride) for scale in self.scales]
+        start = time.perf_counter()
+        maps = [self._session.run(one) for one in inputs]
+        network_s = time.perf_counter() - start
+        heatmaps, pafs = (self._fuse(part, (height, width)) for part in zip(*maps, strict=True))
+        # A single scale keeps its own grid; several meet on that of scale 1.0.
+        on_scale = self.scales[0] if len(self.scales) == 1 else 1.0
+        rows, columns = input_size((height, width), on_scale, stride).content_hw
+        start = time.perf_counter()
+        people = decode(
+            heatmaps, pafs, self.spec.skeleton, (stride * width / columns, stride * height / rows), self.settings
+        )
+        return Estimate(people, heatmaps, pafs, network_s, time.perf_counter() - start)
+
+    def _fuse(self, maps: Sequence[Array], image_hw: tuple[int, int]) -> Array:
+        """One (1, C, h, w) per scale -> (C, h, w), cropped to the image: what padding shows is nobody."""
+        stride = self.spec.stride
+        if len(maps) > 1:
+            tensors = [torch.from_numpy(one) for one in maps]
+            return np.asarray(average_scales(tensors, image_hw, self.scales, stride)[0].numpy(), np.float32)
+        rows, columns = input_size(image_hw, self.scales[0], stride).grid_hw(stride)
+        return np.ascontiguousarray(maps[0][0, :, :rows, :columns])
