@@ -8,6 +8,8 @@ from typing import Any
 
 import psutil
 
+from eval.allocation import keep_freed_memory
+
 _PACKAGES = ("pose-compress", "torch", "numpy", "onnx", "onnxruntime", "opencv-python-headless", "av")
 
 
@@ -17,7 +19,7 @@ def environment() -> dict[str, Any]:
         "machine": machine(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in _PACKAGES},
-        "allocation": {name: os.environ[name] for name in ("GLIBC_TUNABLES", "MALLOC_ARENA_MAX") if name in os.environ},
+        "allocation": keep_freed_memory()._asdict(),
     }
 
 

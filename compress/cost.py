@@ -21,6 +21,10 @@ from eval.maps import prepare
 from eval.memory import peak_memory
 from eval.runtimes import RUNTIMES
 
+_FEWEST_ROUNDS = 5
+_PRECISE = 0.01
+"""Half the width of a ratio's 95% interval, relative to the ratio, from which more laps would tell nobody anything."""
+
 Track = Callable[[Iterable[Any], str, int, int], Iterable[Any]]
 
 
@@ -65,9 +69,11 @@ def measure_latency(plan: CostPlan, journal: Journal, track: Track) -> dict[str,
     inputs = plan.inputs()
     keys = {scale: plan.lap_key(scale, _hw(image)) for scale, image in inputs.items()}
     done = sum(len(journal.facts(key)) for key in keys.values())
-    total = plan.settings.rounds * len(inputs)
-    if done < total:
-        for key, lap in track(_missing_laps(plan, inputs, keys, journal), "latency, laps", total, done):
+    if not all(_enough(plan, journal.facts(key)) for key in keys.values()):
+        laps_at_most = plan.settings.rounds * len(inputs)
+        for key, lap in track(
+            _missing_laps(plan, inputs, keys, journal), "latency, laps (at most)", laps_at_most, done
+        ):
             journal.add(key, asdict(lap))
     laps = [Lap(**fact) for key in keys.values() for fact in journal.facts(key)]
     sizes = {scale: _hw(image) for scale, image in inputs.items()}
@@ -81,13 +87,25 @@ def _missing_laps(
     runtime = RUNTIMES[plan.runtime]
     for scale, image in inputs.items():
         done = len(journal.facts(keys[scale]))
-        if done >= plan.settings.rounds:
+        if _enough(plan, journal.facts(keys[scale])):
             continue
         # Loaded anew for each scale: a session keeps the memory of the largest input that it has seen.
         sessions = {b.name: runtime.load(b.artefact, plan.settings.threads) for b in plan.candidates}
         runners = {name: partial(session.run, image) for name, session in sessions.items()}
         for lap in run_laps(runners, scale, plan.settings, done):
             yield keys[scale], lap
+            if _enough(plan, journal.facts(keys[scale])):
+                break
+
+
+def _enough(plan: CostPlan, facts: Sequence[dict[str, Any]]) -> bool:
+    """Whether a scale has all its laps, or so many that every ratio is known to 1%."""
+    if len(facts) >= plan.settings.rounds:
+        return True
+    if len(facts) < _FEWEST_ROUNDS:
+        return False
+    found = summarise([Lap(**fact) for fact in facts], plan.candidates[0].name, plan.seed)
+    return all(one.total.ratio_hi - one.total.ratio_lo <= 2 * _PRECISE * one.total.ratio for one in found.values())
 
 
 def _latency(
@@ -97,9 +115,9 @@ def _latency(
     return Latency(
         runtime=plan.runtime,
         threads=plan.settings.threads,
-        rounds=plan.settings.rounds,
-        disturbed=sum(lap.repeats for lap in laps),
-        kept_disturbed=sum(lap.disturbed for lap in laps),
+        rounds=min(sum(lap.scale == scale for lap in laps) for scale in sizes),
+        disturbed=summary.disturbed,
+        kept_disturbed=summary.kept_disturbed,
         total_ms=total.median_ms,
         ratio=total.ratio,
         ratio_lo=total.ratio_lo,

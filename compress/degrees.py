@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress.build import Built
+from compress.clip import Clip
 from compress.export import stage_outputs
 from compress.journal import Journal, fact_key
 from eval.disturbances import DISTURBANCES, PLAIN, Disturbance
@@ -42,16 +43,12 @@ class ClipPlan:
     candidates: Sequence[Built]
     """The teacher among them."""
     all_stages: Path
-    video: Path
-    digest: str
-    """Of the video's content."""
-    start: int
-    frames: int
+    clip: Clip
     threads: int
 
     def key(self, built: Built, disturbance: Disturbance) -> str:
         """Under which the people of each frame are noted."""
-        clip = (self.digest, self.start, self.frames)
+        clip = (self.clip.digest, self.clip.start, self.clip.frames)
         return fact_key("people", 1, self.teacher.candidate.id, built.candidate.id, disturbance.name, clip)
 
 
@@ -95,13 +92,13 @@ def _find_people(
     keys = {built.name: plan.key(built, disturbance) for built in candidates}
     done = {name: len(journal.facts(key)) for name, key in keys.items()}
     start = min(done.values())
-    if start < plan.frames:
+    if start < plan.clip.frames:
         finder = _Finder(plan, disturbance, candidates)
-        with read_video(plan.video) as reader:
-            wanted = reader.pick(range(plan.start, plan.start + plan.frames))
+        with read_video(plan.clip.path) as reader:
+            wanted = reader.pick(range(plan.clip.start, plan.clip.start + plan.clip.frames))
             # Recompression depends on the frames before, so a continued run passes over what it has, not around it.
             frames = islice(disturbance.change(wanted), start, None)
-            for index, frame in enumerate(track(frames, f"people, {disturbance.name}", plan.frames, start), start):
+            for index, frame in enumerate(track(frames, f"people, {disturbance.name}", plan.clip.frames, start), start):
                 waiting = [built for built in candidates if done[built.name] <= index]
                 for built, people in zip(waiting, finder.people(frame, waiting), strict=True):
                     journal.add(keys[built.name], {"time_s": frame.time_s, "people": [_to_json(p) for p in people]})

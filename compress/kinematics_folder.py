@@ -1,4 +1,4 @@
-"""Where `compress kinematics` reads and writes: the video by path or by name, and a folder that is ours to fill."""
+"""Where results are read from and written to: the video by path or by name, and a folder that is ours to fill."""
 
 import difflib
 import json
@@ -37,10 +37,8 @@ def claim(out: Path, stem: str, video: str) -> None:
 
     Only files with our own names are removed, kinematics.json first. UserError if the folder will not do.
     """
+    make_folder(out)
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=out, prefix="."):
-            pass
         other = _video_of(out / FACTS)
         if other not in (None, video):
             raise UserError(f"{out}: holds the kinematics of another video, {other}; give --out another folder")
@@ -49,7 +47,21 @@ def claim(out: Path, stem: str, video: str) -> None:
             if re.fullmatch(_ours(stem), path.name) and path.is_file():
                 path.unlink()
     except OSError as error:
-        raise UserError(f"{out}: cannot be written: {error.strerror}; give --out a folder that can") from error
+        raise _unwritable(out, error) from error
+
+
+def make_folder(out: Path) -> None:
+    """The folder, there and writable; UserError if it will not do."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=out, prefix="."):
+            pass
+    except OSError as error:
+        raise _unwritable(out, error) from error
+
+
+def _unwritable(out: Path, error: OSError) -> UserError:
+    return UserError(f"{out}: cannot be written: {error.strerror}; give --out a folder that can")
 
 
 def _ours(stem: str) -> str:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from compress.objectives import OBJECTIVES
 from compress.recipe_each import Expanded
 from compress.recipe_mistakes import Mistakes, show
-from compress.recipe_models import AnyStep, Recipe
+from compress.recipe_models import AnyStep, Measure, Recipe
 from compress.steps.base import SettingError, Step
 from teachers.assets import known_assets
 from teachers.errors import UserError
@@ -42,9 +42,12 @@ def check_lists(data: dict[str, Any], mistakes: Mistakes) -> None:
     for index, name in enumerate(_list(written)):
         objective = OBJECTIVES.get(name) if isinstance(name, str) else None
         part = objective.part if objective else None
-        if part and isinstance(measure, dict) and measure.get(part) is False:
+        asked = measure if isinstance(measure, dict) else {}
+        if part and asked.get(part, Measure.model_fields[part].default) is False:
             keys = ("objectives", index) if "objectives" in data else ("objectives",)
-            mistakes.add(keys, f"{name} is not measured, because measure.{part} is false")
+            mistakes.add(
+                keys, f"{name} is not measured, because measure.{part} is {'false' if part in asked else 'left out'}"
+            )
 
 
 def check_machine(data: dict[str, Any], mistakes: Mistakes) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from compress.build import Built
-from compress.records import Fidelity, Latency, Measurement, Memory, Record
+from compress.records import Fidelity, Kinematics, Latency, Measurement, Memory, Record
 from eval.size import count_macs, count_parameters, size_on_disk
 from teachers.licence import Licence
 
@@ -33,12 +33,19 @@ class Measured:
     fidelity: Mapping[str, Fidelity] | None
     latency: Mapping[str, Latency] | None
     memory: Mapping[str, Memory] | None
+    kinematics: Mapping[str, Kinematics] | None
 
 
 def finished_record(identity: Identity, built: Built, measured: Measured) -> Record:
     """The record of a candidate whose measurements are complete."""
     network, name = built.candidate.network, built.name
-    parts = {"heat_l2": measured.fidelity, "latency_ms": measured.latency, "peak_memory_bytes": measured.memory}
+    parts = {
+        "heat_l2": measured.fidelity,
+        "latency_ms": measured.latency,
+        "peak_memory_bytes": measured.memory,
+        "oks": measured.kinematics,
+    }
+    kinematics = None if measured.kinematics is None else measured.kinematics[name]
     measurement = Measurement(
         params=count_parameters(network),
         macs=count_macs(network.spec, measured.macs_input_hw),
@@ -47,6 +54,7 @@ def finished_record(identity: Identity, built: Built, measured: Measured) -> Rec
         fidelity=None if measured.fidelity is None else measured.fidelity[name],
         latency=() if measured.latency is None else (measured.latency[name],),
         memory=None if measured.memory is None else measured.memory[name],
+        kinematics=kinematics,
         parity_max_abs=built.parity_max_abs,
     )
     return _record(
@@ -56,8 +64,24 @@ def finished_record(identity: Identity, built: Built, measured: Measured) -> Rec
         stages=len(network.spec.stages),
         backbone=network.spec.backbone.name,
         measurement=measurement,
-        missing={column: _SWITCHED_OFF for column, part in parts.items() if part is None},
+        missing={column: _SWITCHED_OFF for column, part in parts.items() if part is None} | _without_people(kinematics),
     )
+
+
+def _without_people(kinematics: Kinematics | None) -> dict[str, str]:
+    """Why parts of the kinematics are empty although they were asked for."""
+    if kinematics is None:
+        return {}
+    reasons = {}
+    if kinematics.oks is None:
+        reasons["oks"] = "nobody of the teacher's was found again on the clip"
+    if kinematics.detected is None:
+        reasons["detected"] = "the teacher found nobody on the clip"
+    if kinematics.fidelity is None:
+        reasons["angle_fidelity"] = "the teacher's noise floor could not be measured for every judged joint"
+    if kinematics.median_deg is None:
+        reasons["angle_median_deg"] = "no joint angle could be compared on the clip"
+    return reasons
 
 
 def failed_record(identity: Identity, error: str) -> Record:

@@ -12,10 +12,13 @@ from typing import Any
 
 from compress.build import Builder, Built, ParityError
 from compress.candidate import Candidate
+from compress.clip import open_clip
 from compress.conditions import environment
 from compress.cost import CostPlan, latency_settings, measure_latency, measure_memory
+from compress.degrees import ClipPlan, measure_degrees
 from compress.fidelity import FidelityPlan, measure_fidelity
 from compress.journal import Journal, fact_key
+from compress.kinematic_facts import kinematic_facts
 from compress.progress import Reporter
 from compress.recipe import Recipe
 from compress.recipe_models import TEACHER_ROW, LatencyPlan
@@ -82,6 +85,8 @@ class _Prepared:
         self._teacher = Candidate.of(network, licence)
         self._sample = self._draw()
         self._image = next(iter(self._sample.frames())).image
+        # Before anything is computed: a video that cannot be used is a mistake of the recipe.
+        self._clip = open_clip(recipe)
         self._conditions = self._describe()
         self._plan: dict[str, Sequence[Step]] = {TEACHER_ROW: ()} | {c.name: c.steps for c in recipe.candidates}
         write_environment(call.out, self._conditions)
@@ -143,7 +148,8 @@ class _Prepared:
     def _identity(self, name: str) -> Identity:
         recipe = self._call.recipe
         steps = tuple(step.model_dump(mode="json") for step in self._plan[name])
-        asked = [self._teacher.id, steps, self._sample.digest, recipe.scales, recipe.measure.model_dump(mode="json")]
+        frames = (self._sample.digest, None if self._clip is None else self._clip.digest)
+        asked = [self._teacher.id, steps, frames, recipe.scales, recipe.measure.model_dump(mode="json")]
         return Identity(
             name=name,
             role="teacher" if name == TEACHER_ROW else "candidate",
@@ -193,16 +199,19 @@ class _Prepared:
             settings=latency_settings(timing),
             seed=recipe.data.seed,
         )
-        fidelity = memory = latency = None
+        fidelity = kinematics = memory = latency = None
+        all_stages, cores = self._builder().all_stages_file(), _usable_cores()
         if recipe.measure.fidelity:
-            all_stages = self._builder().all_stages_file()
-            plan = FidelityPlan(built[0], built, all_stages, self._sample, recipe.scales, _usable_cores())
+            plan = FidelityPlan(built[0], built, all_stages, self._sample, recipe.scales, cores)
             fidelity = measure_fidelity(plan, journal, track)
+        if self._clip is not None:
+            degrees = measure_degrees(ClipPlan(built[0], built, all_stages, self._clip, cores), journal, track)
+            kinematics = {name: kinematic_facts(found, self._clip) for name, found in degrees.items()}
         if recipe.measure.memory:
             memory = measure_memory(cost, journal, track)
         if recipe.measure.latency:
             latency = measure_latency(cost, journal, track)
-        return Measured(input_size(hw, 1.0, stride).padded_hw, fidelity, latency, memory)
+        return Measured(input_size(hw, 1.0, stride).padded_hw, fidelity, latency, memory, kinematics)
 
 
 def _usable_cores() -> int:

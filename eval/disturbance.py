@@ -110,13 +110,8 @@ class Normal:
 
 
 def settled(before: LapReading, last: LapReading) -> bool:
-    """Whether the warm-up is over: memory is in place, and the last lap was hardly faster than the one before.
-
-    Where every run faults for ever (an allocator that gives memory back each time), faults that no longer fall do.
-    """
-    in_place = all(
-        run.faults <= FAULTS_ALLOWED or run.faults >= 0.9 * before.runs[name].faults for name, run in last.runs.items()
-    )
+    """Whether the warm-up is over: no run faulted memory in, and the last lap was hardly faster than the one before."""
+    in_place = all(run.faults <= FAULTS_ALLOWED for run in last.runs.values())
     return in_place and _seconds(last) > 0.95 * _seconds(before)
 
 

@@ -15,7 +15,7 @@ class VideoFrames:
     def __init__(self, name: str, path: Path) -> None:
         """Opens the file and decodes its first frame. Raises UserError when that cannot be done."""
         self.name = name
-        self._path = path
+        self.path = path
         with read_video(path):
             pass
 
@@ -26,7 +26,7 @@ class VideoFrames:
     def read(self, indices: Sequence[int]) -> Iterator[tuple[int, Frame | Unreadable]]:
         """The frames of these rising indices; decodes from the start of the file, keeps one frame at a time."""
         found = -1
-        with read_video(self._path) as video:
+        with read_video(self.path) as video:
             for timed in video.pick(indices):
                 found = timed.index
                 yield timed.index, Frame(_name(timed.index), timed.image)
@@ -46,12 +46,12 @@ class VideoFrames:
 
     @cached_property
     def _pass(self) -> tuple[int, tuple[str, ...]]:
-        with read_video(self._path) as video:
+        with read_video(self.path) as video:
             return video.count(), tuple(video.problems)
 
     @cached_property
     def _sha256(self) -> str:
-        with self._path.open("rb") as file:
+        with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -22,7 +22,7 @@ class MemoryPeak:
 
     peak_bytes: int
     before_load_bytes: int
-    """Interpreter, numpy and runtime imported, no artefact loaded yet."""
+    """Interpreter, numpy and runtime imported, no artefact or image yet."""
 
 
 class ProbeError(RuntimeError):

@@ -32,9 +32,9 @@ def peak_bytes() -> int:
         return _status_bytes("VmHWM")
     import psutil  # noqa: PLC0415
 
-    info = psutil.Process().memory_info()
-    if hasattr(info, "peak_wset"):  # Windows
-        return int(info.peak_wset)
+    windows_peak: int | None = getattr(psutil.Process().memory_info(), "peak_wset", None)
+    if windows_peak is not None:
+        return windows_peak
     import resource  # noqa: PLC0415
 
     return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)  # macOS: bytes
@@ -48,10 +48,10 @@ def _status_bytes(field: str) -> int:
 def main(arguments: list[str]) -> None:
     """ARTEFACT HEIGHT WIDTH RUNTIME THREADS"""
     artefact, height, width, name, threads = arguments
-    image = np.full((1, 3, int(height), int(width)), 128.0, dtype=np.float32)
     runtime = RUNTIMES[name]
     runtime.start()
     before = resident_bytes()
+    image = np.full((1, 3, int(height), int(width)), 128.0, dtype=np.float32)
     session = runtime.load(Path(artefact), int(threads))
     for _ in range(_RUNS):
         session.run(image)

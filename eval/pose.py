@@ -67,7 +67,8 @@ class PoseEstimator:
                 f"an image of {width} x {height} pixels would need a network input of {largest.padded_hw[1]} x "
                 f"{largest.padded_hw[0]}; at most {_LONGEST_SIDE} to a side are possible"
             )
-        inputs = [prepare(image, scale, stride) for scale in self.scales]
+        ordered = image if self.spec.input.channels == "bgr" else np.ascontiguousarray(image[..., ::-1])
+        inputs = [prepare(ordered, scale, stride) for scale in self.scales]
         start = time.perf_counter()
         maps = [self._session.run(one) for one in inputs]
         network_s = time.perf_counter() - start

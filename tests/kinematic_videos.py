@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 from conftest import LICENCE, tiny_spec
 from kinematic_figures import walk
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ def nobody(call: int) -> list[Array]:
 
 def walker(frames: int = 60, fps: float = 30.0) -> Array:
     """(T, 18, 2): somebody who walks to image right and bends the knees up to 60 degrees once a second."""
-    track = walk(frames, fps, speed=60.0)[..., :2]
+    track = walk(frames, fps, speed=min(60.0, 120 * fps / frames))[..., :2]
     low, high = track.min(axis=(0, 1)), track.max(axis=(0, 1))
     factor = 150 / (high - low)[1]
     return (track - low) * factor + [50, 15]
@@ -63,6 +64,12 @@ def model_of(people: People, folder: Path, skeleton: Skeleton = COCO_18) -> Mode
         branch = {"skeleton": skeleton}
         spec = spec.model_copy(update=branch)
     return Model("known", "onnx", artefact, spec, LICENCE, KnownPeople(people, skeleton=skeleton), 1)
+
+
+def without_plots(patch: pytest.MonkeyPatch) -> None:
+    """For tests that are about something else: drawing takes longer than all the rest."""
+    for kind in ("joints", "segments", "velocities"):
+        patch.setattr(f"compress.kinematics_run.{kind}_png", lambda *_: None)
 
 
 def grey_video(path: Path, times: Sequence[float]) -> Path:

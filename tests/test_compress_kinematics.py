@@ -3,18 +3,22 @@
 import csv
 import json
 import tracemalloc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from kinematic_videos import Array, KnownPeople, even_times, grey_video, model_of, nobody, walker
+from conftest import tiny_spec
+from kinematic_videos import HW, Array, KnownPeople, even_times, grey_video, model_of, nobody, walker, without_plots
 
 from compress.cli import run_command
 from compress.kinematics_run import KinematicsCall, KinematicsResult, run_kinematics
+from compress.kinematics_watch import Clip, drawn_frames, watch
 from compress.progress import Reporter
+from eval.overlay import DrawnPerson
 from eval.people_json import read_people
+from eval.pose import PoseEstimator
 from eval.video import read_video
 from teachers.errors import UserError
 from teachers.skeleton import Skeleton
@@ -26,6 +30,18 @@ def measure(folder: Path, video: Path, people: Callable[[int], Sequence[Array]],
     model = changes.pop("model", None) or model_of(people, folder)
     call = KinematicsCall(name=video.name, video=video, model=model, out=folder / "out", **changes)
     return run_kinematics(call, Reporter())
+
+
+@pytest.fixture(autouse=True, scope="module")
+def coarse_plots() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("compress.kinematics_plots.DPI", 30)
+        yield
+
+
+@pytest.fixture
+def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_plots(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +107,7 @@ def test_kinematics_json_says_under_which_conditions(walked: tuple[Path, Kinemat
     assert "0 is straight" in person["columns_mean"][0] and "toe" in person["absent"]["ankle"]
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_people_who_leave_and_enter_are_different_ones(tmp_path: Path) -> None:
     track = walker(60)
     people: list[list[Array]] = [[track[i]] if i < 24 or i >= 42 else [] for i in range(60)]
@@ -103,6 +120,7 @@ def test_people_who_leave_and_enter_are_different_ones(tmp_path: Path) -> None:
     assert not (tmp_path / "out" / "door_angles_person01.mot").exists()  # what an earlier call left is cleared
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_a_number_that_nobody_has_is_refused(tmp_path: Path) -> None:
     track = walker(20)
     video = grey_video(tmp_path / "one.mp4", even_times(20))
@@ -123,6 +141,7 @@ def test_any_frame_rate_and_a_single_frame(tmp_path: Path, frames: int, fps: flo
     assert any("unfiltered" in note or "single frame" in note for note in subject.found.notes) == (fps < 240)
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_uneven_times_come_from_the_container(tmp_path: Path) -> None:
     times = np.cumsum(np.where(np.arange(FRAMES) % 2, 0.02, 0.05)).tolist()
     track = walker(FRAMES)
@@ -133,6 +152,7 @@ def test_uneven_times_come_from_the_container(tmp_path: Path) -> None:
     assert any("varies" in note for note in subject.found.notes)
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_a_portrait_video_is_upright(tmp_path: Path) -> None:
     video = grey_video(tmp_path / "portrait.mp4", even_times(6))
     data = bytearray(video.read_bytes())
@@ -150,6 +170,7 @@ def test_a_portrait_video_is_upright(tmp_path: Path) -> None:
         assert (overlay.height, overlay.width) == (240, 180)
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_only_the_time_range_is_measured_and_frames_keep_their_numbers(tmp_path: Path) -> None:
     track = walker(FRAMES)
     video = grey_video(tmp_path / "part.mp4", even_times(FRAMES))
@@ -160,7 +181,7 @@ def test_only_the_time_range_is_measured_and_frames_keep_their_numbers(tmp_path:
     names = sorted(path.name for path in (tmp_path / "out" / "part_json").iterdir())
     assert (names[0], names[-1]) == ("part_000015.json", "part_000030.json")
     with read_video(tmp_path / "out" / "part_kinematics.mp4") as overlay:
-        assert [frame.time_s for frame in overlay][0] == 0.0
+        assert next(iter(overlay)).time_s == 0.0
     with pytest.raises(UserError, match=r"no frame lies between 7 s and 9 s; the video lasts about 1.5"):
         measure(tmp_path, video, nobody, time_range=(7.0, 9.0))
 
@@ -184,18 +205,23 @@ def test_a_model_without_the_keypoints_of_an_angle_gives_the_others(
 
 
 def test_memory_does_not_grow_with_the_video(tmp_path: Path) -> None:
-    person = walker(1)[0]
-    peaks = []
-    for frames in (20, 120):
-        video = grey_video(tmp_path / f"{frames}" / "long.mp4", even_times(frames))
+    person, spec = walker(1)[0], tiny_spec()
+    drawn = [DrawnPerson(1, np.column_stack([person, np.ones(18)]), {})]
+    peaks, frames_drawn = [], 0
+    for frames in (20, 80):
+        video = grey_video(tmp_path / f"{frames}.mp4", even_times(frames))
+        clip, estimator = Clip(video.name, video, None), PoseEstimator(KnownPeople(lambda _: [person]), spec)
         tracemalloc.start()
-        measure(video.parent, video, lambda _: [person])
+        watched = watch(clip, estimator, Reporter(), lambda *_: None)
+        frames_drawn += sum(1 for _ in drawn_frames(clip, lambda _: drawn, spec.skeleton))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    one_frame = 180 * 240 * 3
-    assert peaks[1] - peaks[0] < 10 * one_frame  # a hundred frames more
+        assert len(watched.times) == frames
+    one_frame = HW[0] * HW[1] * 3
+    assert frames_drawn == 100 and peaks[1] - peaks[0] < 3 * one_frame  # sixty frames more
 
 
+@pytest.mark.usefixtures("no_plots")
 @pytest.mark.parametrize("after", [5, 30])
 def test_stopped_in_the_middle_it_leaves_no_half_file(tmp_path: Path, after: int) -> None:
     track = walker(FRAMES)
@@ -216,6 +242,7 @@ def test_stopped_in_the_middle_it_leaves_no_half_file(tmp_path: Path, after: int
     assert left == [f"walk_{frame:06d}.json" for frame in range(after)]
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_a_stop_while_drawing_leaves_no_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: object) -> None:
         raise KeyboardInterrupt

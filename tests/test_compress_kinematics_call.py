@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from kinematic_videos import HW, even_times, grey_video, model_of, nobody, walker
+from kinematic_videos import HW, even_times, grey_video, model_of, nobody, walker, without_plots
 
 from compress.cli import run_command
 from compress.commands.kinematics import _person
@@ -21,6 +21,7 @@ Said = pytest.CaptureFixture[str]
 def somebody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A video whose person every model finds; the command is given that model whatever it asks for."""
     track = walker(30)
+    without_plots(monkeypatch)
     monkeypatch.setattr(
         "compress.commands.kinematics.open_model", lambda *_: model_of(lambda call: [track[call]], tmp_path)
     )
@@ -121,6 +122,7 @@ def test_a_damaged_middle_is_passed_over_and_told(
     tmp_path: Path, capsys: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     person = walker(1)[0]
+    without_plots(monkeypatch)
     monkeypatch.setattr("compress.commands.kinematics.open_model", lambda *_: model_of(lambda _: [person], tmp_path))
     video = tmp_path / "damaged.mp4"
     with av.open(str(video), "w") as container:

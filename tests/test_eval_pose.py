@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from conftest import tiny_spec
 from kinematic_videos import HW, KnownPeople, nobody, walker
+from numpy.typing import NDArray
 
 from eval.maps import input_size
 from eval.pose import PoseEstimator
@@ -59,3 +60,19 @@ def test_scales_that_cannot_be_are_refused(scales: tuple[float, ...], said: str)
 def test_an_image_far_too_wide_is_refused_before_it_fills_the_memory() -> None:
     with pytest.raises(UserError, match="8192 to a side"):
         PoseEstimator(KnownPeople(nobody), tiny_spec())(np.zeros((2, 2000, 3), np.uint8))
+
+
+@pytest.mark.parametrize(("channels", "first"), [("bgr", 10.0), ("rgb", 30.0)])
+def test_the_network_gets_the_channel_order_that_its_spec_asks_for(channels: str, first: float) -> None:
+    seen = []
+
+    class Watched(KnownPeople):
+        def run(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+            seen.append(float(image[0, 0, 0, 0]))
+            return super().run(image)
+
+    spec = tiny_spec()
+    spec = spec.model_copy(update={"input": spec.input.model_copy(update={"channels": channels})})
+    image = np.full((*HW, 3), (10, 20, 30), np.uint8)
+    PoseEstimator(Watched(nobody), spec)(image)
+    assert seen == [first]

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from compress.kinematics_folder import make_folder
 from compress.models import open_model, usable_cores
 from compress.progress import Reporter
 from eval.frame_video import VideoFrames
@@ -46,7 +47,7 @@ def call(options: argparse.Namespace) -> int:
     with reporter.download(f"model {options.model}") as on_bytes:
         model = open_model(options.model, threads, on_bytes)
     estimator = PoseEstimator(model.session, model.spec, options.scales)
-    _make_folder(options.out)
+    make_folder(options.out)
     failed: list[str] = []
     written: set[str] = set()
     for frame in _frames(options.images):
@@ -96,15 +97,6 @@ def _free_name(name: str, taken: set[str]) -> str:
         free = f"{base}_{number}"
     taken.add(free)
     return free
-
-
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with replacing(out / "trial.txt") as trial:
-            trial.touch()
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written: {error.strerror}; give --out a folder that can") from error
 
 
 def _write(path: Path, image: NDArray[np.uint8], found: Estimate, skeleton: Skeleton) -> None:

@@ -1,0 +1,45 @@
+"""The consecutive frames of a video on which joint angles are compared."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from compress.recipe_models import Recipe
+from eval.frame_video import VideoFrames
+from eval.frames import open_source
+from teachers.errors import UserError
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Frames `start` to `start + frames` of a video that can be read."""
+
+    name: str
+    path: Path
+    digest: str
+    """Of the video's content."""
+    start: int
+    frames: int
+
+
+def open_clip(recipe: Recipe) -> Clip | None:
+    """The clip that a recipe names, shortened to what the video has; None if it asks for no kinematics.
+
+    Raises UserError if the source is no video, or ends before the first frame asked for.
+    """
+    plan = recipe.measure.kinematics
+    if not plan:
+        return None
+    name = plan.video or recipe.data.source
+    source = open_source(name)
+    if not isinstance(source, VideoFrames):
+        raise UserError(
+            f"measure.kinematics: joint angles over time need a video, {name!r} is none; "
+            "set measure.kinematics.video, or measure.kinematics to false"
+        )
+    there = len(source.names())
+    frames = min(plan.frames, there - plan.start)
+    if frames < 2:
+        raise UserError(
+            f"measure.kinematics.start: {name} has {there} frames, frame {plan.start} leaves fewer than two"
+        )
+    return Clip(source.name, source.path, source.fingerprint(0), plan.start, frames)
