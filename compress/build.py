@@ -1,23 +1,23 @@
 """Recipe -> candidates on disk: the steps are applied, the network is exported, the artefact is proved equal to it."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
 
 from compress.candidate import Candidate, content_id
-from compress.export import cut_at_stage, export_all_stages, save_artefact
+from compress.export import cut_at_stage, export_all_stages, load_graph, save_artefact, save_graph
 from compress.journal import Journal, fact_key
 from compress.steps.base import Step
 from compress.workshop import Workshop
 from eval.runtimes import RUNTIMES
 from teachers.checkpoint import is_model, load_model, save_model
 from teachers.errors import UserError
-from teachers.files import replacing, write_text
+from teachers.files import write_text
 
 PARITY_LIMIT = 1e-4
 ARTEFACT = "model.onnx"
@@ -56,7 +56,7 @@ class Builder:
     def build(self, name: str, steps: Sequence[Step], recipe_text: str) -> Built:
         """The candidate, from its folder if an earlier call finished it there, else made now."""
         settings = [step.model_dump(mode="json") for step in steps]
-        key = fact_key("built", 1, self.teacher.id, settings, self.workshop.seed)
+        key = fact_key("built", 2, self.teacher.id, settings, self.workshop.seed)
         return self._reload(name, settings, key) or self._make(name, steps, key, recipe_text)
 
     def _reload(self, name: str, settings: list[dict[str, object]], key: str) -> Built | None:
@@ -68,7 +68,7 @@ class Builder:
             network, licence = load_model(folder)
         except UserError:
             return None  # damaged since it was written: made again
-        if content_id(network) != facts[-1]["id"]:
+        if content_id(network) != facts[-1]["id"] or _sha256(folder / ARTEFACT) != facts[-1]["artefact_sha256"]:
             return None
         parent = facts[-1]["parent"]
         candidate = Candidate(network, licence, facts[-1]["id"], parent, tuple(settings))
@@ -86,23 +86,26 @@ class Builder:
         if stage is None:
             model = cut_at_stage(export_all_stages(candidate.network), len(candidate.spec.stages))
         else:
-            model = cut_at_stage(onnx.load_model(self.all_stages_file()), stage)
+            model = cut_at_stage(load_graph(self.all_stages_file()), stage)
         save_artefact(model, candidate.network, candidate.licence, folder / ARTEFACT)
         try:
             parity = largest_difference(candidate, folder / ARTEFACT, self.inputs)
         except ParityError:
             (folder / ARTEFACT).unlink()  # an artefact that is not its network is not kept
             raise
-        fact = {"id": candidate.id, "parent": candidate.parent, "parity_max_abs": parity}
+        fact = {
+            "id": candidate.id,
+            "parent": candidate.parent,
+            "parity_max_abs": parity,
+            "artefact_sha256": _sha256(folder / ARTEFACT),
+        }
         self.journal.add(key, fact)
         return Built(name, candidate, folder / ARTEFACT, stage, parity)
 
     def all_stages_file(self) -> Path:
         """The teacher with the maps of every stage as outputs; exported once."""
         if not self.all_stages.is_file():
-            model = export_all_stages(self.teacher.network)
-            with replacing(self.all_stages) as temporary:
-                onnx.save_model(model, temporary)
+            save_graph(export_all_stages(self.teacher.network), self.all_stages)
         return self.all_stages
 
     def _stage_of(self, candidate: Candidate) -> int | None:
@@ -130,6 +133,11 @@ def largest_difference(candidate: Candidate, artefact: Path, inputs: Sequence[ND
                 raise ParityError(f"{artefact.name}: {name} differ from the network's by {apart:.3g}")
             largest = max(largest, apart)
     return largest
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _licence_text(candidate: Candidate) -> str:

@@ -6,9 +6,8 @@ import platform
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from eval.allocation import keep_freed_memory
+from eval.process_memory import machine_bytes
 
 _PACKAGES = ("pose-compress", "torch", "numpy", "onnx", "onnxruntime", "opencv-python-headless", "av")
 
@@ -30,7 +29,7 @@ def machine() -> dict[str, Any]:
         "cpu": _cpu_name(),
         "cores": os.cpu_count(),
         "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "memory_gib": round(machine_bytes() / 2**30, 1),
     }
 
 

@@ -83,6 +83,17 @@ def save_artefact(model: onnx.ModelProto, network: PoseNet, licence: Licence, pa
         model, {"producer": "pose-compress", "spec": network.spec.to_json(), "licence": licence.model_dump_json()}
     )
     onnx.checker.check_model(model)
+    save_graph(model, path)
+
+
+def load_graph(path: Path) -> onnx.ModelProto:
+    """An ONNX file as it was written by `save_graph`."""
+    model: onnx.ModelProto = onnx.load_model(path)
+    return model
+
+
+def save_graph(model: onnx.ModelProto, path: Path) -> None:
+    """Writes an ONNX file whole or not at all."""
     with replacing(path) as temporary:
         onnx.save_model(model, temporary)
 

@@ -140,7 +140,7 @@ _QUARTER_TURNS: Mapping[tuple[bool, bool, bool], int] = {
 
 
 def _rotation(video: VideoReader) -> dict[str, Any]:
-    turn = video._turn
+    turn = video.turn
     angle = _QUARTER_TURNS.get((turn.swap, turn.flip_x, turn.flip_y))
     note = "the file asks for a mirror image: applied" if angle is None else "applied" if angle else "none"
     return {"rotation_deg_clockwise": angle, "rotation": note}

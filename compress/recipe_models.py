@@ -78,7 +78,9 @@ class LatencyPlan(Frozen):
     threads: Annotated[
         int, Field(ge=1, le=4096, description="More is faster, up to the cores there are; a phone has few.")
     ] = 1
-    rounds: Annotated[int, Field(ge=3, le=1000, description="At most; more is slower, and the intervals are narrower.")] = 12
+    rounds: Annotated[
+        int, Field(ge=3, le=1000, description="At most; more is slower, and the intervals are narrower.")
+    ] = 12
 
 
 class KinematicsPlan(Frozen):

@@ -58,11 +58,11 @@ class VideoReader:
         if first is None:
             raise UserError(f"{path}: no frame of this video can be decoded; is the file cut off or damaged?")
         self._first = first
-        self._turn = self._turn_of(first)
+        self.turn = self._find_turn(first)
         # Pixels that are not square (old camcorders) would bend every angle.
         aspect = float(self._stream.sample_aspect_ratio or 1)
         self._stored = (max(1, round(first.width * aspect)), first.height)
-        self.width, self.height = self._stored[::-1] if self._turn.swap else self._stored
+        self.width, self.height = self._stored[::-1] if self.turn.swap else self._stored
 
     def __enter__(self) -> Self:
         return self
@@ -144,9 +144,9 @@ class VideoReader:
     def _image(self, frame: VideoFrame) -> NDArray[np.uint8]:
         width, height = self._stored
         image = frame.to_ndarray(format="bgr24", width=width, height=height)
-        return self._turn.apply(image.astype(np.uint8, copy=False))
+        return self.turn.apply(image.astype(np.uint8, copy=False))
 
-    def _turn_of(self, frame: VideoFrame) -> Turn:
+    def _find_turn(self, frame: VideoFrame) -> Turn:
         matrix = cast("Mapping[str, SideData]", frame.side_data).get("DISPLAYMATRIX")
         turn = turn_of(bytes(matrix)) if matrix is not None else Turn()
         if turn is None:
@@ -257,9 +257,7 @@ class VideoWriter:
         height, width = image.shape[:2]
         self.codec = next((name for name in ENCODERS if _opens(name, width, height)), None)
         if self.codec is None:
-            raise UserError(
-                f"{self.path}: the installed FFmpeg libraries have none of the encoders {', '.join(ENCODERS)}"
-            )
+            raise UserError(f"{self.path}: the installed FFmpeg has none of the encoders {', '.join(ENCODERS)}")
         try:
             partial = self._stack.enter_context(replacing(self.path))
         except OSError as error:

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 import requests
-from pypi_simple import NoSuchProjectError, ProjectPage, PyPISimple, UnsupportedRepoVersionError
+from pypi_simple import PYPI_SIMPLE_ENDPOINT, NoSuchProjectError, ProjectPage, PyPISimple, UnsupportedRepoVersionError
 from urllib3.exceptions import HTTPError
 
 from teachers.index_session import TIMEOUT_S, open_session, shown, what_failed
@@ -48,7 +48,7 @@ class _Place:
 
 def fetch(asset: Asset, into: IO[bytes], on_bytes: OnBytes | None = None) -> None:
     """Writes the package file into `into`, its hash checked; PullError says why no place has it."""
-    settings = read_settings()
+    settings = read_settings(PYPI_SIMPLE_ENDPOINT)
     places = [_Place(location, is_index=False) for location in settings.find_links]
     places += [_Place(location, is_index=True) for location in settings.indexes]
     places.sort(key=lambda place: place.folder is None)  # what lies on a disk needs no network: ask it first

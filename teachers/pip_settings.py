@@ -9,8 +9,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pypi_simple import PYPI_SIMPLE_ENDPOINT
-
 _SECTIONS = ("global", "download", "install")
 """Later ones win, as they do for `pip install`."""
 _TRUE = ("1", "true", "yes", "y", "on", "t")
@@ -42,8 +40,10 @@ class IndexSettings:
     trusted_hosts: tuple[str, ...]
 
 
-def read_settings() -> IndexSettings:
+def read_settings(default_index: str) -> IndexSettings:
     """pip's configuration files of every level, then PIP_* variables; PullError if pip cannot read its files.
+
+    `default_index` is asked where nothing names another.
 
     An environment without pip (uv makes such) is asked by a pip on the PATH, and UV_* variables are heeded.
     """
@@ -54,11 +54,11 @@ def read_settings() -> IndexSettings:
         uv = _uv_variables()
         elsewhere = shutil.which("pip")
         values = (_configuration_files([elsewhere]) if elsewhere else None) or {}
-    return _settings({**values, **_pip_variables(), **uv})
+    return _settings({"index-url": default_index, **values, **_pip_variables(), **uv})
 
 
 def _settings(values: Mapping[str, str]) -> IndexSettings:
-    indexes = [values.get("index-url", "") or PYPI_SIMPLE_ENDPOINT, *values.get("extra-index-url", "").split()]
+    indexes = [values["index-url"], *values.get("extra-index-url", "").split()]
     if values.get("no-index", "").lower() in _TRUE:
         indexes = []
     return IndexSettings(

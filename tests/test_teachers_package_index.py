@@ -83,14 +83,14 @@ def test_every_level_of_pip_configuration_counts(tmp_path: Path, monkeypatch: py
         "[install]\nfind-links = /wheels\ntrusted-host = two.example\n"
     )
     monkeypatch.setenv("PIP_CONFIG_FILE", str(configuration))
-    settings = read_settings()
+    settings = read_settings("https://default.example/simple")
     assert settings.indexes == ("https://one.example/simple", "https://two.example/s", "https://three.example/s")
     assert (settings.find_links, settings.trusted_hosts) == (("/wheels",), ("two.example",))
     assert (settings.proxy, settings.cert) == ("http://proxy.example:3128", "/somewhere/ca.pem")
     monkeypatch.setenv("PIP_INDEX_URL", "https://four.example/simple")
-    assert read_settings().indexes[0] == "https://four.example/simple"
+    assert read_settings("https://default.example/simple").indexes[0] == "https://four.example/simple"
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    assert read_settings().indexes == ()
+    assert read_settings("https://default.example/simple").indexes == ()
 
 
 def test_broken_pip_configuration_is_said_without_its_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +109,7 @@ def test_environment_without_pip_is_asked_through_uv_variables(monkeypatch: pyte
     monkeypatch.setenv("UV_DEFAULT_INDEX", "https://one.example/simple")
     monkeypatch.setenv("UV_INDEX", "firm=https://two.example/simple https://three.example/simple")
     monkeypatch.setenv("UV_FIND_LINKS", "/a,/b")
-    settings = read_settings()
+    settings = read_settings("https://default.example/simple")
     assert settings.indexes == tuple(f"https://{n}.example/simple" for n in ("one", "two", "three"))
     assert settings.find_links == ("/a", "/b")
 
