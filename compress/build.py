@@ -15,12 +15,14 @@ from compress.journal import Journal, fact_key
 from compress.steps.base import Step
 from compress.workshop import Workshop
 from eval.runtimes import RUNTIMES
-from teachers.checkpoint import is_model, load_model, save_model
+from teachers.checkpoint import SPEC, WEIGHTS, load_model, save_model
 from teachers.errors import UserError
 from teachers.files import write_text
 
 PARITY_LIMIT = 1e-4
-ARTEFACT = "model.onnx"
+ARTEFACT, RECIPE, LICENCE = "model.onnx", "recipe.yaml", "LICENCE.txt"
+_FILES = (SPEC, WEIGHTS, ARTEFACT, RECIPE, LICENCE)
+"""What a finished candidate's folder holds."""
 
 
 class ParityError(RuntimeError):
@@ -62,7 +64,7 @@ class Builder:
     def _reload(self, name: str, settings: list[dict[str, object]], key: str) -> Built | None:
         folder = self.folder / name
         facts = self.journal.facts(key)
-        if not facts or not is_model(folder) or not (folder / ARTEFACT).is_file():
+        if not facts or not all((folder / file).is_file() for file in _FILES):
             return None
         try:
             network, licence = load_model(folder)
@@ -81,8 +83,8 @@ class Builder:
         folder = self.folder / name
         stage = self._stage_of(candidate)
         save_model(folder, candidate.network, candidate.licence)
-        write_text(folder / "recipe.yaml", recipe_text)
-        write_text(folder / "LICENCE.txt", _licence_text(candidate))
+        write_text(folder / RECIPE, recipe_text)
+        write_text(folder / LICENCE, _licence_text(candidate))
         if stage is None:
             model = cut_at_stage(export_all_stages(candidate.network), len(candidate.spec.stages))
         else:
@@ -103,9 +105,12 @@ class Builder:
         return Built(name, candidate, folder / ARTEFACT, stage, parity)
 
     def all_stages_file(self) -> Path:
-        """The teacher with the maps of every stage as outputs; exported once."""
-        if not self.all_stages.is_file():
+        """The teacher with the maps of every stage as outputs; exported once, and again if it was damaged."""
+        key = fact_key("all stages", 1, self.teacher.id)
+        facts = self.journal.facts(key)
+        if not facts or not self.all_stages.is_file() or _sha256(self.all_stages) != facts[-1]:
             save_graph(export_all_stages(self.teacher.network), self.all_stages)
+            self.journal.add(key, _sha256(self.all_stages))
         return self.all_stages
 
     def _stage_of(self, candidate: Candidate) -> int | None:

@@ -3,6 +3,7 @@
 import argparse
 import errno
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -21,9 +22,32 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "kinematics": ("kinematics", "joint angles and angular velocities from a video"),
 }
 
+_CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+"""A full or failing disk, a quota, a limit on file sizes, a folder that was locked in the middle of a run."""
+
 
 def run_command(arguments: Sequence[str]) -> int:
     """Parses and runs; returns the exit code and prints no traceback for a user's mistake."""
+    try:
+        code = _call(arguments)
+        sys.stdout.flush()
+    except UserError as error:
+        return _say(str(error), 2)
+    except KeyboardInterrupt:
+        return _say("stopped; the same command goes on from here", 130)
+    except BrokenPipeError:
+        # The reader of our output left. The interpreter flushes once more at its end, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if error.errno not in _CANNOT_WRITE:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        return _say(f"{where}{error.strerror}; what was finished is kept, the same command goes on from here", 1)
+    return code
+
+
+def _call(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="compress", description="Finds the small human-pose networks worth shipping in place of a heavy one."
     )
@@ -37,18 +61,7 @@ def run_command(arguments: Sequence[str]) -> int:
             modules[name] = importlib.import_module(f"compress.commands.{module}")
             modules[name].add_arguments(command)
     options = parser.parse_args(arguments)
-    try:
-        code: int = modules[options.command].call(options)
-    except UserError as error:
-        return _say(str(error), 2)
-    except KeyboardInterrupt:
-        return _say("stopped; the same command goes on from here", 130)
-    except BrokenPipeError:
-        return 1  # the reader of our output left
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        return _say(f"the disk is full ({error.filename}); free some room, then the same command goes on from here", 1)
+    code: int = modules[options.command].call(options)
     return code
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from compress.recipe_models import Recipe
+from compress.recipe_models import FEWEST_FRAMES, Recipe
 from eval.frame_video import VideoFrames
 from eval.frames import open_source
 from teachers.errors import UserError
@@ -22,9 +22,9 @@ class Clip:
 
 
 def open_clip(recipe: Recipe) -> Clip | None:
-    """The clip that a recipe names, shortened to what the video has; None if it asks for no kinematics.
+    """The clip that a recipe names, shortened to what the video has; None if it asks for none, or for a quick look.
 
-    Raises UserError if the source is no video, or ends before the first frame asked for.
+    Raises UserError if the source is no video, or leaves too few frames.
     """
     plan = recipe.measure.kinematics
     if not plan:
@@ -37,9 +37,12 @@ def open_clip(recipe: Recipe) -> Clip | None:
             "set measure.kinematics.video, or measure.kinematics to false"
         )
     there = len(source.names())
-    frames = min(plan.frames, there - plan.start)
-    if frames < 2:
+    frames = min(recipe.clip_frames, there - plan.start)
+    if there - plan.start < FEWEST_FRAMES:
         raise UserError(
-            f"measure.kinematics.start: {name} has {there} frames, frame {plan.start} leaves fewer than two"
+            f"measure.kinematics.start: {name} has {there} frames; from frame {plan.start} on, joint angles need "
+            f"{FEWEST_FRAMES}. Choose an earlier start or a longer video, or set measure.kinematics to false"
         )
+    if not frames:
+        return None
     return Clip(source.name, source.path, source.fingerprint(0), plan.start, frames)

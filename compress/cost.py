@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from compress.build import Built
 from compress.conditions import machine
 from compress.journal import Journal, fact_key
-from compress.recipe_models import LatencyPlan
+from compress.recipe_models import LatencyPlan, Recipe
 from compress.records import Latency, Memory, ScaleLatency
 from eval.latency import Lap, LatencySettings, LatencySummary, run_laps, summarise
 from eval.maps import prepare
-from eval.memory import peak_memory
+from eval.memory import ProbeError, peak_memory
 from eval.runtimes import RUNTIMES
 
 _FEWEST_ROUNDS = 5
@@ -59,9 +59,9 @@ class CostPlan:
         return [runtime.name, runtime.version, asdict(self.settings), machine()]
 
 
-def latency_settings(plan: LatencyPlan) -> LatencySettings:
+def latency_settings(recipe: Recipe) -> LatencySettings:
     """What the recipe asks for."""
-    return LatencySettings(threads=plan.threads, rounds=plan.rounds)
+    return LatencySettings(threads=(recipe.measure.latency or LatencyPlan()).threads, rounds=recipe.rounds)
 
 
 def measure_latency(plan: CostPlan, journal: Journal, track: Track) -> dict[str, Latency]:
@@ -129,16 +129,23 @@ def _latency(
     )
 
 
-def measure_memory(plan: CostPlan, journal: Journal, track: Track) -> dict[str, Memory]:
-    """The peak memory of each candidate by name, at the largest scale."""
+def measure_memory(plan: CostPlan, journal: Journal, track: Track) -> tuple[dict[str, Memory], dict[str, str]]:
+    """The peak memory of each candidate by name, at the largest scale; and of whom it could not be taken, and why."""
     input_hw = _hw(prepare(plan.image, max(plan.scales), plan.stride))
     keys = {built.name: plan.memory_key(built, input_hw) for built in plan.candidates}
-    waiting = [built for built in plan.candidates if not journal.facts(keys[built.name])]
-    done = len(keys) - len(waiting)
-    for built in track(waiting, "peak memory", len(keys), done) if waiting else ():
-        peak = peak_memory(built.artefact, input_hw, plan.runtime, plan.settings.threads)
-        journal.add(keys[built.name], asdict(peak))
-    return {
+    # By key: two candidates of the same content, under two names, are measured once.
+    different = {keys[built.name]: built for built in plan.candidates}
+    waiting = [key for key in different if not journal.facts(key)]
+    done = len(different) - len(waiting)
+    reasons = {}
+    for key in track(waiting, "peak memory", len(different), done) if waiting else ():
+        try:
+            peak = peak_memory(different[key].artefact, input_hw, plan.runtime, plan.settings.threads)
+        except ProbeError as error:
+            reasons[key] = str(error)
+        else:
+            journal.add(key, asdict(peak))
+    found = {
         name: Memory(
             runtime=plan.runtime,
             threads=plan.settings.threads,
@@ -147,7 +154,9 @@ def measure_memory(plan: CostPlan, journal: Journal, track: Track) -> dict[str, 
             **journal.facts(key)[-1],
         )
         for name, key in keys.items()
+        if key not in reasons
     }
+    return found, {name: reasons[key] for name, key in keys.items() if key in reasons}
 
 
 def _hw(image: NDArray[np.float32]) -> tuple[int, int]:

@@ -89,20 +89,22 @@ def _find_people(
     plan: ClipPlan, disturbance: Disturbance, candidates: Sequence[Built], journal: Journal, track: Track
 ) -> NDArray[np.float64]:
     """Notes the people of every frame that is not noted yet; returns the times (T,) of the frames."""
-    keys = {built.name: plan.key(built, disturbance) for built in candidates}
-    done = {name: len(journal.facts(key)) for name, key in keys.items()}
+    # By key: two candidates of the same content, under two names, are measured once.
+    different = {plan.key(built, disturbance): built for built in candidates}
+    done = {key: len(journal.facts(key)) for key in different}
     start = min(done.values())
     if start < plan.clip.frames:
-        finder = _Finder(plan, disturbance, candidates)
+        finder = _Finder(plan, disturbance, list(different.values()))
         with read_video(plan.clip.path) as reader:
             wanted = reader.pick(range(plan.clip.start, plan.clip.start + plan.clip.frames))
             # Recompression depends on the frames before, so a continued run passes over what it has, not around it.
             frames = islice(disturbance.change(wanted), start, None)
             for index, frame in enumerate(track(frames, f"people, {disturbance.name}", plan.clip.frames, start), start):
-                waiting = [built for built in candidates if done[built.name] <= index]
-                for built, people in zip(waiting, finder.people(frame, waiting), strict=True):
-                    journal.add(keys[built.name], {"time_s": frame.time_s, "people": [_to_json(p) for p in people]})
-    return np.array([fact["time_s"] for fact in journal.facts(keys[candidates[0].name])], np.float64)
+                waiting = [key for key in different if done[key] <= index]
+                found = finder.people(frame, [different[key] for key in waiting])
+                for key, people in zip(waiting, found, strict=True):
+                    journal.add(key, {"time_s": frame.time_s, "people": [_to_json(p) for p in people]})
+    return np.array([fact["time_s"] for fact in journal.facts(plan.key(plan.teacher, disturbance))], np.float64)
 
 
 class _StageView:

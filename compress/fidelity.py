@@ -45,21 +45,24 @@ class FidelityPlan:
 
 def measure_fidelity(plan: FidelityPlan, journal: Journal, track: Track) -> dict[str, Fidelity]:
     """The fidelity of each candidate by name; frames already in the journal are not run again."""
-    done = {built.name: len(journal.facts(plan.key(built))) for built in plan.candidates}
+    # By key: two candidates of the same content, under two names, are measured once.
+    different = {plan.key(built): built for built in plan.candidates}
+    done = {key: len(journal.facts(key)) for key in different}
     start = min(done.values(), default=0)
     total = len(plan.sample.indices)
     if start < total:
-        scorer = _Scorer(plan)
+        scorer = Scorer(plan)
         frames = track(plan.sample.frames(start), "fidelity to the teacher", total, start)
         for index, frame in enumerate(frames, start=start):
-            waiting = [built for built in plan.candidates if done[built.name] <= index]
-            for built, apart in zip(waiting, scorer.score(frame, waiting), strict=True):
-                journal.add(plan.key(built), {"frame": frame.name, **asdict(apart)})
+            waiting = [key for key in different if done[key] <= index]
+            scores = scorer.score(frame, [different[key] for key in waiting])
+            for key, apart in zip(waiting, scores, strict=True):
+                journal.add(key, {"frame": frame.name, **asdict(apart)})
     return {built.name: _mean(journal.facts(plan.key(built))) for built in plan.candidates}
 
 
-class _Scorer:
-    """Runs teacher and candidates on one frame after another."""
+class Scorer:
+    """Runs teacher and candidates on one frame after another; the networks are loaded once."""
 
     def __init__(self, plan: FidelityPlan) -> None:
         self._plan = plan
@@ -70,6 +73,7 @@ class _Scorer:
         }
 
     def score(self, frame: Frame, candidates: Sequence[Built]) -> list[MapDifference]:
+        """How far each of these candidates is from the teacher on this frame."""
         plan = self._plan
         spec = plan.teacher.candidate.spec
         inputs = [prepare(frame.image, scale, spec.stride) for scale in plan.scales]

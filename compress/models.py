@@ -5,7 +5,7 @@ A teacher without an artefact is exported once, proved equal to its network, and
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,8 +16,10 @@ from pydantic import ValidationError
 from compress.build import ARTEFACT, largest_difference
 from compress.candidate import Candidate
 from compress.export import cut_at_stage, export_all_stages, save_artefact
+from compress.goals import chosen, parse_goals
+from compress.recipe import Recipe, stored_recipe
 from compress.records import Record, read_records
-from compress.run_folder import CANDIDATES, RECORDS
+from compress.run_folder import CANDIDATES, RECIPE, RECORDS
 from eval.runtimes import RUNTIMES, Session
 from teachers.assets import cache_folder, nearest
 from teachers.checkpoint import SPEC, WEIGHTS, is_model, load_spec
@@ -97,23 +99,21 @@ class DefaultModel:
 
 
 def default_model(runs: Path = RUNS) -> DefaultModel:
-    """The fastest candidate of the newest run that its record calls good enough for angles, else the teacher."""
+    """Of the newest run the candidate that its goals choose, or without goals the fastest good for angles.
+
+    The teacher where there is no such candidate, or no run.
+    """
     newest = _newest_run(runs)
     if newest is None:
         return DefaultModel(teacher_names()[0], f"there is no run under {runs}/: the teacher")
     records = read_records(newest / RECORDS)
-    good = [(time, record) for record in records if (time := _time_if_good(record, newest)) is not None]
-    if good:
-        _, best = min(good, key=lambda pair: pair[0])
-        reason = f"the fastest candidate of {newest} that is good enough for angles ({_tier(best)})"
+    best, reason = _best(newest, [record for record in records if _is_there(record, newest)])
+    if best is not None:
         return DefaultModel(str(newest / CANDIDATES / best.name), reason)
     known = [
         record.teacher for record in records if record.teacher in teacher_names() or is_model(Path(record.teacher))
     ]
-    return DefaultModel(
-        known[0] if known else teacher_names()[0],
-        f"no candidate of {newest} is recorded as good enough for angles: the teacher",
-    )
+    return DefaultModel(known[0] if known else teacher_names()[0], f"{reason}: the teacher")
 
 
 def usable_cores() -> int:
@@ -131,12 +131,41 @@ def _newest_run(runs: Path) -> Path | None:
     return max(found, key=lambda records: records.stat().st_mtime).parent if found else None
 
 
-def _time_if_good(record: Record, run: Path) -> float | None:
-    """Network time in ms; None for what is no candidate, not good enough, not timed or no longer there."""
-    there = (run / CANDIDATES / record.name / ARTEFACT).is_file()
-    if record.role != "candidate" or record.error or _tier(record) in NOT_GOOD_ENOUGH or not there:
-        return None
-    return record.measurement.latency[0].total_ms if record.measurement.latency else None
+def _is_there(record: Record, run: Path) -> bool:
+    """Whether it is a candidate that was finished and still lies in the run's folder."""
+    artefact = run / CANDIDATES / record.name / ARTEFACT
+    return record.role == "candidate" and record.error is None and artefact.is_file()
+
+
+def _best(run: Path, records: Sequence[Record]) -> tuple[Record | None, str]:
+    """Which candidate, or None, and why. Goals that do not speak of angles do not make up for bad ones."""
+    good = [record for record in records if _tier(record) not in NOT_GOOD_ENOUGH]
+    recipe, note = _recipe_of(run)
+    goals = parse_goals(recipe.goals) if recipe is not None else ()
+    if recipe is not None and goals:
+        of_angles = any(goal.part == "kinematics" for goal in goals)
+        best = chosen(records if of_angles else good, goals, recipe.objectives)
+        also = "" if of_angles else " and is good enough for angles"
+        if best is None:
+            return None, f"no candidate of {run} meets the goals of its recipe{also}"
+        return best, f"the best candidate of {run} that meets the goals of its recipe{also}"
+    timed = [(latency[0].total_ms, record) for record in good if (latency := record.measurement.latency)]
+    if not timed:
+        return None, f"no candidate of {run} is recorded as good enough for angles{note}"
+    _, best = min(timed, key=lambda pair: pair[0])
+    return best, f"the fastest candidate of {run} that is good enough for angles ({_tier(best)}){note}"
+
+
+def _recipe_of(run: Path) -> tuple[Recipe | None, str]:
+    """The recipe that was run; None where it cannot be read, with a note for the user if a file is there."""
+    path = run / RECIPE
+    if not path.is_file():
+        return None, ""
+    try:
+        return stored_recipe(path), ""
+    except UserError:
+        # Written by another version or edited: the records still tell the fastest, but not what it should keep.
+        return None, f"; {path} cannot be read, so its goals are not known"
 
 
 def _tier(record: Record) -> str | None:

@@ -11,11 +11,13 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from compress.objectives import OBJECTIVES
+from compress.goals import Goal, GoalError, parse_goal
+from compress.objectives import OBJECTIVES, Part
 from compress.recipe_each import Expanded
 from compress.recipe_mistakes import Mistakes, show
-from compress.recipe_models import AnyStep, Measure, Recipe
+from compress.recipe_models import MAX_GOALS, AnyStep, Measure, Recipe
 from compress.steps.base import SettingError, Step
+from compress.yaml_source import Keys
 from teachers.assets import known_assets
 from teachers.errors import UserError
 from teachers.known import teacher_spec
@@ -31,23 +33,43 @@ def _list(value: Any) -> list[Any]:
 
 
 def check_lists(data: dict[str, Any], mistakes: Mistakes) -> None:
-    """Nothing twice among scales and objectives, and no objective that `measure` switches off."""
-    for name in ("scales", "objectives"):
-        values = _list(data.get(name))
+    """Nothing twice among scales, objectives and goals, and none of the latter two that `measure` switches off."""
+    goals = [_goal(written) for written in _list(data.get("goals"))[:MAX_GOALS]]
+    spelt_alike = [goal if goal is None else str(goal) for goal in goals]
+    for name, values in (
+        ("scales", _list(data.get("scales"))),
+        ("objectives", _list(data.get("objectives"))),
+        ("goals", spelt_alike),
+    ):
         for index, value in enumerate(values):
-            if not isinstance(value, bool) and values.index(value) < index:
-                mistakes.add((name, index), f"{show(value)} is there twice, first at {name}.{values.index(value)}")
-    measure = data.get("measure")
+            first = index if value is None or isinstance(value, bool) else values.index(value)
+            if first < index:
+                mistakes.add((name, index), f"{show(value)} is there twice, first at {name}.{first}")
     written = data.get("objectives", list(Recipe.model_fields["objectives"].default))
     for index, name in enumerate(_list(written)):
         objective = OBJECTIVES.get(name) if isinstance(name, str) else None
-        part = objective.part if objective else None
-        asked = measure if isinstance(measure, dict) else {}
-        if part and asked.get(part, Measure.model_fields[part].default) is False:
-            keys = ("objectives", index) if "objectives" in data else ("objectives",)
-            mistakes.add(
-                keys, f"{name} is not measured, because measure.{part} is {'false' if part in asked else 'left out'}"
-            )
+        keys: Keys = ("objectives", index) if "objectives" in data else ("objectives",)
+        if objective:
+            _check_measured(objective.name, objective.part, keys, data, mistakes)
+    for index, goal in enumerate(goals):
+        if goal:
+            _check_measured(str(goal.quantity), goal.part, ("goals", index), data, mistakes)
+
+
+def _goal(written: Any) -> Goal | None:
+    """None for what is no goal, and among the mistakes already."""
+    try:
+        return parse_goal(written) if isinstance(written, str) else None
+    except GoalError:
+        return None
+
+
+def _check_measured(name: str, part: Part | None, keys: Keys, data: dict[str, Any], mistakes: Mistakes) -> None:
+    measure = data.get("measure")
+    asked = measure if isinstance(measure, dict) else {}
+    if part and asked.get(part, Measure.model_fields[part].default) is False:
+        switch = "false" if part in asked else "left out"
+        mistakes.add(keys, f"{name} is not measured, because measure.{part} is {switch}")
 
 
 def check_machine(data: dict[str, Any], mistakes: Mistakes) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, Discriminator, Field, GetCoreSchemaHandler, Tag
 from pydantic_core import CoreSchema, core_schema
 
+from compress.goals import parse_goal
 from compress.objectives import ObjectiveName
 from compress.steps import STEPS
 from compress.steps.base import Step
@@ -71,6 +72,11 @@ class Data(Frozen):
     seed: Annotated[int, Field(ge=0, le=2**32 - 1, description="Equal seeds draw equal frames; neither is better.")] = 0
 
 
+FEWEST_ROUNDS = 3
+FEWEST_FRAMES = 15
+"""Half a second of most videos: fewer show neither gaps nor jumps, and no filter settles on them."""
+
+
 class LatencyPlan(Frozen):
     """How network time is measured: batch 1, teacher and candidates in turn within each round."""
 
@@ -79,7 +85,12 @@ class LatencyPlan(Frozen):
         int, Field(ge=1, le=4096, description="More is faster, up to the cores there are; a phone has few.")
     ] = 1
     rounds: Annotated[
-        int, Field(ge=3, le=1000, description="At most; more is slower, and the intervals are narrower.")
+        int,
+        Field(
+            ge=FEWEST_ROUNDS,
+            le=1000,
+            description="At most, and at most a third of data.images; more give narrower intervals.",
+        ),
     ] = 12
 
 
@@ -91,7 +102,12 @@ class KinematicsPlan(Frozen):
     ] = None
     start: Annotated[int, Field(ge=0, description="The first frame, counted from 0.")] = 0
     frames: Annotated[
-        int, Field(ge=2, le=100_000, description="More is slower, and rare large errors are seen more surely.")
+        int,
+        Field(
+            ge=FEWEST_FRAMES,
+            le=100_000,
+            description="At most, and at most data.images; more show rare large errors surely.",
+        ),
     ] = 75
 
 
@@ -114,6 +130,42 @@ class Measure(Frozen):
         Discriminator(_on_or_off),
         Field(description="Keypoints and joint angles on a video, in degrees; false leaves them out."),
     ] = False
+
+
+MAX_GOALS = 32
+GOAL_SYNTAX = (
+    "What a candidate must keep to be shipped; goals judge, they do not measure. Each is one of: "
+    "COLUMN <= NUMBER or COLUMN >= NUMBER, a numeric column of candidates.csv; "
+    "kinematic_tier >= TIER, this tier or a better one of transparent, equivalent, usable with care, not for angles; "
+    "kinematics.JOINT.FIELD <= NUMBER, the worse of raw and filtered, for instance of knee or right knee; "
+    "kinematics.JOINT.SERIES.FIELD <= NUMBER, SERIES being raw, filtered or motion. "
+    "bias, rom_error and peak_error are compared by their size."
+)
+
+
+def _canonical(goal: str) -> str:
+    return str(parse_goal(goal))
+
+
+GoalText = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=200,
+        # For editors: the shape alone. A pattern of all names would drown the message in which it is shown.
+        json_schema_extra={
+            "pattern": "^[^<>=]+[<>]=[^<>=]+$",
+            "examples": [
+                "kinematic_tier >= usable with care",
+                "latency_ratio <= 0.8",
+                "angle_p95_deg <= 10",
+                "kinematics.knee.p95_abs_error <= 5",
+                "kinematics.right knee.filtered.median_abs_error <= 2",
+            ],
+        },
+    ),
+    AfterValidator(_canonical),
+]
 
 
 Scale = Annotated[
@@ -142,6 +194,18 @@ class Recipe(Frozen):
         tuple[ObjectiveName, ...],
         Field(min_length=1, description="Columns of the Pareto front. More of them leave more candidates on it."),
     ] = ("latency_ms", "joint_rel_l2")
+    goals: Annotated[tuple[GoalText, ...], Field(max_length=MAX_GOALS, description=GOAL_SYNTAX)] = ()
+
+    @property
+    def rounds(self) -> int:
+        """Latency rounds at most. The sample's size bounds them, so that a quick look is quick throughout."""
+        return min((self.measure.latency or LatencyPlan()).rounds, max(FEWEST_ROUNDS, self.data.images // 3))
+
+    @property
+    def clip_frames(self) -> int:
+        """Consecutive frames for the joint angles at most, bounded as the rounds are; 0 where that leaves too few."""
+        frames = min((self.measure.kinematics or KinematicsPlan()).frames, self.data.images)
+        return frames if frames >= FEWEST_FRAMES else 0
 
     def to_yaml(self) -> str:
         """The canonical text: every default and every candidate written out. It can be run alone."""

@@ -1,15 +1,17 @@
 """Measurements -> records: pure assembly, so a continued run writes what an undisturbed one would have."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from compress.build import Built
+from compress.recipe_models import FEWEST_FRAMES
 from compress.records import Fidelity, Kinematics, Latency, Measurement, Memory, Record
 from eval.size import count_macs, count_parameters, size_on_disk
 from teachers.licence import Licence
 
 _SWITCHED_OFF = "the recipe does not ask for it"
+_QUICK_LOOK = f"joint angles need {FEWEST_FRAMES} frames of video, and data.images allows fewer: a quick look"
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,10 @@ class Measured:
     latency: Mapping[str, Latency] | None
     memory: Mapping[str, Memory] | None
     kinematics: Mapping[str, Kinematics] | None
+    quick_look: bool = False
+    """The recipe asks for joint angles, on fewer frames than they need."""
+    no_memory: Mapping[str, str] = field(default_factory=dict)
+    """Whose peak memory could not be taken, and why."""
 
 
 def finished_record(identity: Identity, built: Built, measured: Measured) -> Record:
@@ -53,7 +59,7 @@ def finished_record(identity: Identity, built: Built, measured: Measured) -> Rec
         size_bytes=size_on_disk(built.artefact),
         fidelity=None if measured.fidelity is None else measured.fidelity[name],
         latency=() if measured.latency is None else (measured.latency[name],),
-        memory=None if measured.memory is None else measured.memory[name],
+        memory=None if measured.memory is None else measured.memory.get(name),
         kinematics=kinematics,
         parity_max_abs=built.parity_max_abs,
     )
@@ -64,8 +70,15 @@ def finished_record(identity: Identity, built: Built, measured: Measured) -> Rec
         stages=len(network.spec.stages),
         backbone=network.spec.backbone.name,
         measurement=measurement,
-        missing={column: _SWITCHED_OFF for column, part in parts.items() if part is None} | _without_people(kinematics),
+        missing=_not_asked(parts, measured.quick_look)
+        | _without_people(kinematics)
+        | ({"peak_memory_bytes": measured.no_memory[name]} if name in measured.no_memory else {}),
     )
+
+
+def _not_asked(parts: Mapping[str, object], quick_look: bool) -> dict[str, str]:
+    reasons = {column: _SWITCHED_OFF for column, part in parts.items() if part is None}
+    return reasons | {"oks": _QUICK_LOOK} if quick_look else reasons
 
 
 def _without_people(kinematics: Kinematics | None) -> dict[str, str]:

@@ -6,9 +6,11 @@ Facts first, picture second: everything that is drawn or worded comes from `repo
 from collections.abc import Sequence
 from pathlib import Path
 
-from compress.report_facts import ReportFacts, RunFacts, report_facts
+from compress.report_facts import ReportFacts, RunFacts, RunView, report_facts
 from compress.report_figures import pareto_png, scales_png
 from compress.report_html import page
+from compress.report_kinematic_figures import joints_png, ranks_png
+from compress.report_kinematic_sections import joints_name, ranks_name
 from compress.report_markdown import markdown
 from compress.report_sections import COMBINED_NAME, document, pareto_name, scales_name
 from compress.tables import write_tables
@@ -46,4 +48,20 @@ def _pictures(facts: ReportFacts) -> dict[str, bytes]:
         if run.panels:
             pictures[scales_name(index)] = scales_png(run.panels, columns=2)
             pictures[f"{scales_name(index)}-narrow"] = scales_png(run.panels, columns=1)
+        pictures |= _angles(run, index)
+    return pictures
+
+
+def _angles(run: RunView, index: int) -> dict[str, bytes]:
+    view = run.kinematics
+    if view is None:
+        return {}
+    pictures: dict[str, bytes] = {}
+    if panels := view.panels():
+        pictures[joints_name(index)] = joints_png(panels, columns=2)
+        pictures[f"{joints_name(index)}-narrow"] = joints_png(panels, columns=1)
+    if view.draws_ranks:
+        noise = view.noise[0].headline.median_deg if len(view.noise) == 1 else None
+        pictures[ranks_name(index)] = ranks_png(view.ranks[0], noise)
+        pictures[f"{ranks_name(index)}-narrow"] = ranks_png(view.ranks[0], noise, narrow=True)
     return pictures

@@ -58,7 +58,15 @@ class Code:
     """With a summary the text is folded away under it."""
 
 
-Block = Paragraph | Bullets | Table | Picture | Code
+@dataclass(frozen=True)
+class Folded:
+    """Tables for those who want every number, folded away under a summary; paper and Markdown show them open."""
+
+    summary: str
+    tables: tuple[Table, ...]
+
+
+Block = Paragraph | Bullets | Table | Picture | Code | Folded
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from compress.columns import number, reasons
 from compress.objectives import OBJECTIVES, Objective
 from compress.pareto import TIME_OBJECTIVES, front, indistinguishable, only_by_noise
 from compress.records import Record, ScaleLatency
+from compress.report_kinematic_reading import kinematics_view
+from compress.report_kinematics import KinematicsView
 from compress.tables import teacher_first
 
 
@@ -90,6 +92,8 @@ class RunView:
     objectives: tuple[Objective, ...]
     plot: PlotFacts | None
     panels: tuple[ScalePanel, ...]
+    kinematics: KinematicsView | None
+    """None if nobody's joint angles were measured."""
     noise: tuple[tuple[str, str], ...]
     conditions: Mapping[str, Mapping[str, tuple[str, ...]]]
     """Condition -> its value, as text -> names measured under it. More than one value means mixed conditions."""
@@ -123,6 +127,7 @@ def _view(run: RunFacts) -> RunView:
         objectives=tuple(OBJECTIVES[name] for name in run.objectives),
         plot=plot_facts([run], run.objectives),
         panels=_panels(records),
+        kinematics=kinematics_view(records),
         noise=indistinguishable(records),
         conditions=_conditions(records),
         recipe=run.recipe,
@@ -215,24 +220,27 @@ def _panels(records: Sequence[Record]) -> tuple[ScalePanel, ...]:
 
 
 def _conditions(records: Sequence[Record]) -> dict[str, dict[str, tuple[str, ...]]]:
+    """A condition that is None for everybody says nothing and is left out: huge pages kept, so no reason why not."""
     table: dict[str, dict[str, tuple[str, ...]]] = {}
     for record in records:
         for key, value in flatten(record.conditions).items():
             names = table.setdefault(key, {})
-            names[value] = (*names.get(value, ()), record.name)
-    return table
+            text = "none" if value is None else value
+            names[text] = (*names.get(text, ()), record.name)
+    told = {key for record in records for key, value in flatten(record.conditions).items() if value is not None}
+    return {key: names for key, names in table.items() if key in told}
 
 
-def flatten(conditions: Mapping[str, Any]) -> dict[str, str]:
-    """`{"versions": {"torch": "2.13"}}` -> `{"versions.torch": "2.13"}`; lists become one text."""
-    flat: dict[str, str] = {}
+def flatten(conditions: Mapping[str, Any]) -> dict[str, str | None]:
+    """`{"versions": {"torch": "2.13"}}` -> `{"versions.torch": "2.13"}`; lists become one text, None stays."""
+    flat: dict[str, str | None] = {}
     for key, value in conditions.items():
         if isinstance(value, Mapping):
             flat |= {f"{key}.{inner}": text for inner, text in flatten(value).items()}
         elif isinstance(value, list | tuple):
             flat[key] = ", ".join(_item(item) for item in value) or "none"
         else:
-            flat[key] = "not recorded" if value is None else str(value)
+            flat[key] = None if value is None else str(value)
     return flat
 
 

@@ -1,8 +1,9 @@
-"""The figures as PNG. The only file that imports matplotlib; no dates or versions go into the pictures."""
+"""The figures of time and front as PNG, and what all figures share; no dates or versions go into the pictures."""
 
 import io
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -21,7 +22,7 @@ MARKERS = ("o", "s", "D", "^", "v", "P")
 
 def pareto_png(plot: PlotFacts) -> bytes:
     """The Pareto plot: front as a step line, teacher as a star, names beside the points, dominated in grey."""
-    figure, axes = _figure(7.2, 4.8, 1, 1)
+    figure, axes = new_figure(7.2, 4.8, 1, 1)
     ax = axes[0]
     if plot.line:
         ax.plot([x for x, _ in plot.line], [y for _, y in plot.line], color=FRONT, linewidth=1.4, alpha=0.55, zorder=2)
@@ -33,11 +34,11 @@ def pareto_png(plot: PlotFacts) -> bytes:
     ax.grid(color=RULE, linewidth=0.6)
     if len(plot.runs) > 1:
         for index, label in enumerate(plot.runs):
-            ax.plot([], [], MARKERS[index % len(MARKERS)], color=QUIET, label=_plain(label))
+            ax.plot([], [], MARKERS[index % len(MARKERS)], color=QUIET, label=plain(label))
         ax.legend(frameon=False, fontsize=9)
     figure.canvas.draw()
     _name_points(ax, plot.points)
-    return _png(figure)
+    return png_bytes(figure)
 
 
 def _mark(ax: Axes, point: PlotPoint) -> None:
@@ -60,12 +61,33 @@ def _bars(spread: list[list[float]]) -> list[list[float]] | None:
 def _name_points(ax: Axes, points: Sequence[PlotPoint]) -> None:
     # With many points only the front and the teacher are named; the others can be read off the table.
     named = [p for p in points if len(points) <= 12 or p.on_front or p.is_teacher]
-    texts = [ax.text(0, 0, _short(p.name), fontsize=9.5, color=INK if p.on_front else QUIET, zorder=5) for p in named]
+    others = [_dot(ax, point.x, point.y, _reach(point)) for point in points if point not in named]
+    labels = [Label(p.name, p.x, p.y, _reach(p), INK if p.on_front else QUIET) for p in named]
+    name_points(ax, labels, [around(dot) for dot in others])
+
+
+def _reach(point: PlotPoint) -> float:
+    return 17.0 if point.is_teacher else 9.0
+
+
+@dataclass(frozen=True)
+class Label:
+    """A name to stand near a point given in the units of the axes, whose marker reaches so many pixels."""
+
+    name: str
+    x: float
+    y: float
+    reach: float
+    colour: str
+
+
+def name_points(ax: Axes, labels: Sequence[Label], taken: Sequence[Box] = ()) -> None:
+    """Sets names so that they cover neither points nor each other; call it after the canvas was drawn once."""
+    texts = [ax.text(0, 0, short(label.name), fontsize=9.5, color=label.colour, zorder=5) for label in labels]
     extents = [text.get_window_extent() for text in texts]
-    dots = [_dot(ax, point) for point in named]
+    dots = [_dot(ax, label.x, label.y, label.reach) for label in labels]
     bounds = ax.get_window_extent()
     frame = Box(bounds.x0, bounds.y0, bounds.x1, bounds.y1)
-    taken = [around(_dot(ax, point)) for point in points if point not in named]
     boxes = place_labels(dots, [(e.width, e.height) for e in extents], frame, taken)
     for text, box, dot in zip(texts, boxes, dots, strict=True):
         if box is None:
@@ -75,9 +97,9 @@ def _name_points(ax: Axes, points: Sequence[PlotPoint]) -> None:
         _lead_to(ax, box, dot)
 
 
-def _dot(ax: Axes, point: PlotPoint) -> tuple[float, float, float]:
-    x, y = ax.transData.transform((point.x, point.y))
-    return float(x), float(y), 17.0 if point.is_teacher else 9.0
+def _dot(ax: Axes, at_x: float, at_y: float, reach: float) -> tuple[float, float, float]:
+    x, y = ax.transData.transform((at_x, at_y))
+    return float(x), float(y), reach
 
 
 def _lead_to(ax: Axes, box: Box, dot: tuple[float, float, float]) -> None:
@@ -95,12 +117,12 @@ def scales_png(panels: Sequence[ScalePanel], columns: int) -> bytes:
     bars = max(len(panel.bars) for panel in panels)
     # A single column is for narrow screens: drawn smaller, its letters come out larger there.
     width = 4.7 * columns if columns > 1 else 3.8
-    figure, axes = _figure(width, rows * (0.9 + 0.27 * bars), rows, columns)
+    figure, axes = new_figure(width, rows * (0.9 + 0.27 * bars), rows, columns)
     for ax, panel in zip(axes, panels, strict=False):
         _scale(ax, panel, narrow=columns == 1)
     for ax in axes[len(panels) :]:
         ax.set_visible(False)
-    return _png(figure)
+    return png_bytes(figure)
 
 
 def _scale(ax: Axes, panel: ScalePanel, narrow: bool) -> None:
@@ -118,7 +140,7 @@ def _scale(ax: Axes, panel: ScalePanel, narrow: bool) -> None:
         ax.text(
             max(timing.p90_ms, timing.median_ms) + 0.03 * longest, place, text, va="center", fontsize=8.5, color=INK
         )
-    ax.set_yticks(places, [_short(name, 14 if narrow else 28) for name, _, _ in panel.bars])
+    ax.set_yticks(places, [short(name, 14 if narrow else 28) for name, _, _ in panel.bars])
     ax.invert_yaxis()
     ax.set_xlim(0, longest * (1.75 if narrow else 1.45))
     ax.tick_params(axis="y", length=0)
@@ -128,7 +150,8 @@ def _scale(ax: Axes, panel: ScalePanel, narrow: bool) -> None:
     ax.set_axisbelow(True)
 
 
-def _figure(width: float, height: float, rows: int, columns: int) -> tuple[Figure, list[Axes]]:
+def new_figure(width: float, height: float, rows: int, columns: int) -> tuple[Figure, list[Axes]]:
+    """A white figure of so many inches, and its axes row by row."""
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     axes = [figure.add_subplot(rows, columns, index + 1) for index in range(rows * columns)]
@@ -139,16 +162,17 @@ def _figure(width: float, height: float, rows: int, columns: int) -> tuple[Figur
     return figure, axes
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text that matplotlib does not read as a formula, without line breaks."""
     return " ".join(text.split()).replace("$", r"\$")
 
 
-def _short(name: str, longest: int = 28) -> str:
-    return _plain(name if len(name) <= longest else f"{name[: longest - 2]}...")
+def short(name: str, longest: int = 28) -> str:
+    """A name cut to so many letters, as plain text."""
+    return plain(name if len(name) <= longest else f"{name[: longest - 2]}...")
 
 
-def _png(figure: Figure) -> bytes:
+def png_bytes(figure: Figure) -> bytes:
     data = io.BytesIO()
     figure.savefig(data, format="png", metadata={"Software": None})
     return data.getvalue()

@@ -7,7 +7,7 @@ import base64
 from collections.abc import Mapping
 from html import escape
 
-from compress.report_document import Block, Bullets, Code, Document, Paragraph, Picture, Row, Section, Table
+from compress.report_document import Block, Bullets, Code, Document, Folded, Paragraph, Picture, Row, Section, Table
 from compress.report_plotly import draw_call, plotly_script
 from compress.report_style import STYLE
 
@@ -82,6 +82,9 @@ def _block(block: Block, pictures: Mapping[str, bytes]) -> str:
         case Code():
             text = f"<pre><code>{escape(block.text)}</code></pre>"
             return f"<details><summary>{escape(block.summary)}</summary>{text}</details>" if block.summary else text
+        case Folded():
+            tables = "\n".join(_table(table) for table in block.tables)
+            return f"<details><summary>{escape(block.summary)}</summary>\n{tables}\n</details>"
 
 
 def _table(table: Table) -> str:

@@ -2,7 +2,7 @@
 
 import re
 
-from compress.report_document import Block, Bullets, Code, Document, Paragraph, Picture, Row, Section, Table
+from compress.report_document import Block, Bullets, Code, Document, Folded, Paragraph, Picture, Row, Section, Table
 
 SPECIAL = re.compile(r"([\\`*\[\]<>|~$&]|(?<!\w)_|_(?!\w))")
 """What Markdown could read as markup in the middle of a line; an underscore within a word is not."""
@@ -37,6 +37,8 @@ def _block(block: Block) -> str:
             return f"![{escaped(block.alt)}](figures/{block.name}.png)\n\n*{escaped(block.caption)}*"
         case Code():
             return _code(block)
+        case Folded():
+            return "\n\n".join([f"**{escaped(block.summary)}**", *(_table(table) for table in block.tables)])
 
 
 def _table(table: Table) -> str:

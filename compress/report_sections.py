@@ -4,6 +4,7 @@ from typing import Literal
 
 from compress.report_document import Block, Bullets, Code, Document, Paragraph, Picture, Row, Section, Table
 from compress.report_facts import CandidateFacts, PlotFacts, ReportFacts, RunView
+from compress.report_kinematic_sections import joint_angles
 from compress.report_tables import compared, conditions, fidelity, sizes, times_per_scale, times_summed, timing_setups
 from compress.report_words import better, cost, counted, doubts, listed
 
@@ -85,6 +86,7 @@ def _run_sections(run: RunView, index: int, level: Level) -> list[Section]:
     parts: list[tuple[str, list[Block]]] = [
         ("Who is on the front, and what each costs", _front(run, index)),
         ("Difference from the teacher", fidelity(run)),
+        ("Joint angles, in degrees", joint_angles(run, index)),
         ("Time per image scale", _scales(run, index)),
         ("Time summed over the scales", times_summed(run)),
         ("Size and memory", sizes(run)),
@@ -160,7 +162,7 @@ def _gaps(run: RunView) -> list[Block]:
         return [*blocks, Paragraph("Everything that was asked for was measured.")]
     head = ("Columns", "Why they are empty", "For")
     rows = tuple(Row((", ".join(columns), why, ", ".join(names))) for (why, columns), names in by_reason.items())
-    return [*blocks, Table("Not measured", head, rows, words=(0, 1, 2))]
+    return [*blocks, Table("Empty columns of candidates.csv", head, rows, words=(0, 1, 2))]
 
 
 def _reproduce(run: RunView) -> list[Block]:

@@ -46,6 +46,7 @@ figcaption { color: var(--quiet); font-size: .92rem; margin-top: .5rem; max-widt
 pre { background: var(--card); border: 1px solid var(--rule); border-radius: .3rem; padding: .8rem 1rem;
   overflow-x: auto; font: .86rem/1.5 ui-monospace, Menlo, Consolas, "Liberation Mono", monospace; }
 summary { cursor: pointer; font-weight: 600; }
+details { margin: .5rem 0; }
 @media (max-width: 640px) { th:first-child.words { max-width: 9.5rem; overflow-wrap: anywhere; }
   th, td { padding: .38rem .55rem; } }
 @media print {
@@ -55,5 +56,6 @@ summary { cursor: pointer; font-weight: 600; }
   tr, figure { break-inside: avoid; } h2, h3, caption { break-after: avoid; }
   .plot { display: none; } .still { display: block; }
   pre { white-space: pre-wrap; }
+  details::details-content { content-visibility: visible; height: auto; }
 }
 """

@@ -30,7 +30,8 @@ def _kind(candidate: CandidateFacts) -> Literal["plain", "teacher", "front", "fa
     return "front" if candidate.on_front else "plain"
 
 
-def _row(candidate: CandidateFacts, cells: Sequence[str]) -> Row:
+def row_of(candidate: CandidateFacts, cells: Sequence[str]) -> Row:
+    """A candidate's row, marked as what it is: the teacher, on the front, failed."""
     name = candidate.record.name
     marks = ["teacher"] if candidate.is_teacher and name != "teacher" else []
     marks += ["failed"] if candidate.record.error is not None else []
@@ -50,7 +51,7 @@ def fidelity(run: RunView) -> list[Block]:
     against = f"output after all {stages} stages" if stages else "output"
     images = listed([str(count) for count in sorted({fact.images for fact in found})])
     rows = tuple(
-        _row(c, (_whole(c.record.stages), *_fidelity(c.record.measurement.fidelity), "yes" if c.on_front else "no"))
+        row_of(c, (_whole(c.record.stages), *_fidelity(c.record.measurement.fidelity), "yes" if c.on_front else "no"))
         for c in run.candidates
     )
     head = (
@@ -83,7 +84,7 @@ def times_per_scale(run: RunView) -> Table:
             timing = next((bar[1] for bar in panel.bars if bar[0] == candidate.record.name), None)
             text = timing and f"{significant(timing.median_ms)} (p90 {significant(timing.p90_ms)})"
             cells.append(text or NONE)
-        rows.append(_row(candidate, cells))
+        rows.append(row_of(candidate, cells))
     return Table(
         f"Network time in ms at each image scale, median, batch 1, {listed(timing_setups(run))}", head, tuple(rows)
     )
@@ -102,9 +103,9 @@ def times_summed(run: RunView) -> list[Block]:
     doubtful: list[tuple[str, str]] = []
     for candidate in run.candidates:
         latencies = candidate.record.measurement.latency
-        rows += [_row(candidate, _summed(candidate, latency)) for latency in latencies]
+        rows += [row_of(candidate, _summed(candidate, latency)) for latency in latencies]
         if not latencies:
-            rows.append(_row(candidate, (NONE,) * 6))
+            rows.append(row_of(candidate, (NONE,) * 6))
         for latency in latencies:
             if latency.kept_disturbed:
                 laps = counted(latency.kept_disturbed, "lap")
@@ -131,13 +132,13 @@ def sizes(run: RunView) -> list[Block]:
         if measured.macs is not None and measured.macs_input_hw is not None:
             macs += f" at {size(measured.macs_input_hw)}"
         cells = (_whole(record.stages), record.backbone or NONE, scaled(measured.params), macs)
-        rows.append(_row(candidate, (*cells, scaled(measured.size_bytes, "B"), *_memory(measured.memory))))
+        rows.append(row_of(candidate, (*cells, scaled(measured.size_bytes, "B"), *_memory(measured.memory))))
     text = (
         "MACs are multiply-accumulates of convolutions and linear layers. Peak memory is the resident memory of a "
         "fresh process that loads the artefact and runs it at the largest scale; before loading, it holds "
         "only the interpreter and the runtime. M is a million, MB a million bytes."
     )
-    return [Table("What ships", head, tuple(rows), words=(0, 2)), Paragraph(text)]
+    return [Table("The exported artefact", head, tuple(rows), words=(0, 2)), Paragraph(text)]
 
 
 def _memory(memory: Memory | None) -> tuple[str, str]:
@@ -163,7 +164,9 @@ def compared(run: RunView) -> Table:
     sizes_used = ", ".join(f"scale {panel.scale:g}: {size(panel.input_hw)}" for panel in run.panels)
     facts.append(("Input sizes when timed, height x width", sizes_used))
     facts += _conditions(run, sample=True)
-    return Table("What was compared", ("What", "Value"), tuple(Row(f) for f in facts if f[1]), words=(0, 1))
+    return Table(
+        "Teacher, candidates, frames and scales", ("What", "Value"), tuple(Row(f) for f in facts if f[1]), words=(0, 1)
+    )
 
 
 def conditions(run: RunView) -> list[Block]:
@@ -173,7 +176,7 @@ def conditions(run: RunView) -> list[Block]:
         return [Paragraph("The records name no conditions.")]
     mixed = [key for key, values in run.conditions.items() if len(values) > 1]
     warning = f"Not the same for all candidates, so compare with care: {listed(mixed)}."
-    table = Table("Machine, versions and settings", ("Condition", "Value"), rows, words=(0, 1))
+    table = Table("A value without names holds for every candidate", ("Condition", "Value"), rows, words=(0, 1))
     return [Paragraph(warning), table] if mixed else [table]
 
 

@@ -28,6 +28,11 @@ def scaled(value: float | None, unit: str = "") -> str:
     return f"{value:g} {unit}".strip()
 
 
+def degrees(value: float | None) -> str:
+    """Two decimals below ten, one above; the unit stands in the heading."""
+    return NONE if value is None else f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
+
+
 def percent(value: float | None) -> str:
     """0.123 -> `12.3%`."""
     return NONE if value is None else f"{100 * value:.1f}%"
@@ -81,7 +86,7 @@ def cost(candidate: CandidateFacts) -> str:
     if candidate.is_teacher:
         parts = [f"{measured.latency[0].total_ms:.0f} ms per frame over all scales"] if measured.latency else []
         return "; ".join(["the teacher, the reference of every ratio", *parts])
-    parts = [part for part in (_time(measured), _difference(measured)) if part]
+    parts = [part for part in (_time(measured), _difference(measured), _angles(measured)) if part]
     return "; ".join(parts) or "neither time nor difference was measured"
 
 
@@ -98,6 +103,14 @@ def _difference(measured: Measurement) -> str:
     if fidelity is None:
         return ""
     return f"joints differ by {percent(fidelity.joint_rel_l2)}, PAFs by {percent(fidelity.paf_rel_l2)}"
+
+
+def _angles(measured: Measurement) -> str:
+    facts = measured.kinematics
+    if facts is None or facts.median_deg is None or facts.p95_deg is None:
+        return ""
+    parts = (f"median {facts.median_deg:.1f} deg", f"P95 {facts.p95_deg:.1f} deg", facts.tier)
+    return f"joint angles: {', '.join(part for part in parts if part)}"
 
 
 def doubts(candidate: CandidateFacts) -> str:

@@ -67,18 +67,18 @@ def run(call: RunCall, reporter: Reporter) -> RunResult:
 
     Raises UserError if the teacher, the frames or the folder cannot be used; nothing already computed is lost.
     """
-    with run_folder(call.out, call.recipe.to_yaml(), call.fresh):
+    with run_folder(call.out, call.recipe.to_yaml(), call.fresh) as claim:
         prepared = _Prepared(call, reporter)
+        claim()
         prepared.finish_candidates()
         return prepared.report()
 
 
 class _Prepared:
-    """A run whose folder is claimed, whose teacher is loaded and whose frames are drawn."""
+    """A run whose teacher is loaded and whose frames are drawn; nothing is written before `finish_candidates`."""
 
     def __init__(self, call: RunCall, reporter: Reporter) -> None:
         self._call, self._reporter = call, reporter
-        self._journal = Journal(call.out / JOURNAL)
         recipe = call.recipe
         with reporter.download(f"teacher {recipe.teacher}") as on_bytes:
             network, licence = load_teacher(recipe.teacher, on_bytes)
@@ -89,11 +89,12 @@ class _Prepared:
         self._clip = open_clip(recipe)
         self._conditions = self._describe()
         self._plan: dict[str, Sequence[Step]] = {TEACHER_ROW: ()} | {c.name: c.steps for c in recipe.candidates}
-        write_environment(call.out, self._conditions)
 
     def finish_candidates(self) -> None:
         """Builds, measures and records whatever is not recorded yet."""
         path = self._call.out / RECORDS
+        self._journal = Journal(self._call.out / JOURNAL)
+        write_environment(self._call.out, self._conditions | {"command": self._call.command})
         known = {record.name: record for record in read_records(path)}
         identities = {name: self._identity(name) for name in self._plan}
         finished = {
@@ -101,12 +102,13 @@ class _Prepared:
             for name, identity in identities.items()
             if name in known and known[name].key == identity.key and known[name].error is None
         }
-        if len(finished) == len(identities):
-            self._reporter.say("every candidate was finished by an earlier call; the report is drawn again")
-            return
+        # Also where all are finished: an artefact that was damaged or deleted since is made again.
         built, errors = self._build()
         for name, error in errors.items():
             append_record(path, failed_record(identities[name], error))
+        if not errors and len(finished) == len(identities):
+            self._reporter.say("every candidate was finished by an earlier call; the report is drawn again")
+            return
         measured = self._measure(built)
         for one in built:
             if one.name not in finished:
@@ -196,10 +198,11 @@ class _Prepared:
             scales=recipe.scales,
             stride=stride,
             runtime=timing.runtime,
-            settings=latency_settings(timing),
+            settings=latency_settings(recipe),
             seed=recipe.data.seed,
         )
         fidelity = kinematics = memory = latency = None
+        no_memory: dict[str, str] = {}
         all_stages, cores = self._builder().all_stages_file(), _usable_cores()
         if recipe.measure.fidelity:
             plan = FidelityPlan(built[0], built, all_stages, self._sample, recipe.scales, cores)
@@ -208,10 +211,14 @@ class _Prepared:
             degrees = measure_degrees(ClipPlan(built[0], built, all_stages, self._clip, cores), journal, track)
             kinematics = {name: kinematic_facts(found, self._clip) for name, found in degrees.items()}
         if recipe.measure.memory:
-            memory = measure_memory(cost, journal, track)
+            memory, no_memory = measure_memory(cost, journal, track)
+            for name, reason in no_memory.items():
+                self._reporter.warn(f"{name}: peak memory was not measured: {reason}")
         if recipe.measure.latency:
             latency = measure_latency(cost, journal, track)
-        return Measured(input_size(hw, 1.0, stride).padded_hw, fidelity, latency, memory, kinematics)
+        quick_look = bool(recipe.measure.kinematics) and self._clip is None
+        macs_hw = input_size(hw, 1.0, stride).padded_hw
+        return Measured(macs_hw, fidelity, latency, memory, kinematics, quick_look, no_memory)
 
 
 def _usable_cores() -> int:

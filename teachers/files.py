@@ -6,25 +6,51 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_PARTIAL = ".partial-"
+"""How the names of temporary files begin, so that those of a killed process are told from anybody's own files."""
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yields a temporary path in the target's folder; it takes the target's place only if the block succeeds.
 
-    The temporary name keeps the target's suffix, because several writers choose the format by it.
+    The temporary name keeps the target's suffix, because several writers choose the format by it. An OSError that
+    names no file, as one from a full disk does not, comes back with the target's name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_PARTIAL, suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        with _naming(path):
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_partial(path: Path) -> bool:
+    """Whether this is a temporary file of ours, in use or left by a process that was killed."""
+    return path.name.startswith(_PARTIAL)
+
+
+def sweep(folder: Path) -> None:
+    """Removes what killed processes left below the folder; to be called while nobody else writes there."""
+    for stale in folder.rglob(f"{_PARTIAL}*"):
+        stale.unlink(missing_ok=True)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            error.filename = str(path)
+        raise
 
 
 def write_text(path: Path, text: str) -> None:
@@ -43,7 +69,7 @@ def append_line(path: Path, line: str) -> None:
     """Appends one line and flushes it to disk; a torn line from an earlier kill is closed off first."""
     if "\n" in line:
         raise ValueError("a line must not hold a line break")
-    with path.open("ab+") as file:
+    with _naming(path), path.open("ab+") as file:
         end = file.seek(0, os.SEEK_END)
         if end:
             file.seek(end - 1)

@@ -1,9 +1,14 @@
 """Made-up records of a six-stage teacher and its candidates, for tests of tables and report. No number is measured."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
-from compress.records import Fidelity, Latency, Measurement, Memory, Record, ScaleLatency
+from compress.records import Fidelity, Kinematics, Latency, Measurement, Memory, Record, ScaleLatency
 from compress.report_facts import RunFacts
+from eval.angle_errors import AngleErrors
+from eval.kinematic_fidelity import JointFidelity, KinematicFidelity
+from eval.kinematic_motion import Motion
+from eval.kinematic_tiers import judge
 from teachers.licence import Licence
 
 SIZES = {0.5: (184, 328), 1.0: (368, 656), 1.5: (552, 984), 2.0: (736, 1312)}
@@ -17,6 +22,19 @@ STAGES = {
     2: (860.0, 0.171, 0.041, 0.438),
     1: (700.0, 0.226, 0.056, 0.553),
 }
+# stages: median and P95 of the knee's error in degrees, velocity RMSE in deg/s, OKS, share of people found
+ANGLES = {
+    6: (0.0, 0.0, 0.0, 1.0, 1.0),
+    5: (1.2, 4.6, 130.0, 0.985, 1.0),
+    4: (2.1, 9.0, 90.0, 0.96, 1.0),
+    3: (4.4, 27.0, 205.0, 0.93, 1.0),
+    2: (5.3, 34.0, 260.0, 0.89, 0.98),
+    1: (6.1, 37.0, 245.0, 0.81, 0.94),
+}
+JOINT_SHARES = {"knee": 1.0, "hip": 0.8, "shoulder": 0.9, "elbow": 1.1}
+"""Of the knee's numbers; the elbow is the worst joint."""
+FLOOR = (3.5, 18.0, 216.0)
+"""Median and P95 of the knee's noise floor in degrees, its velocity RMSE in deg/s."""
 CONDITIONS = {
     "machine": {"cpu": "Made-up CPU @ 2.60GHz", "cores": 2, "memory_gib": 8.0, "system": "Linux x86_64"},
     "packages": {"onnxruntime": "1.27.0", "torch": "2.13.0"},
@@ -68,6 +86,51 @@ def measured(stages: int, spread: float = 0.01) -> Measurement:
     )  # fmt: skip
 
 
+def angle_errors(median: float, p95: float, found: float, floor: tuple[float, float]) -> AngleErrors:
+    """One series of a joint, with the noise floor beside it."""
+    noise = {"bias": -1.5, "rmse": floor[1] / 2, "gross_rate": 0.04, "detection_rate": 0.93}
+    noise |= {"median_abs_error": floor[0], "p95_abs_error": floor[1]}
+    return AngleErrors(
+        n=round(250 * found), n_measurable=250, detection_rate=found, bias=-median / 4, loa=(-p95, 0.9 * p95),
+        median_abs_error=median, p95_abs_error=p95, rmse=p95 / 2, gross_rate=p95 / 400,
+        floor={f"floor_{key}": value for key, value in noise.items()}, fidelity=median / floor[0],
+    )  # fmt: skip
+
+
+def joint_fidelity(stages: int, share: float, floor: tuple[float, float, float] = FLOOR) -> JointFidelity:
+    """A joint that is off by `share` of the knee's numbers; filtered errors are a tenth larger than raw ones."""
+    median, p95, velocity, _, found = ANGLES[stages]
+    noise = {"rom_error": -9.0, "velocity_rmse": share * floor[2], "jitter_ratio": 0.9, "lr_swap_rate": 0.022}
+    motion = Motion(
+        rom_error=-share * median, peak_error=None, velocity_rmse=share * velocity, velocity_nrmse=None,
+        jitter_ratio=1.0 + share * median / 10, lr_swap_rate=0.0, facing_disagreement=None,
+        floor={f"floor_{key}": value for key, value in noise.items()},
+    )  # fmt: skip
+    raw, filtered = (
+        angle_errors(size * median, size * p95, found, (size * floor[0], size * floor[1]))
+        for size in (share, 1.1 * share)
+    )
+    return JointFidelity(raw, filtered, motion, n_unmeasured=13, n_short=0)
+
+
+def kinematics(stages: int, floor: tuple[float, float, float] = FLOOR, **others: object) -> Kinematics:
+    """What a candidate with this many stages might cost in degrees, in the types that measure it."""
+    joints = {name: joint_fidelity(stages, share, floor) for name, share in JOINT_SHARES.items()}
+    verdict = judge(KinematicFidelity(joints, {}, {}))
+    median, p95, velocity, oks, found = ANGLES[stages]
+    fields = {
+        "clip": "made-up.mp4", "frames": 75, "tracks": 2, "fps": 30.000000000000107, "oks": oks, "detected": found,
+        "median_deg": 1.21 * median, "p95_deg": 1.21 * p95, "rmse_deg": 1.21 * p95 / 2, "fidelity": median / floor[0],
+        "velocity_rmse_deg_s": 1.1 * velocity, "tier": verdict.tier, "tier_reasons": verdict.reasons,
+        "joints": {name: asdict(joint) for name, joint in joints.items()},
+        "conditions": {
+            "first_frame": 20, "scale": 1.0, "absent": {}, "fps": 30.000000000000107, "frames": 133, "tracks": 2,
+            "low_pass": "Butterworth(cutoff_hz=6.0, order=4)", "disturbances": 5,
+        },
+    }  # fmt: skip
+    return Kinematics.model_validate(fields | others)
+
+
 def record(name: str, measurement: Measurement | None = None, **others: object) -> Record:
     """A candidate's record; `others` replace its fields."""
     fields = {
@@ -89,6 +152,18 @@ def stage_records() -> list[Record]:
         teacher(),
         *(record(f"stages-{keep}", measured(keep), stages=keep, steps=steps[keep]) for keep in (5, 4, 3, 2, 1)),
     ]
+
+
+def with_angles(found: Record, facts: Kinematics | None = None) -> Record:
+    """The record with kinematics: those of its stages, if no others are given."""
+    facts = facts or kinematics(found.stages or 6)
+    measurement = found.measurement.model_copy(update={"kinematics": facts})
+    return found.model_copy(update={"measurement": measurement, "missing": {}})
+
+
+def angle_records() -> list[Record]:
+    """`stage_records`, with joint angles."""
+    return [with_angles(found) for found in stage_records()]
 
 
 def failed(name: str = "stages-0", error: str = "ValueError: a network needs a stage") -> Record:

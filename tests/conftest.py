@@ -1,6 +1,7 @@
 """What many tests share: the real teacher, real frames, and a tiny network that runs in milliseconds."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,6 +15,9 @@ from teachers.licence import Licence
 from teachers.posenet import PoseNet
 from teachers.skeleton import COCO_18
 from teachers.spec import BackboneSpec, Conv, InputSpec, Layer, MaxPool, PoseNetSpec, SeparableConv, StageSpec, Tap
+
+if TYPE_CHECKING:
+    from compress_tiny_run import TinyRun
 
 TEACHER = "openpose-mobilenet-thin"
 LICENCE = Licence(name="Apache-2.0", source="made up for a test")
@@ -64,3 +68,11 @@ def tiny() -> PoseNet:
     """A network with fixed random weights."""
     torch.manual_seed(0)
     return PoseNet(tiny_spec()).eval()
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> "TinyRun":
+    """A finished `compress run` of the tiny network. To be copied, not written to."""
+    from compress_tiny_run import make_tiny_run
+
+    return make_tiny_run(tmp_path_factory.mktemp("tiny-run"))

@@ -11,11 +11,21 @@ import cv2
 import numpy as np
 import plotly.graph_objects
 import pytest
-from compress_made_up import CONDITIONS, OBJECTIVES, failed, latency, measured, record, run_of, stage_records
+from compress_made_up import (
+    CONDITIONS,
+    OBJECTIVES,
+    angle_records,
+    failed,
+    latency,
+    measured,
+    record,
+    run_of,
+    stage_records,
+)  # fmt: skip
 
 from compress.records import Record
 from compress.report import write_report
-from compress.report_document import Document, Table
+from compress.report_document import Document, Folded, Table
 from compress.report_facts import ReportFacts, plot_axes, report_facts
 from compress.report_labels import Box, around, place_labels
 from compress.report_markdown import escaped
@@ -118,6 +128,26 @@ def test_what_was_compared_is_told_apart_from_the_machine() -> None:
     assert told["How stages-3 was made"] == "remove_stages(keep=3)"
     assert machine.rows[0].cells == ("machine: cpu", "Made-up CPU @ 2.60GHz")
     assert not {row.cells[0] for row in machine.rows} & {row.cells[0] for row in sample.rows}
+
+
+def test_a_condition_that_nobody_has_a_value_for_is_not_listed() -> None:
+    kept = CONDITIONS | {"allocation": {"kept": True, "reason": None}}
+    refused = CONDITIONS | {"allocation": {"kept": False, "reason": "no right to"}}
+    records = [found.model_copy(update={"conditions": kept}) for found in stage_records()]
+    listed = facts_of(records).runs[0].conditions
+    assert listed["allocation.kept"] == {"True": tuple(found.name for found in records)}
+    assert "allocation.reason" not in listed
+    assert listed["images_unreadable"], "an empty list is a value"
+    mixed = facts_of([*records, record("odd", measured(3), conditions=refused)]).runs[0].conditions
+    assert mixed["allocation.reason"]["no right to"] == ("odd",)
+    assert "teacher" in mixed["allocation.reason"]["none"]
+
+
+def test_no_caption_repeats_the_heading_above_it() -> None:
+    sections = document(facts_of([*angle_records(), record("bare")])).sections
+    captions = [(s.title, block.caption) for s in sections for block in s.blocks if isinstance(block, Table)]
+    assert len(captions) >= 7
+    assert not [pair for pair in captions if pair[0] == pair[1]]
 
 
 def test_mixed_conditions_are_warned_of() -> None:
@@ -253,9 +283,11 @@ def test_no_run_is_a_programmers_error(tmp_path: Path) -> None:
 
 
 def test_every_row_of_every_table_is_as_wide_as_its_head() -> None:
-    sections = document(facts_of([*stage_records(), failed(), record("bare")])).sections
-    tables = [block for section in sections for block in section.blocks if isinstance(block, Table)]
-    assert len(tables) >= 7
+    sections = document(facts_of([*angle_records(), failed(), record("bare")])).sections
+    blocks = [block for section in sections for block in section.blocks]
+    tables = [block for block in blocks if isinstance(block, Table)]
+    tables += [table for block in blocks if isinstance(block, Folded) for table in block.tables]
+    assert len(tables) >= 7 + 2 + 8
     for table in tables:
         assert {len(row.cells) for row in table.rows} == {len(table.head)}, table.caption
 

@@ -7,7 +7,11 @@ ROOT = Path(__file__).parent.parent
 LAYERS = ["teachers", "students", "eval", "compress"]
 DOORS = {
     "onnxruntime": {"eval/runtimes.py"},
-    "matplotlib": {"compress/report_figures.py", "compress/kinematics_plots.py"},
+    "matplotlib": {
+        "compress/report_figures.py",
+        "compress/report_kinematic_figures.py",
+        "compress/kinematics_plots.py",
+    },
     "plotly": {"compress/report_plotly.py"},
     "av": {"eval/video.py"},
     "pypi_simple": {"teachers/package_index.py"},

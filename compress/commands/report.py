@@ -1,13 +1,14 @@
 """compress report DIR... [--out DIR]"""
 
 import argparse
+import json
 from pathlib import Path
 
 from compress.recipe import stored_recipe
 from compress.records import read_records
 from compress.report import write_report
 from compress.report_facts import RunFacts
-from compress.run_folder import RECIPE, RECORDS
+from compress.run_folder import ENVIRONMENT, RECIPE, RECORDS
 from teachers.errors import UserError
 
 
@@ -38,4 +39,13 @@ def _facts(folder: Path) -> RunFacts:
         raise UserError(f"{folder / RECORDS}: holds no finished candidate yet; run the recipe to its end")
     recipe = stored_recipe(folder / RECIPE)
     name = folder.resolve().name
-    return RunFacts(name, records, recipe.to_yaml(), tuple(recipe.objectives))
+    return RunFacts(name, records, recipe.to_yaml(), tuple(recipe.objectives), _command(folder))
+
+
+def _command(folder: Path) -> str:
+    """What made the run, as it was typed; from the recipe alone where that was not kept."""
+    try:
+        kept = json.loads((folder / ENVIRONMENT).read_text(encoding="utf-8"))["command"]
+    except (OSError, ValueError, KeyError, TypeError):
+        kept = None
+    return kept if isinstance(kept, str) else f"compress run {RECIPE}"

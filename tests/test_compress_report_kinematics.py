@@ -1,0 +1,359 @@
+"""Joint angles in the report: the facts, the ranking of L2 against degrees, the words, the pictures."""
+
+import re
+from itertools import combinations
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from compress_made_up import (
+    FLOOR,
+    OBJECTIVES,
+    angle_records,
+    failed,
+    kinematics,
+    measured,
+    record,
+    run_of,
+    stage_records,
+    teacher,
+    with_angles,
+)  # fmt: skip
+from scipy import stats
+
+from compress.records import Record
+from compress.report import write_report
+from compress.report_document import Block, Bullets, Folded, Picture, Table
+from compress.report_facts import RunView, report_facts
+from compress.report_figures import short
+from compress.report_kinematic_figures import joints_png, ranks_png
+from compress.report_kinematic_ranks import FEWEST, rank_agreements, spearman
+from compress.report_kinematic_sections import joint_angles
+from compress.report_kinematic_words import DISTURBED, agreement_words, filter_words, tier_words
+from compress.report_kinematics import JOINTS, KinematicsView
+from compress.report_words import NONE, cost
+from eval.disturbances import DISTURBANCES
+from eval.kinematic_tiers import JUDGED
+
+TITLE = "Joint angles, in degrees"
+
+
+def run(records: list[Record]) -> RunView:
+    return report_facts([run_of(records)]).runs[0]
+
+
+def view(records: list[Record]) -> KinematicsView:
+    found = run(records).kinematics
+    assert found is not None
+    return found
+
+
+def blocks(records: list[Record]) -> list[Block]:
+    return joint_angles(run(records), 0)
+
+
+def tables(found: list[Block]) -> list[Table]:
+    return [b for b in found if isinstance(b, Table)] + [t for b in found if isinstance(b, Folded) for t in b.tables]
+
+
+def cells(table: Table) -> dict[tuple[str, ...], dict[str, str]]:
+    """Rows by name, and by series where there are two."""
+    keys = [(row.cells[:2] if table.head[1] == "Angle" else row.cells[:1]) for row in table.rows]
+    assert len(set(keys)) == len(keys)
+    return {key: dict(zip(table.head, row.cells, strict=True)) for key, row in zip(keys, table.rows, strict=True)}
+
+
+def ranked(pairs: list[tuple[float, float]]) -> list[Record]:
+    """Candidates with these relative L2 of the joints and median errors."""
+    found = []
+    for index, (loss, degrees) in enumerate(pairs):
+        base = record(f"c{index}", measured(5), stages=5, steps=({"step": f"kind-{index}"},))
+        fidelity = base.measurement.fidelity
+        assert fidelity is not None
+        changed = {"fidelity": fidelity.model_copy(update={"joint_rel_l2": loss})}
+        angles = kinematics(5, median_deg=degrees)
+        found.append(
+            with_angles(base.model_copy(update={"measurement": base.measurement.model_copy(update=changed)}), angles)
+        )
+    return found
+
+
+# Facts.
+
+
+def test_what_the_report_calls_joints_and_disturbances_is_what_is_measured() -> None:
+    assert JOINTS == JUDGED
+    words = DISTURBED.split(", ")
+    assert len(words) == len(DISTURBANCES)
+    for word, disturbance in zip(words, DISTURBANCES, strict=True):
+        assert disturbance.name.startswith(word)
+
+
+def test_the_facts_of_a_candidate_come_from_the_record_of_the_metric() -> None:
+    found = view(angle_records())
+    assert [row.names[0] for row in found.rows] == ["stages-5", "stages-4", "stages-3", "stages-2", "stages-1"]
+    row = found.row("stages-3")
+    assert row is not None
+    knee = row.joint("knee")
+    assert knee is not None
+    assert (knee.raw.median, knee.raw.p95) == (4.4, 27.0)
+    assert knee.filtered.median == pytest.approx(1.1 * 4.4)
+    assert knee.raw.fidelity == pytest.approx(4.4 / 3.5)
+    assert knee.raw.loa == (-27.0, pytest.approx(24.3))
+    assert (knee.raw.n, knee.motion.velocity_rmse, knee.motion.lr_swap_rate) == (250, 205.0, 0.0)
+    assert row.headline.median_deg == pytest.approx(1.21 * 4.4)
+
+
+def test_there_is_one_noise_floor_and_its_headline_is_the_worst_joints() -> None:
+    (noise,) = view(angle_records()).noise
+    assert noise.names == tuple(found.name for found in angle_records())
+    assert noise.headline.median_deg == pytest.approx(1.1 * 1.1 * FLOOR[0])
+    assert noise.headline.p95_deg == pytest.approx(1.1 * 1.1 * FLOOR[1])
+    assert noise.headline.velocity_rmse_deg_s == pytest.approx(1.1 * FLOOR[2])
+    assert (noise.headline.fidelity, noise.headline.oks) == (1.0, None)
+
+
+def test_facts_survive_the_file(tmp_path: Path) -> None:
+    again = [Record.model_validate_json(found.model_dump_json()) for found in angle_records()]
+    assert view(again) == view(angle_records())
+
+
+def test_floors_and_clips_that_differ_are_kept_apart_and_warned_of() -> None:
+    records = [*angle_records()[:3], with_angles(stage_records()[3], kinematics(3, (1.0, 4.0, 9.0), clip="other.mp4"))]
+    found = view(records)
+    assert [noise.names for noise in found.noise] == [("teacher", "stages-5", "stages-4"), ("stages-3",)]
+    assert len(found.clips) == 2
+    text = repr(blocks(records))
+    assert "compare with care: 75 frames of made-up.mp4" in text
+    assert "noise floor of stages-3" in text
+    spans = dict(found.panels())["knee"]
+    assert [span.floor_median for span in spans] == pytest.approx([1.1 * 3.5, 1.1 * 3.5, 1.1])
+
+
+def test_nothing_is_told_of_a_failed_candidate_or_one_without_angles() -> None:
+    broken = with_angles(stage_records()[2]).model_copy(update={"error": "ValueError: torn"})
+    records = [*angle_records()[:2], broken, record("bare", measured(3), missing={"oks": "no video"})]
+    assert [row.names[0] for row in view(records).rows] == ["stages-5"]
+    told = cells(tables(blocks(records))[0])
+    assert told[("stages-4 (failed)",)]["P95 [deg]"] == NONE
+    assert told[("bare",)]["Tier"] == NONE
+
+
+# Ranks.
+
+
+def test_spearman_is_scipys_with_and_without_ties() -> None:
+    rng = np.random.default_rng(5)
+    ties = checked = 0
+    for _ in range(300):
+        n = int(rng.integers(2, 12))
+        one, other = rng.integers(0, 8, (2, n)).astype(float)
+        ours = spearman(one.tolist(), other.tolist())
+        if np.ptp(one) == 0 or np.ptp(other) == 0:
+            assert ours is None
+            continue
+        assert ours == pytest.approx(float(stats.spearmanr(one, other).statistic), abs=1e-12)
+        ties += len(set(one)) < n
+        checked += 1
+    assert checked > 250 and ties > 100
+
+
+def test_rho_and_the_swapped_pairs_tell_the_same_story() -> None:
+    """Kendall's definition of a discordant pair, counted by hand; none of them exactly where rho is 1."""
+    rng = np.random.default_rng(6)
+    disagreeing = 0
+    for _ in range(60):
+        order = rng.permutation(5)
+        pairs = [(0.1 * (i + 1), float(place + 1)) for i, place in enumerate(order)]
+        first = rank_agreements(ranked(pairs))[0]
+        expected = {(f"c{i}", f"c{j}") for i, j in combinations(range(5), 2) if order[i] > order[j]}
+        assert set(first.swapped) == expected
+        assert first.rho is not None
+        assert (first.rho == pytest.approx(1)) == (not expected)
+        disagreeing += bool(expected)
+    assert disagreeing > 40
+
+
+def test_agreement_is_told_with_its_number_and_its_limits() -> None:
+    found = view(angle_records())
+    assert [each.rho for each in found.ranks] == pytest.approx([1, 1, 0.8, 1, 1, 0.8])
+    text = agreement_words(found)
+    assert text.startswith(
+        "The ranking by L2 of the joints agrees with that by the median error: Spearman's rho = 1.00"
+    )
+    assert "over 5 candidates" in text
+    assert "L2 of the joints with the velocity RMSE: rho = 0.80" in text
+    assert "moves rho by 0.1." in text
+    assert "does not show that L2 foretells degrees" in text
+    assert found.ranks[2].swapped == (("stages-5", "stages-4"), ("stages-2", "stages-1"))
+
+
+def test_disagreement_names_who_stands_in_another_order() -> None:
+    text = agreement_words(view([teacher(), *ranked([(0.1, 2.0), (0.2, 1.0), (0.3, 3.0), (0.4, 4.0)])]))
+    assert "disagrees with that by the median error on 1 of 6 pairs: Spearman's rho = 0.80" in text
+    assert "In L2 c0 is nearer than c1; in degrees it is the other way." in text
+    assert "same steps" not in text
+    tied = agreement_words(view([teacher(), *ranked([(0.1, 1.0), (0.2, 1.0), (0.3, 3.0), (0.4, 4.0)])]))
+    assert "agrees with that by the median error, but for ties: Spearman's rho = 0.95" in tied
+
+
+def test_too_few_or_equal_candidates_have_no_rho_but_a_reason() -> None:
+    few = view(angle_records()[:FEWEST])
+    assert [each.rho for each in few.ranks] == [None] * 6
+    assert agreement_words(few) == (
+        f"Whether the ranking by L2 holds in degrees cannot be said: {FEWEST - 1} of at least {FEWEST} candidates "
+        "have both numbers."
+    )
+    equal = rank_agreements(ranked([(0.1, 2.0)] * 4))[0]
+    assert (equal.rho, equal.reason) == (None, "all candidates are equal in one of the two")
+    assert equal.swapped == ()
+
+
+# Words and tables.
+
+
+def test_the_headline_table_has_the_floor_first_and_then_every_candidate() -> None:
+    found = blocks(angle_records())
+    table = tables(found)[0]
+    assert [row.cells[0] for row in table.rows] == ["noise floor", *(r.name for r in angle_records()[1:])]
+    assert [row.kind for row in table.rows[:2]] == ["teacher", "front"]
+    told = cells(table)[("stages-5",)]
+    assert told == {
+        "Candidate": "stages-5", "Tier": "usable with care", "Median [deg]": "1.45", "P95 [deg]": "5.57",
+        "RMSE [deg]": "2.78", "Median over floor": "0.34", "Velocity RMSE [deg/s]": "143", "OKS": "0.985",
+        "People found": "100.0%",
+    }  # fmt: skip
+    assert cells(table)[("noise floor",)]["Median [deg]"] == "4.24"
+
+
+def test_every_number_of_every_joint_stands_beside_the_floors() -> None:
+    folded = [block for block in blocks(angle_records()) if isinstance(block, Folded)]
+    assert [block.summary.partition(":")[0] for block in folded] == ["Knee", "Hip", "Shoulder", "Elbow"]
+    errors, motion = (cells(table) for table in folded[0].tables)
+    assert len(errors) == 2 * (1 + 5)
+    assert errors[("stages-3", "raw")] == {
+        "Candidate": "stages-3", "Angle": "raw", "Frames": "250", "Found": "100.0%", "Median": "4.40", "P95": "27.0",
+        "RMSE": "13.5", "Bias": "-1.10", "Limits of agreement": "-27.0 to +24.3", "Gross": "6.8%", "Over floor": "1.26",
+    }  # fmt: skip
+    assert errors[("noise floor", "filtered")]["P95"] == "19.8"
+    assert errors[("noise floor", "raw")]["Gross"] == "4.0%"
+    assert motion[("stages-3",)] == {
+        "Candidate": "stages-3", "Range [deg]": "-4.40", "Velocity RMSE [deg/s]": "205", "Jitter ratio": "1.44",
+        "Left and right swapped": "0.0%",
+    }  # fmt: skip
+    assert motion[("noise floor",)]["Left and right swapped"] == "2.2%"
+
+
+def test_a_velocity_is_never_told_without_frame_rate_and_cut_off() -> None:
+    text = repr(blocks(angle_records()))
+    assert "75 frames of made-up.mp4 from frame 20 on, 30 frames per second, 2 people" in text
+    assert "zero-lag Butterworth low pass, order 4, cut-off 6 Hz" in text
+    assert "says nothing about the truth" in text
+    assert filter_words("OneEuro(min_cutoff_hz=1.0)") == "filtered means OneEuro(min_cutoff_hz=1.0)"
+    assert filter_words(None) == "the filter is not recorded"
+
+
+def test_a_tier_says_why_it_is_no_better_one_the_worst_of_each_kind_first() -> None:
+    told = {row.names[0]: tier_words(row) for row in view(angle_records()).rows}
+    assert told["stages-5"] == (
+        "usable with care. Not equivalent, because of: P95 5.57 deg (elbow, filtered; limit 5 deg); "
+        "errors of 20 deg and more 1.39% (elbow, filtered; limit 1%)."
+    )
+    assert told["stages-1"].startswith("not for angles. Not usable with care, because of: median 7.38 deg (elbow")
+    assert "frames found 94.0% (knee, raw; limit 95%)." in told["stages-1"]
+    assert told["stages-1"].count("(") == 4, "one for each kind, however many joints miss it"
+    (perfect,) = view([with_angles(record("same", measured(6), stages=6))]).rows
+    assert tier_words(perfect) == "transparent."
+
+
+def test_no_tier_prints_its_reason() -> None:
+    nobody = kinematics(5, tier=None, tier_reasons=("the teacher could measure neither knee nor hip",))
+    row = view([teacher(), with_angles(stage_records()[1], nobody)]).row("stages-5")
+    assert row is not None
+    assert tier_words(row) == "not judged: the teacher could measure neither knee nor hip."
+    odd = kinematics(5, tier_reasons=("transparent: knee raw fidelity not measured: None",))
+    (told,) = view([with_angles(stage_records()[1], odd)]).rows
+    assert "knee raw fidelity not measured" in tier_words(told)
+
+
+def test_a_joint_that_nobody_could_be_measured_at_is_named_with_the_reason() -> None:
+    why = "the teacher could not measure this angle on any frame"
+    lost = {"n": 0, "n_measurable": 0, "reason": why}
+    joints = kinematics(5).joints | {"elbow": {"raw": lost, "filtered": lost, "motion": {}}}
+    found = [with_angles(stage_records()[1], kinematics(5, joints=joints))]
+    assert [name for name, _ in view(found).panels()] == ["knee", "hip", "shoulder"]
+    assert f"Nothing was measured at the elbow: {why}." in repr(blocks(found))
+    assert "elbow" not in [block.summary for block in blocks(found) if isinstance(block, Folded)]
+
+
+def test_without_any_angles_the_section_says_why() -> None:
+    (block,) = blocks(stage_records())
+    assert "Joint angles were not measured: the source is no video." in repr(block)
+    assert repr(blocks([])) == "[Paragraph(text='Joint angles were not measured.')]"
+
+
+def test_what_a_candidate_costs_names_degrees_and_tier() -> None:
+    told = {found.record.name: cost(found) for found in run(angle_records()).candidates}
+    assert told["stages-4"].endswith("; joint angles: median 2.5 deg, P95 10.9 deg, not for angles")
+    without = kinematics(4, tier=None, median_deg=None)
+    (silent,) = run([with_angles(stage_records()[2], without)]).candidates
+    assert "angles" not in cost(silent)
+
+
+# The written report.
+
+
+def test_the_report_holds_section_and_pictures_and_is_the_same_every_time(tmp_path: Path) -> None:
+    hostile = with_angles(record("$x^2_{$ <b>|", measured(3)), kinematics(3))
+    records = [*angle_records(), hostile, failed()]
+    written = write_report(tmp_path / "one", [run_of(records)])
+    again = write_report(tmp_path / "two", [run_of(records)])
+    assert [path.read_bytes() for path in written] == [path.read_bytes() for path in again]
+    figures = {path.name for path in written if path.suffix == ".png"}
+    wanted = {"joint_angles.png", "joint_angles-narrow.png", "l2_against_degrees.png", "l2_against_degrees-narrow.png"}
+    assert wanted <= figures
+    html, text = ((tmp_path / "one" / name).read_text() for name in ("report.html", "report.md"))
+    assert html.index(">Difference from the teacher</h2>") < html.index(f">{TITLE}</h2>")
+    assert html.index(f">{TITLE}</h2>") < html.index(">Time per image scale</h2>")
+    assert html.count("<details>") == html.count("</details>") == 4 + 1
+    assert "<b>" not in html
+    assert f"## {TITLE}" in text and "**Knee: every number, raw and filtered**" in text
+    for name in re.findall(r"\]\((figures/[^)]+)\)", text):
+        assert (tmp_path / "one" / name).is_file()
+
+
+def test_several_runs_have_pictures_of_their_own(tmp_path: Path) -> None:
+    runs = [run_of(angle_records(), "first"), run_of(stage_records(), "second"), run_of(angle_records()[:3], "third")]
+    names = {path.name for path in write_report(tmp_path, runs)}
+    assert {"joint_angles.png", "joint_angles-3.png", "l2_against_degrees-3.png"} <= names
+    assert "joint_angles-2.png" not in names
+
+
+@pytest.mark.parametrize("records", [
+    [with_angles(teacher())],
+    [with_angles(stage_records()[1])],
+    [*angle_records()[:2], with_angles(record("still", measured(5), stages=6), kinematics(6))],
+    [with_angles(stage_records()[2], kinematics(4, joints={}, median_deg=None, tier=None, tier_reasons=()))],
+])  # fmt: skip
+def test_poor_angles_still_give_a_report(records: list[Record], tmp_path: Path) -> None:
+    paths = write_report(tmp_path, [run_of(records, objectives=OBJECTIVES)])
+    assert f"## {TITLE}" in (tmp_path / "report.md").read_text()
+    pictures = {block.name for block in blocks(records) if isinstance(block, Picture)}
+    assert {f"{name}.png" for name in pictures} <= {path.name for path in paths}
+
+
+def test_the_pictures_can_be_read() -> None:
+    found = view(angle_records())
+    for columns, least in ((2, 1400), (1, 550)):
+        picture = cv2.imdecode(np.frombuffer(joints_png(found.panels(), columns), np.uint8), cv2.IMREAD_COLOR)
+        assert picture is not None
+        assert picture.shape[1] >= least and np.ptp(picture) > 200
+    plain, floored = ranks_png(found.ranks[0], None), ranks_png(found.ranks[0], 4.2)
+    assert plain != floored
+    assert short("a" * 40) == f"{'a' * 26}..."
+
+
+def test_the_section_leads_with_a_list_of_tiers_in_the_order_of_the_table() -> None:
+    (tiers,) = [block for block in blocks(angle_records()) if isinstance(block, Bullets)]
+    assert [name for name, _ in tiers.items] == [found.name for found in angle_records()[1:]]
