@@ -34,7 +34,7 @@ def run_command(arguments: Sequence[str]) -> int:
     except UserError as error:
         return _say(str(error), 2)
     except KeyboardInterrupt:
-        return _say("stopped; the same command goes on from here", 130)
+        return _say(f"stopped{_goes_on(arguments)}", 130)
     except BrokenPipeError:
         # The reader of our output left. The interpreter flushes once more at its end, and would complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -43,11 +43,23 @@ def run_command(arguments: Sequence[str]) -> int:
         if error.errno not in _CANNOT_WRITE:
             raise
         where = f"{error.filename}: " if error.filename else ""
-        return _say(f"{where}{error.strerror}; what was finished is kept, the same command goes on from here", 1)
+        return _say(f"{where}{error.strerror}{_goes_on(arguments)}", 1)
     return code
 
 
+def _goes_on(arguments: Sequence[str]) -> str:
+    """Runs keep what they finished; the other commands are short and start over."""
+    return "; what was finished is kept, the same command goes on from here" if "run" in arguments[:1] else ""
+
+
 def _call(arguments: Sequence[str]) -> int:
+    options, command = parse(arguments)
+    code: int = command.call(options)
+    return code
+
+
+def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, ModuleType]:
+    """The options of a command line and the module of its command; only that one is imported. SystemExit if wrong."""
     parser = argparse.ArgumentParser(
         prog="compress", description="Finds the small human-pose networks worth shipping in place of a heavy one."
     )
@@ -61,8 +73,7 @@ def _call(arguments: Sequence[str]) -> int:
             modules[name] = importlib.import_module(f"compress.commands.{module}")
             modules[name].add_arguments(command)
     options = parser.parse_args(arguments)
-    code: int = modules[options.command].call(options)
-    return code
+    return options, modules[options.command]
 
 
 def _say(text: str, code: int) -> int:

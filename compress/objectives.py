@@ -33,12 +33,12 @@ _TABLE = (
     Objective("macs", "multiply-accumulates", "", True),
     Objective("size_bytes", "size on disk", "bytes", True),
     Objective("peak_memory_bytes", "peak resident memory", "bytes", True, "memory"),
-    Objective("oks", "keypoint similarity to the teacher (OKS)", "", False, "kinematics"),
+    Objective("oks", "OKS against the teacher's people", "", False, "kinematics"),
     Objective("detected", "share of the teacher's people found again", "", False, "kinematics"),
     Objective("angle_median_deg", "median angle error of the worst joint", "deg", True, "kinematics"),
-    Objective("angle_p95_deg", "95th percentile of the angle error, worst joint", "deg", True, "kinematics"),
+    Objective("angle_p95_deg", "P95 angle error of the worst joint", "deg", True, "kinematics"),
     Objective("angle_rmse_deg", "RMS angle error of the worst joint", "deg", True, "kinematics"),
-    Objective("angle_fidelity", "median angle error over the teacher's own noise", "", True, "kinematics"),
+    Objective("angle_fidelity", "angle error over the teacher's noise", "", True, "kinematics"),
     Objective("angular_velocity_rmse_deg_s", "RMS error of the angular velocity", "deg/s", True, "kinematics"),
 )
 

@@ -9,7 +9,7 @@ from compress.objectives import OBJECTIVES
 from compress.pareto import TIME_OBJECTIVES, front, objective_values, within_timing_noise
 from compress.records import Record
 from compress.report_document import Block, Bullets, Paragraph, Row, Table
-from compress.report_words import NONE, better, counted, listed, significant
+from compress.report_words import NONE, better, listed, significant
 from compress.tables import teacher_first
 
 
@@ -92,7 +92,7 @@ def verdict(facts: GoalFacts) -> str:
     parts = [f"it misses {listed(missed)}"] if missed else []
     parts += [f"not measured: {listed(unknown)}"] if unknown else []
     return (
-        f"Nobody meets {_all(facts)}. {best.record.name} comes nearest with {best.met} of {count}: {'; '.join(parts)}."
+        f"Nobody meets {_all(facts)}. {best.record.name} comes nearest with {best.met} of {count}; {'; '.join(parts)}."
     )
 
 
@@ -117,16 +117,13 @@ def _all(facts: GoalFacts) -> str:
 
 
 def _table(facts: GoalFacts) -> Table:
-    head = ("Candidate", *(str(goal) for goal in facts.goals), "Goals met")
-    rows = tuple(
-        Row(
-            (_name(row, facts), *(_cell(result) for result in row.results), f"{row.met} of {len(facts.goals)}"),
-            _kind(row),
-        )
-        for row in facts.rows
-    )
-    caption = f"What each candidate makes of {counted(len(facts.goals), 'goal')} of the recipe"
-    return Table(caption, head, rows, words=tuple(range(len(head) - 1)))
+    head = ("Candidate", "Goals met", *(str(goal) for goal in facts.goals))
+    rows = []
+    for row in facts.rows:
+        summed = f"{row.met} of {len(facts.goals)}"
+        rows.append(Row((_name(row, facts), summed, *(_cell(result) for result in row.results)), _kind(row)))
+    words = (0, *range(2, len(head)))
+    return Table("Each candidate against the goals of the recipe", head, tuple(rows), key=1, words=words)
 
 
 def _name(row: GoalRow, facts: GoalFacts) -> str:
@@ -157,9 +154,13 @@ def _value(result: GoalResult) -> str:
 
 def _reasons(facts: GoalFacts) -> Bullets:
     """Goal -> why it could not be judged, and for whom; a failed candidate stands for itself."""
+    finished = [row for row in facts.rows if row.record.error is None]
     found: dict[tuple[str, str], list[str]] = {}
-    for row in facts.rows:
+    for row in finished:
         for result in row.results:
-            if result.met is None and row.record.error is None:
+            if result.met is None:
                 found.setdefault((str(result.goal), result.reason), []).append(row.record.name)
-    return Bullets(tuple((goal, f"{reason} ({', '.join(names)})") for (goal, reason), names in found.items()))
+    items = []
+    for (goal, reason), names in found.items():
+        items.append((goal, f"{reason} ({'everybody' if len(names) == len(finished) else ', '.join(names)})"))
+    return Bullets(tuple(items))

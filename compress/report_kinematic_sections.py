@@ -82,7 +82,7 @@ def _joints_picture(view: KinematicsView, name: str) -> Picture:
 def _ranks_picture(view: KinematicsView, name: str) -> Picture:
     ranks = view.ranks[0]
     sides = f"relative L2 of the {LOSS_WORDS[ranks.loss]} against the {ANGLE_WORDS[ranks.angles]} of the worst joint"
-    alt = f"Plot of {sides}: {listed([point.name for point in ranks.points])}."
+    alt = f"Plot of {sides}, a dot for each of {counted(len(ranks.points), 'candidate')}."
     return Picture(
         name,
         alt,

@@ -16,6 +16,7 @@ ANGLE_WORDS = {
     "angular_velocity_rmse_deg_s": "velocity RMSE",
 }
 _PAIRS_NAMED = 3
+_FEW = 10
 _BUTTERWORTH = re.compile(r"Butterworth\(cutoff_hz=([\d.]+), order=(\d+)\)")
 _LIMIT = re.compile(r"(?P<tier>.+): (?P<place>\w+ \w+) (?P<field>\w+) (?P<value>\S+) [<>] (?P<limit>\S+)")
 """As eval.kinematic_tiers words what kept a candidate from a tier."""
@@ -68,7 +69,7 @@ def tier_words(row: AngleFacts) -> str:
     for match in found:
         if match is not None and match["field"] in _FIELDS:
             field = match["field"]
-            worst[field] = max(match, worst.get(field, match), key=_excess)
+            worst[field] = max(worst.get(field, match), match, key=_excess)
     others = [
         reason
         for reason, match in zip(row.tier_reasons, found, strict=True)
@@ -112,7 +113,7 @@ def agreement_words(view: KinematicsView) -> str:
         text = f"The ranking by {_sides(told, 'agrees with that by')}{but}: {figure}."
     if _rho(least) < _rho(told):
         text += f" The least agreement is that of {_sides(least, 'with')}: rho = {_rho(least):.2f}."
-    return f"{text} {_caution(told)}"
+    return " ".join([text, *_cautions(told)])
 
 
 def _rho(ranks: RankAgreement) -> float:
@@ -123,19 +124,22 @@ def _sides(ranks: RankAgreement, between: str) -> str:
     return f"L2 of the {LOSS_WORDS[ranks.loss]} {between} the {ANGLE_WORDS[ranks.angles]}"
 
 
-def _caution(told: RankAgreement) -> str:
-    n = len(told.points)
-    step = f"With {n} candidates, exchanging two neighbours alone moves rho by {12 / (n * (n * n - 1)):.2g}."
+def _cautions(told: RankAgreement) -> list[str]:
+    n, found = len(told.points), []
+    if n < _FEW:
+        # Spearman's rho is 1 - 6 sum(d^2) / (n (n^2 - 1)); two exchanged neighbours have sum(d^2) = 2.
+        step = 12 / (n * (n * n - 1))
+        found.append(f"With {n} candidates, exchanging two neighbours alone moves rho by {step:.2g}.")
     if told.one_family:
-        step += (
-            " They all come from the same steps at other settings, where nearly every measure goes the same way: "
+        found.append(
+            "They all come from the same steps at other settings, where nearly every measure goes the same way: "
             "agreement here does not show that L2 foretells degrees between different methods."
         )
-    return step
+    return found
 
 
 def pairs_words(pairs: Sequence[tuple[str, str]]) -> str:
-    """`a, b; c, d; and 2 more`."""
-    named = [", ".join(pair) for pair in pairs[:_PAIRS_NAMED]]
+    """`a than b; c than d; and 2 more`."""
+    named = [" than ".join(pair) for pair in pairs[:_PAIRS_NAMED]]
     more = len(pairs) - len(named)
     return "; ".join([*named, *([f"and {more} more"] if more else [])]) or "none"

@@ -9,7 +9,7 @@ BAD = {
     "unknown key": (changed("images: 4", "image: 4"), "x.yaml:4 data.image: unknown key (did you mean images?)"),
     "key of the root": (
         GOOD + "tracking: jsonl\n",
-        "x.yaml:17 tracking: unknown key (there is: teacher, data, scales, candidates, measure, objectives)",
+        "x.yaml:17 tracking: unknown key (there is: teacher, data, scales, candidates, measure, objectives, goals)",
     ),
     "key of a step": (
         changed("keep: {each: [5, 4]}", "keep: 1\n        keeps: 1"),

@@ -60,7 +60,7 @@ def test_where_nobody_meets_all_goals_the_nearest_is_named_with_what_it_misses()
     records = stage_records()
     text = said(records, "joint_rel_l2 <= 0.1", "latency_ratio <= 0.75", "angle_p95_deg <= 5")
     assert text == (
-        "Nobody meets all 3 goals. stages-4 comes nearest with 1 of 3: it misses latency_ratio <= 0.75 (0.787); "
+        "Nobody meets all 3 goals. stages-4 comes nearest with 1 of 3; it misses latency_ratio <= 0.75 (0.787); "
         "not measured: angle_p95_deg <= 5."
     )
     assert said(records, "params <= 3") == "There is nobody to ship: no candidate is known to meet the goal."
@@ -75,17 +75,19 @@ def test_the_table_holds_every_candidate_and_every_goal() -> None:
     goals = ["kinematic_tier >= usable with care", "kinematics.knee.bias <= 3", "params <= 1700000"]
     blocks = goal_blocks([told, lost, failed(), teacher()], goals, TIME)
     table = table_of(blocks)
-    assert table.head == ("Candidate", *goals, "Goals met")
+    assert table.head == ("Candidate", "Goals met", *goals)
     assert [row.cells for row in table.rows] == [
-        ("teacher", "not measured", "not measured", "1930872, missed", "0 of 3"),
-        ("told", "equivalent, met", "-4.25, missed", "1762872, missed", "1 of 3"),
-        ("lost", "not measured", "not measured", "1594872, met", "1 of 3"),
-        ("stages-0 (failed)", "not measured", "not measured", "not measured", "0 of 3"),
+        ("teacher", "0 of 3", "not measured", "not measured", "1930872, missed"),
+        ("told", "1 of 3", "equivalent, met", "-4.25, missed", "1762872, missed"),
+        ("lost", "1 of 3", "not measured", "not measured", "1594872, met"),
+        ("stages-0 (failed)", "0 of 3", "not measured", "not measured", "not measured"),
     ]
     assert [row.kind for row in table.rows] == ["teacher", "front", "front", "failed"]
     (why,) = [block for block in blocks if isinstance(block, Bullets)]
     assert ("kinematics.knee.bias <= 3", "filtered: the candidate lost this angle on every frame (lost)") in why.items
     assert all("stages-0" not in text for _, text in why.items) and len(why.items) == 4
+    (untold,) = [block for block in goal_blocks(stage_records(), ["oks >= 0.5"], TIME) if isinstance(block, Bullets)]
+    assert untold.items == (("oks >= 0.5", "the source is no video (everybody)"),)
     shipped = table_of(goal_blocks(stage_records(), ["latency_ratio <= 0.5"], TIME))
     assert [row.cells[0] for row in shipped.rows if "to ship" in row.cells[0]] == ["stages-1 (to ship)"]
 
@@ -93,7 +95,7 @@ def test_the_table_holds_every_candidate_and_every_goal() -> None:
 @pytest.mark.parametrize(
     ("p95", "goal", "cell"),
     [
-        (5.004, "angle_p95_deg <= 5", "5.004, missed"),
+        (5.00441, "angle_p95_deg <= 5", "5.004, missed"),
         (4.996, "angle_p95_deg <= 5", "5.00, met"),
         (4.9996, "angle_p95_deg >= 5", "4.9996, missed"),
         (5.0, "angle_p95_deg >= 5", "5.00, met"),
@@ -102,7 +104,7 @@ def test_the_table_holds_every_candidate_and_every_goal() -> None:
 )
 def test_a_rounded_value_never_contradicts_its_verdict(p95: float, goal: str, cell: str) -> None:
     table = table_of(goal_blocks([moved(p95_deg=p95)], [goal], TIME))
-    assert table.rows[0].cells[1] == cell
+    assert table.rows[0].cells[2] == cell
 
 
 def test_the_blocks_can_be_set_in_both_formats() -> None:
@@ -158,6 +160,11 @@ def test_a_candidate_that_is_gone_or_a_recipe_that_cannot_be_read_is_no_obstacle
     leave_run(tmp_path / "new", [teacher(), *FOUND], "latency_ratio <= 0.8")
     (tmp_path / "new" / "candidates" / "stages-3" / "model.onnx").unlink()
     assert default_model(tmp_path).model.endswith("stages-4")
+    broken = FOUND[1].model_copy(update={"error": "ParityError: no"})
+    append_record(tmp_path / "new" / "records.jsonl", broken)
+    (tmp_path / "new" / "recipe.yaml").write_text(load(GOOD).to_yaml())
+    assert default_model(tmp_path).model.endswith("stages-5")
+    append_record(tmp_path / "new" / "records.jsonl", FOUND[1])
     (tmp_path / "new" / "recipe.yaml").write_text("goals: [speed <= 3]\n")
     found = default_model(tmp_path)
     assert found.model.endswith("stages-4") and "its goals are not known" in found.reason

@@ -37,11 +37,8 @@ def check_like_undisturbed(run: TinyRun, out: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_killed_again_and_again_a_run_still_ends_like_an_undisturbed_one(
-    tiny_run: TinyRun, tmp_path: Path, seed: int
-) -> None:
-    draw, kills, code = random.Random(seed), 0, -signal.SIGKILL
+def test_killed_again_and_again_a_run_still_ends_like_an_undisturbed_one(tiny_run: TinyRun, tmp_path: Path) -> None:
+    draw, kills, code = random.Random(0), 0, -signal.SIGKILL
     log, out = tmp_path / "log", tmp_path / "out"
     while code == -signal.SIGKILL and kills < 60:
         # Three writes open every call: a kill before the fourth would never get anywhere.
@@ -166,7 +163,7 @@ def test_a_full_disk_is_told_and_costs_nothing_that_was_finished(tiny_run: TinyR
     for limit, name in (
         (300, "recipe.yaml"),
         (20_000, ".safetensors"),
-        (100_000, ".onnx"),
+        (105_000, ".onnx"),
         (1_000_000, "report.html"),
     ):
         assert call(words_for(tiny_run, out), log, tiny_run.all_stages, Fate(file_limit=limit)) == 1

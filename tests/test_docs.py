@@ -1,0 +1,48 @@
+"""Every command that README and docs show is one that the program takes, and every link leads somewhere."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from compress.cli import parse
+from compress.recipe import load_recipe
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SHOWN = [
+    pytest.param(line.strip(), id=f"{page.stem}-{number}")
+    for page in PAGES
+    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1)
+    if re.match(r" {4}compress \w", line) and not re.search(r"[][|]|\b[A-Z]{4,}\b", line)
+]
+
+
+def test_pages_show_commands() -> None:
+    assert len(SHOWN) > 5
+
+
+@pytest.mark.parametrize("line", SHOWN)
+def test_a_command_that_is_shown_is_taken(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    command = re.split(r" {3,}", line)[0]  # what follows is a remark
+    options, _ = parse(shlex.split(command, comments=True)[1:])
+    recipe = getattr(options, "recipe", None)
+    if recipe is not None:
+        load_recipe(recipe, getattr(options, "set", []))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    targets = [target for target in re.findall(r"\]\(([^)#]+)", text) if "://" not in target]
+    missing = [target for target in targets if not (page.parent / target).exists()]
+    assert not missing
+    assert "LEAD_" not in text, "a number that is still to be measured"
+
+
+def test_the_readme_names_every_page() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    pages = [page for page in PAGES if page.parent.name == "docs"]
+    assert pages and all(f"docs/{page.name}" in text for page in pages)
