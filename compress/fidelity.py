@@ -18,8 +18,9 @@ from compress.export import stage_outputs
 from compress.journal import Journal, fact_key
 from compress.records import Fidelity
 from eval.frames import Frame, Sample
-from eval.maps import MapDifference, average_scales, difference, prepare
+from eval.maps import MapDifference, SilentTeacher, average_scales, difference, prepare
 from eval.runtimes import RUNTIMES, Session
+from teachers.errors import UserError
 from teachers.posenet import Maps
 
 Track = Callable[[Iterable[Frame], str, int, int], Iterable[Frame]]
@@ -55,7 +56,10 @@ def measure_fidelity(plan: FidelityPlan, journal: Journal, track: Track) -> dict
         frames = track(plan.sample.frames(start), "fidelity to the teacher", total, start)
         for index, frame in enumerate(frames, start=start):
             waiting = [key for key in different if done[key] <= index]
-            scores = scorer.score(frame, [different[key] for key in waiting])
+            try:
+                scores = scorer.score(frame, [different[key] for key in waiting])
+            except SilentTeacher as error:
+                raise UserError(f"{frame.name}: {error}; are the teacher's weights trained?") from error
             for key, apart in zip(waiting, scores, strict=True):
                 journal.add(key, {"frame": frame.name, **asdict(apart)})
     return {built.name: _mean(journal.facts(plan.key(built))) for built in plan.candidates}

@@ -28,6 +28,8 @@ class RunFacts:
     """Columns of candidates.csv."""
     command: str = "compress run recipe.yaml"
     """What to type to do the run again."""
+    goals: tuple[str, ...] = ()
+    """As the recipe spells them."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ class RunView:
     """Condition -> its value, as text -> names measured under it. More than one value means mixed conditions."""
     recipe: str
     command: str
+    goals: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,7 @@ def _view(run: RunFacts) -> RunView:
         conditions=_conditions(records),
         recipe=run.recipe,
         command=run.command,
+        goals=run.goals,
     )
 
 

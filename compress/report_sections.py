@@ -4,6 +4,7 @@ from typing import Literal
 
 from compress.report_document import Block, Bullets, Code, Document, Paragraph, Picture, Row, Section, Table
 from compress.report_facts import CandidateFacts, PlotFacts, ReportFacts, RunView
+from compress.report_goals import goal_blocks
 from compress.report_kinematic_sections import joint_angles
 from compress.report_tables import compared, conditions, fidelity, sizes, times_per_scale, times_summed, timing_setups
 from compress.report_words import better, cost, counted, doubts, listed
@@ -84,6 +85,7 @@ def _setting(run: RunView) -> str:
 
 def _run_sections(run: RunView, index: int, level: Level) -> list[Section]:
     parts: list[tuple[str, list[Block]]] = [
+        ("Goals, and whom to ship", _goals(run)),
         ("Who is on the front, and what each costs", _front(run, index)),
         ("Difference from the teacher", fidelity(run)),
         ("Joint angles, in degrees", joint_angles(run, index)),
@@ -95,7 +97,12 @@ def _run_sections(run: RunView, index: int, level: Level) -> list[Section]:
         ("Machine and conditions", conditions(run)),
         ("How to reproduce", _reproduce(run)),
     ]
-    return [Section(level, title, tuple(blocks)) for title, blocks in parts]
+    return [Section(level, title, tuple(blocks)) for title, blocks in parts if blocks]
+
+
+def _goals(run: RunView) -> list[Block]:
+    records = [candidate.record for candidate in run.candidates]
+    return goal_blocks(records, run.goals, [objective.name for objective in run.objectives])
 
 
 def _front(run: RunView, index: int) -> list[Block]:

@@ -119,7 +119,14 @@ class _Prepared:
         out, recipe = self._call.out, self._call.recipe
         found = {record.name: record for record in read_records(out / RECORDS)}
         records = tuple(found[name] for name in self._plan)
-        facts = RunFacts(out.resolve().name, records, recipe.to_yaml(), tuple(recipe.objectives), self._call.command)
+        facts = RunFacts(
+            out.resolve().name,
+            records,
+            recipe.to_yaml(),
+            tuple(recipe.objectives),
+            self._call.command,
+            tuple(recipe.goals),
+        )
         write_report(out, [facts])
         return RunResult(out, records)
 

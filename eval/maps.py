@@ -73,6 +73,10 @@ def average_scales(maps: Sequence[Tensor], image_hw: tuple[int, int], scales: Se
     return total / len(scales)
 
 
+class SilentTeacher(ValueError):  # noqa: N818 - says what it is
+    """The teacher's maps are all zero, so nothing can be said relative to them."""
+
+
 @dataclass(frozen=True)
 class MapDifference:
     """L2 between two networks' maps on one image: norms over all elements, absolute and over the teacher's norm."""
@@ -86,7 +90,7 @@ class MapDifference:
 
 
 def difference(candidate: Maps, teacher: Maps) -> MapDifference:
-    """How far the candidate's maps are from the teacher's; both (1, C, h, w) on one grid."""
+    """How far the candidate's maps are from the teacher's; both (1, C, h, w) on one grid. May raise SilentTeacher."""
 
     def norms(ours: Tensor, theirs: Tensor) -> tuple[float, float]:
         # Double precision: the sum of a million squares in single precision loses the digits that rank candidates.
@@ -97,5 +101,5 @@ def difference(candidate: Maps, teacher: Maps) -> MapDifference:
     joint, joint_norm = norms(candidate.heatmaps[:, :-1], teacher.heatmaps[:, :-1])
     paf, paf_norm = norms(candidate.pafs, teacher.pafs)
     if min(heat_norm, joint_norm, paf_norm) == 0.0:
-        raise ValueError("the teacher's maps are all zero on this image; nothing can be relative to them")
+        raise SilentTeacher("the teacher's maps are all zero on this image; nothing can be relative to them")
     return MapDifference(heat, paf, heat / heat_norm, joint / joint_norm, paf / paf_norm)

@@ -40,13 +40,15 @@ def load_teacher(name: str, on_bytes: Callable[[int, int | None], None] | None =
 def _folder(name: str) -> Path:
     try:
         folder = Path(name).expanduser()
-        found, there = is_model(folder), folder.is_dir()
+        found, there, is_file = is_model(folder), folder.is_dir(), folder.is_file()
     except (OSError, RuntimeError, ValueError):  # too long for a path, an unknown ~user, a zero byte
-        found = there = False
+        found = there = is_file = False
     if found:
         return folder
     if there:
         raise UserError(
             f"{name}: this folder holds no {SPEC}; a teacher's folder holds spec.json and weights.safetensors"
         )
+    if is_file:
+        raise UserError(f"{name}: is a file; a teacher is a folder that holds spec.json and weights.safetensors")
     raise UserError(f"no teacher is called {name!r}{nearest(name, teacher_names())}, and there is no such folder")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from teachers.errors import UserError
@@ -11,7 +12,13 @@ _SHOWN = 8
 
 
 def load_weights(network: PoseNet, tensors: Mapping[str, Tensor], where: str) -> None:
-    """Copies the tensors into the network; UserError lists what is missing, unexpected or of another shape or type."""
+    """Copies the tensors into the network; UserError as in `check_weights`."""
+    check_weights(network, tensors, where)
+    network.load_state_dict(dict(tensors))
+
+
+def check_weights(network: PoseNet, tensors: Mapping[str, Tensor], where: str) -> None:
+    """UserError lists what is missing, unexpected, of another shape or type, or not finite."""
     template = network.state_dict()
     differences = [f"{name}: missing" for name in template if name not in tensors]
     differences += [f"{name}: unexpected" for name in tensors if name not in template]
@@ -23,8 +30,9 @@ def load_weights(network: PoseNet, tensors: Mapping[str, Tensor], where: str) ->
             differences.append(f"{name}: expected shape {tuple(expected.shape)}, found {tuple(found.shape)}")
         elif found.dtype != expected.dtype:
             differences.append(f"{name}: expected {expected.dtype}, found {found.dtype}")
+        elif not bool(torch.isfinite(found).all()):
+            differences.append(f"{name}: holds values that are not finite")
     if differences:
         shown = "\n  ".join(differences[:_SHOWN])
         more = f"\n  and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
         raise UserError(f"{where}: the weights do not fit the network:\n  {shown}{more}")
-    network.load_state_dict(dict(tensors))

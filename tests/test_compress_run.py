@@ -184,7 +184,9 @@ def test_a_candidate_that_fails_leaves_the_others_and_is_tried_again(
     }
     record = next(line for line in (out / "records.jsonl").read_text().splitlines() if '"name": "stages-2"' in line)
     assert json.loads(record)["error"] == "RuntimeError: no second stage\ntoday"
-    assert "no second stage" in (out / "report.md").read_text() and "no second stage" in (out / "report.html").read_text()
+    assert (
+        "no second stage" in (out / "report.md").read_text() and "no second stage" in (out / "report.html").read_text()
+    )
     monkeypatch.setattr(RemoveStages, "apply", sound)
     assert run_command(words) == 0
     assert fidelity(out) == expected and [row["name"] for row in rows(out)] == NAMES

@@ -192,9 +192,7 @@ def test_a_recipe_that_was_written_by_hand_is_not_taken_for_a_runs(place: Path, 
     assert "recipe.yaml was not left by a run" in refused(capsys, "recipe.yaml", "--out", ".", "--fresh")
 
 
-def test_fresh_removes_nothing_before_the_new_run_is_sure_to_start(
-    place: Path, tiny_run: TinyRun, capsys: Say
-) -> None:
+def test_fresh_removes_nothing_before_the_new_run_is_sure_to_start(place: Path, tiny_run: TinyRun, capsys: Say) -> None:
     shutil.copytree(tiny_run.out, "done")
     (place / "empty.mp4").touch()
     assert "empty.mp4" in refused(capsys, "tiny.yaml", "--out", "done", "--fresh", *set_to("data.source=empty.mp4"))

@@ -168,7 +168,9 @@ def test_a_full_disk_is_told_and_costs_nothing_that_was_finished(tiny_run: TinyR
     ):
         assert call(words_for(tiny_run, out), log, tiny_run.all_stages, Fate(file_limit=limit)) == 1
         *_, last = log.read_text().splitlines()
-        assert last.startswith(f"compress: {out}/") and f"{name}: File too large" in last and "goes on from here" in last
+        assert (
+            last.startswith(f"compress: {out}/") and f"{name}: File too large" in last and "goes on from here" in last
+        )
         assert "Traceback" not in log.read_text() and not [path for path in tree(out) if "partial" in path]
         assert not noted or journal(out)[: len(noted)] == noted
         noted = list(journal(out)) if (out / "journal.jsonl").exists() else []

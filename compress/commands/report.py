@@ -39,7 +39,7 @@ def _facts(folder: Path) -> RunFacts:
         raise UserError(f"{folder / RECORDS}: holds no finished candidate yet; run the recipe to its end")
     recipe = stored_recipe(folder / RECIPE)
     name = folder.resolve().name
-    return RunFacts(name, records, recipe.to_yaml(), tuple(recipe.objectives), _command(folder))
+    return RunFacts(name, records, recipe.to_yaml(), tuple(recipe.objectives), _command(folder), tuple(recipe.goals))
 
 
 def _command(folder: Path) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from compress.progress import Reporter
 from compress.recipe import load_recipe
+from compress.report_goals import goal_facts, verdict
 from compress.run import RunCall, run
 from compress.summary import summary_table
 
@@ -36,6 +37,8 @@ def call(options: argparse.Namespace) -> int:
     reporter = Reporter()
     result = run(RunCall(recipe, out, command_text(options, out), options.fresh), reporter)
     print(summary_table(result.records, recipe.objectives))
+    if recipe.goals:
+        print(verdict(goal_facts(result.records, recipe.goals, recipe.objectives)))
     for record in result.failed:
         reporter.warn(f"{record.name} failed: {record.error}")
     print(f"report: {out / 'report.html'}")
