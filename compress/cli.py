@@ -30,7 +30,7 @@ def run_command(arguments: Sequence[str]) -> int:
     """Parses and runs; returns the exit code and prints no traceback for a user's mistake."""
     try:
         code = _call(arguments)
-        sys.stdout.flush()
+        print(end="", flush=True)  # a full disk or a reader that left is told here, not at the interpreter's end
     except UserError as error:
         return _say(str(error), 2)
     except KeyboardInterrupt:

@@ -60,6 +60,7 @@ FIRST: Mapping[str, Reader] = {
 
 LATER: Mapping[str, Reader] = {
     "oks": _kinematics(lambda kinematics: kinematics.oks),
+    "ap": lambda record: None if record.measurement.ap is None else record.measurement.ap.ap,
     "detected": _kinematics(lambda kinematics: kinematics.detected),
     "angle_median_deg": _kinematics(lambda kinematics: kinematics.median_deg),
     "angle_p95_deg": _kinematics(lambda kinematics: kinematics.p95_deg),
@@ -78,7 +79,7 @@ CANDIDATE_COLUMNS = (*FIRST, "on_front", "note", *LATER)
 TOGETHER = (
     ("heat_l2", "paf_l2", "heat_rel_l2", "joint_rel_l2", "paf_rel_l2"),
     ("latency_ms", "latency_ratio", "latency_ratio_lo", "latency_ratio_hi"),
-    tuple(LATER),
+    tuple(column for column in LATER if column != "ap"),
 )
 """Columns that one measurement fills: the reason why one of them is empty holds for its neighbours."""
 

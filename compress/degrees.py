@@ -7,7 +7,6 @@ of the clip gives its noise floor. People found are journalled frame by frame, s
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from compress.build import Built
 from compress.clip import Clip
-from compress.export import stage_outputs
+from compress.finding import Finder, Networks, from_fact, to_fact
 from compress.journal import Journal, fact_key
 from eval.disturbances import DISTURBANCES, PLAIN, Disturbance
 from eval.kinematic_fidelity import FidelitySettings, KinematicFidelity, TrackPair, compare, with_floor
@@ -23,14 +22,11 @@ from eval.kinematic_pairs import pair_people
 from eval.kinematics import every_frame
 from eval.oks import OksCounts, compare_people
 from eval.people import Person
-from eval.pose import PoseEstimator
-from eval.runtimes import RUNTIMES, Session
 from eval.track_choice import keep_people
 from eval.tracks import Tracker
 from eval.video import read_video
 from eval.video_formats import TimedFrame
 
-Array = NDArray[np.float32]
 Track = Callable[[Iterable[Any], str, int, int], Iterable[Any]]
 People = list[list[Person]]
 
@@ -39,17 +35,13 @@ People = list[list[Person]]
 class ClipPlan:
     """Whose people are compared, and on which frames."""
 
-    teacher: Built
-    candidates: Sequence[Built]
-    """The teacher among them."""
-    all_stages: Path
+    networks: Networks
     clip: Clip
-    threads: int
 
     def key(self, built: Built, disturbance: Disturbance) -> str:
         """Under which the people of each frame are noted."""
         clip = (self.clip.digest, self.clip.start, self.clip.frames)
-        return fact_key("people", 1, self.teacher.candidate.id, built.candidate.id, disturbance.name, clip)
+        return fact_key("people", 1, self.networks.teacher.candidate.id, built.candidate.id, disturbance.name, clip)
 
 
 @dataclass(frozen=True)
@@ -65,20 +57,20 @@ def measure_degrees(plan: ClipPlan, journal: Journal, track: Track) -> dict[str,
 
     Raises UserError if the video cannot be read or has no frame in the range.
     """
-    skeleton = plan.teacher.candidate.spec.skeleton
-    times = _find_people(plan, PLAIN, plan.candidates, journal, track)
+    skeleton = plan.networks.teacher.candidate.spec.skeleton
+    times = _find_people(plan, PLAIN, plan.networks.candidates, journal, track)
     for disturbance in DISTURBANCES:
-        _find_people(plan, disturbance, [plan.teacher], journal, track)
-    teacher = _people(journal, plan.key(plan.teacher, PLAIN))
+        _find_people(plan, disturbance, [plan.networks.teacher], journal, track)
+    teacher = _people(journal, plan.key(plan.networks.teacher, PLAIN))
     tracks = _tracks(teacher, times)
     settings = FidelitySettings()
 
     def against(people: People) -> KinematicFidelity:
         return compare(_pairs(tracks, people, times), skeleton, settings)
 
-    floors = [against(_people(journal, plan.key(plan.teacher, disturbance))) for disturbance in DISTURBANCES]
+    floors = [against(_people(journal, plan.key(plan.networks.teacher, disturbance))) for disturbance in DISTURBANCES]
     found = {}
-    for built in plan.candidates:
+    for built in plan.networks.candidates:
         people = _people(journal, plan.key(built, PLAIN))
         counts = sum((compare_people(*pair, skeleton) for pair in zip(teacher, people, strict=True)), OksCounts())
         found[built.name] = Degrees(with_floor(against(people), floors), counts)
@@ -94,87 +86,29 @@ def _find_people(
     done = {key: len(journal.facts(key)) for key in different}
     start = min(done.values())
     if start < plan.clip.frames:
-        finder = _Finder(plan, disturbance, list(different.values()))
+        finder = Finder(plan.networks, list(different.values()))
         with read_video(plan.clip.path) as reader:
             wanted = reader.pick(range(plan.clip.start, plan.clip.start + plan.clip.frames))
             # Recompression depends on the frames before, so a continued run passes over what it has, not around it.
             frames = islice(disturbance.change(wanted), start, None)
             for index, frame in enumerate(track(frames, f"people, {disturbance.name}", plan.clip.frames, start), start):
                 waiting = [key for key in different if done[key] <= index]
-                found = finder.people(frame, [different[key] for key in waiting])
+                found = finder.people(frame.image, [different[key] for key in waiting])
                 for key, people in zip(waiting, found, strict=True):
-                    journal.add(key, {"time_s": frame.time_s, "people": [_to_json(p) for p in people]})
-    return np.array([fact["time_s"] for fact in journal.facts(plan.key(plan.teacher, disturbance))], np.float64)
+                    back = _restored(people, disturbance, frame, different[key])
+                    journal.add(key, {"time_s": frame.time_s, "people": to_fact(back)})
+    teacher = journal.facts(plan.key(plan.networks.teacher, disturbance))
+    return np.array([fact["time_s"] for fact in teacher], np.float64)
 
 
-class _StageView:
-    """One stage of the teacher's all-stages session, as a session of its own; a frame's pass is run once."""
-
-    def __init__(self, shared: "_SharedPass", stage: int) -> None:
-        self._shared, self._names = shared, stage_outputs(stage)
-
-    def run(self, image: Array) -> tuple[Array, Array]:
-        """See eval.runtimes.Runs."""
-        maps = self._shared(image)
-        return maps[self._names[0]], maps[self._names[1]]
-
-
-class _SharedPass:
-    def __init__(self, session: Session, stages: Sequence[int]) -> None:
-        self._session = session
-        self._names = [name for stage in stages for name in stage_outputs(stage)]
-        self._image: Array | None = None
-        self._maps: dict[str, Array] = {}
-
-    def __call__(self, image: Array) -> dict[str, Array]:
-        if self._image is None or not np.array_equal(image, self._image):
-            self._maps = dict(zip(self._names, self._session.outputs(image, self._names), strict=True))
-            self._image = image
-        return self._maps
-
-
-class _Finder:
-    def __init__(self, plan: ClipPlan, disturbance: Disturbance, candidates: Sequence[Built]) -> None:
-        runtime = RUNTIMES["onnxruntime"]
-        stages = sorted({built.stage for built in candidates if built.stage is not None})
-        shared = _SharedPass(runtime.load(plan.all_stages, plan.threads), stages)
-        self._disturbance = disturbance
-        self._estimators = {
-            built.name: PoseEstimator(
-                _StageView(shared, built.stage)
-                if built.stage is not None
-                else runtime.load(built.artefact, plan.threads),
-                built.candidate.spec,
-            )
-            for built in candidates
-        }
-
-    def people(self, frame: TimedFrame, candidates: Sequence[Built]) -> Iterator[list[Person]]:
-        """Per candidate, the people in pixels of the undisturbed frame."""
-        height, width = frame.image.shape[:2]
-        for built in candidates:
-            found = self._estimators[built.name](frame.image).people
-            skeleton = built.candidate.spec.skeleton
-            yield [
-                Person(self._disturbance.restore(person.keypoints, (height, width), skeleton), person.score)
-                for person in found
-            ]
-
-
-def _to_json(person: Person) -> dict[str, Any]:
-    rows = [None if row[2] <= 0 else [float(value) for value in row] for row in person.keypoints]
-    return {"score": person.score, "keypoints": rows}
+def _restored(people: list[Person], disturbance: Disturbance, frame: TimedFrame, built: Built) -> list[Person]:
+    """In pixels of the undisturbed frame."""
+    hw, skeleton = (frame.image.shape[0], frame.image.shape[1]), built.candidate.spec.skeleton
+    return [Person(disturbance.restore(person.keypoints, hw, skeleton), person.score) for person in people]
 
 
 def _people(journal: Journal, key: str) -> People:
-    missing = (np.nan, np.nan, 0.0)
-    return [
-        [
-            Person(np.array([row or missing for row in person["keypoints"]], np.float32), person["score"])
-            for person in fact["people"]
-        ]
-        for fact in journal.facts(key)
-    ]
+    return [from_fact(fact["people"]) for fact in journal.facts(key)]
 
 
 def _tracks(people: People, times: NDArray[np.float64]) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-Part = Literal["fidelity", "latency", "memory", "kinematics"]
+Part = Literal["fidelity", "latency", "memory", "kinematics", "ap"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ _TABLE = (
     Objective("size_bytes", "size on disk", "bytes", True),
     Objective("peak_memory_bytes", "peak resident memory", "bytes", True, "memory"),
     Objective("oks", "OKS against the teacher's people", "", False, "kinematics"),
+    Objective("ap", "AP against labels", "", False, "ap"),
     Objective("detected", "share of the teacher's people found again", "", False, "kinematics"),
     Objective("angle_median_deg", "median angle error of the worst joint", "deg", True, "kinematics"),
     Objective("angle_p95_deg", "P95 angle error of the worst joint", "deg", True, "kinematics"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from compress.recipe_checks import check_chains, check_lists, check_machine, check_source, check_teacher
+from compress.recipe_checks import check_chains, check_lists, check_machine, check_sources, check_teacher
 from compress.recipe_each import Expanded, expand
 from compress.recipe_mistakes import SHOWN, Mistakes, show
 from compress.recipe_models import CandidatePlan, Data, LatencyPlan, Measure, Recipe
@@ -55,7 +55,7 @@ def _load(path: Path, overrides: Sequence[str], here: bool) -> Recipe:
     check_lists(data, mistakes)
     if here:
         check_machine(data, mistakes)
-        check_source(data, mistakes)
+        check_sources(data, mistakes)
         teacher = check_teacher(data, mistakes)
         if teacher is not None:
             check_chains(candidates, teacher, mistakes)

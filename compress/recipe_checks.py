@@ -83,24 +83,25 @@ def check_machine(data: dict[str, Any], mistakes: Mistakes) -> None:
         mistakes.add(("measure", "latency", "threads"), message)
 
 
-def check_source(data: dict[str, Any], mistakes: Mistakes) -> None:
-    """A source of frames that is there: a sample by name, or a file or folder."""
-    section = data.get("data")
-    source = section.get("source") if isinstance(section, dict) else None
-    if not isinstance(source, str) or not source:
-        return
+_SOURCES = (("data", "source"), ("measure", "kinematics", "video"), ("measure", "ap", "labels"))
+
+
+def check_sources(data: dict[str, Any], mistakes: Mistakes) -> None:
+    """Frames, video and labels that are there: a sample by name, or a file or folder."""
     samples = [name for name, asset in known_assets().items() if asset.kind == "video"]
-    if source in samples:
-        return
-    try:
-        there = Path(source).expanduser().exists()
-    except (OSError, RuntimeError) as error:  # a name too long for a path; ~name of somebody who is not here
-        mistakes.add(("data", "source"), f"{show(source)} is no path: {error}")
-        return
-    if not there:
-        mistakes.add(
-            ("data", "source"), f"no file, folder or sample is called {show(source)}{nearest(source, samples)}"
-        )
+    for keys in _SOURCES:
+        source: Any = data
+        for key in keys:
+            source = source.get(key) if isinstance(source, dict) else None
+        if not isinstance(source, str) or not source or source in samples:
+            continue
+        try:
+            there = Path(source).expanduser().exists()
+        except (OSError, RuntimeError) as error:  # a name too long for a path; ~name of somebody who is not here
+            mistakes.add(keys, f"{show(source)} is no path: {error}")
+            continue
+        if not there:
+            mistakes.add(keys, f"no file, folder or sample is called {show(source)}{nearest(source, samples)}")
 
 
 def check_teacher(data: dict[str, Any], mistakes: Mistakes) -> PoseNetSpec | None:
@@ -110,7 +111,7 @@ def check_teacher(data: dict[str, Any], mistakes: Mistakes) -> PoseNetSpec | Non
         return None
     try:
         return teacher_spec(teacher)
-    except (UserError, OSError, RuntimeError) as error:  # the latter two as in check_source
+    except (UserError, OSError, RuntimeError) as error:  # the latter two as in check_sources
         mistakes.add(("teacher",), " ".join(str(error).split()))
         return None
 

@@ -77,6 +77,12 @@ FEWEST_FRAMES = 15
 """Half a second of most videos: fewer show neither gaps nor jumps, and no filter settles on them."""
 
 
+Scale = Annotated[
+    float,
+    Field(gt=0, le=8, allow_inf_nan=False, description="Network input height over 368; time grows with its square."),
+]
+
+
 class LatencyPlan(Frozen):
     """How network time is measured: batch 1, teacher and candidates in turn within each round."""
 
@@ -111,6 +117,20 @@ class KinematicsPlan(Frozen):
     ] = 75
 
 
+class LabelPlan(Frozen):
+    """On which labelled images AP is taken."""
+
+    labels: Annotated[
+        Text | None, Field(description="A COCO keypoint file; left out, `data.source` if that is one.")
+    ] = None
+    images: Annotated[
+        int, Field(ge=1, le=1_000_000, description="At most, and at most data.images; more is slower and steadier.")
+    ] = 100
+    scales: Annotated[
+        tuple[Scale, ...], Field(min_length=1, max_length=8, description="More find people of more sizes; slower.")
+    ] = (1.0,)
+
+
 def _on_or_off(value: object) -> str:
     return "off" if value is False else "on"
 
@@ -129,6 +149,11 @@ class Measure(Frozen):
         Annotated[KinematicsPlan, Tag("on")] | Annotated[Literal[False], Tag("off")],
         Discriminator(_on_or_off),
         Field(description="Keypoints and joint angles on a video, in degrees; false leaves them out."),
+    ] = False
+    ap: Annotated[
+        Annotated[LabelPlan, Tag("on")] | Annotated[Literal[False], Tag("off")],
+        Discriminator(_on_or_off),
+        Field(description="AP and AR against labelled keypoints; false leaves them out."),
     ] = False
 
 
@@ -165,12 +190,6 @@ GoalText = Annotated[
         },
     ),
     AfterValidator(_canonical),
-]
-
-
-Scale = Annotated[
-    float,
-    Field(gt=0, le=8, allow_inf_nan=False, description="Network input height over 368; time grows with its square."),
 ]
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from compress.build import Built
 from compress.recipe_models import FEWEST_FRAMES
-from compress.records import Fidelity, Kinematics, Latency, Measurement, Memory, Record
+from compress.records import Fidelity, Kinematics, LabelledAp, Latency, Measurement, Memory, Record
 from eval.size import count_macs, count_parameters, size_on_disk
 from teachers.licence import Licence
 
@@ -36,6 +36,7 @@ class Measured:
     latency: Mapping[str, Latency] | None
     memory: Mapping[str, Memory] | None
     kinematics: Mapping[str, Kinematics] | None
+    ap: Mapping[str, LabelledAp] | None = None
     quick_look: bool = False
     """The recipe asks for joint angles, on fewer frames than they need."""
     no_memory: Mapping[str, str] = field(default_factory=dict)
@@ -50,8 +51,10 @@ def finished_record(identity: Identity, built: Built, measured: Measured) -> Rec
         "latency_ms": measured.latency,
         "peak_memory_bytes": measured.memory,
         "oks": measured.kinematics,
+        "ap": measured.ap,
     }
     kinematics = None if measured.kinematics is None else measured.kinematics[name]
+    ap = None if measured.ap is None else measured.ap[name]
     measurement = Measurement(
         params=count_parameters(network),
         macs=count_macs(network.spec, measured.macs_input_hw),
@@ -61,6 +64,7 @@ def finished_record(identity: Identity, built: Built, measured: Measured) -> Rec
         latency=() if measured.latency is None else (measured.latency[name],),
         memory=None if measured.memory is None else measured.memory.get(name),
         kinematics=kinematics,
+        ap=ap,
         parity_max_abs=built.parity_max_abs,
     )
     return _record(
@@ -72,6 +76,7 @@ def finished_record(identity: Identity, built: Built, measured: Measured) -> Rec
         measurement=measurement,
         missing=_not_asked(parts, measured.quick_look)
         | _without_people(kinematics)
+        | ({"ap": ap.note} if ap is not None and ap.ap is None else {})
         | ({"peak_memory_bytes": measured.no_memory[name]} if name in measured.no_memory else {}),
     )
 

@@ -102,6 +102,24 @@ class Kinematics(Facts):
     conditions: dict[str, Any]
 
 
+class LabelledAp(Facts):
+    """COCO's keypoint AP and AR on labelled images, 17 keypoints (neck dropped); None with a reason in `note`."""
+
+    labels: str
+    scales: tuple[float, ...]
+    images: Count
+    labelled_people: Count
+    detections: Count
+    ap: float | None
+    """Mean over OKS thresholds 0.50, 0.55 to 0.95."""
+    ap50: float | None
+    ap75: float | None
+    ap_m: float | None
+    ap_l: float | None
+    ar: float | None
+    note: str
+
+
 class Measurement(Facts):
     """What was measured on a candidate's artefact; what was not is None, and `missing` says why."""
 
@@ -114,6 +132,7 @@ class Measurement(Facts):
     """The first is the one that counts as an objective."""
     memory: Memory | None = None
     kinematics: Kinematics | None = None
+    ap: LabelledAp | None = None
     parity_max_abs: float | None = None
     """Largest difference between the artefact's maps and the network's on real frames."""
 

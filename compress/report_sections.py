@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from compress.report_ap import ap_blocks
 from compress.report_document import Block, Bullets, Code, Document, Paragraph, Picture, Row, Section, Table
 from compress.report_facts import CandidateFacts, PlotFacts, ReportFacts, RunView
 from compress.report_goals import goal_blocks
@@ -89,6 +90,7 @@ def _run_sections(run: RunView, index: int, level: Level) -> list[Section]:
         ("Who is on the front, and what each costs", _front(run, index)),
         ("Difference from the teacher", fidelity(run)),
         ("Joint angles, in degrees", joint_angles(run, index)),
+        ("Average precision against labels", ap_blocks(run)),
         ("Time per image scale", _scales(run, index)),
         ("Time summed over the scales", times_summed(run)),
         ("Size and memory", sizes(run)),

@@ -17,8 +17,10 @@ from compress.conditions import environment
 from compress.cost import CostPlan, latency_settings, measure_latency, measure_memory
 from compress.degrees import ClipPlan, measure_degrees
 from compress.fidelity import FidelityPlan, measure_fidelity
+from compress.finding import Networks
 from compress.journal import Journal, fact_key
 from compress.kinematic_facts import kinematic_facts
+from compress.labelled import measure_ap, open_labelled
 from compress.progress import Reporter
 from compress.recipe import Recipe
 from compress.recipe_models import TEACHER_ROW, LatencyPlan
@@ -87,6 +89,7 @@ class _Prepared:
         self._image = next(iter(self._sample.frames())).image
         # Before anything is computed: a video that cannot be used is a mistake of the recipe.
         self._clip = open_clip(recipe)
+        self._labelled = open_labelled(recipe)
         self._conditions = self._describe()
         self._plan: dict[str, Sequence[Step]] = {TEACHER_ROW: ()} | {c.name: c.steps for c in recipe.candidates}
 
@@ -157,7 +160,11 @@ class _Prepared:
     def _identity(self, name: str) -> Identity:
         recipe = self._call.recipe
         steps = tuple(step.model_dump(mode="json") for step in self._plan[name])
-        frames = (self._sample.digest, None if self._clip is None else self._clip.digest)
+        frames = (
+            self._sample.digest,
+            None if self._clip is None else self._clip.digest,
+            None if self._labelled is None else self._labelled.digest,
+        )
         asked = [self._teacher.id, steps, frames, recipe.scales, recipe.measure.model_dump(mode="json")]
         return Identity(
             name=name,
@@ -214,9 +221,11 @@ class _Prepared:
         if recipe.measure.fidelity:
             plan = FidelityPlan(built[0], built, all_stages, self._sample, recipe.scales, cores)
             fidelity = measure_fidelity(plan, journal, track)
+        networks = Networks(built[0], built, all_stages, cores)
         if self._clip is not None:
-            degrees = measure_degrees(ClipPlan(built[0], built, all_stages, self._clip, cores), journal, track)
+            degrees = measure_degrees(ClipPlan(networks, self._clip), journal, track)
             kinematics = {name: kinematic_facts(found, self._clip) for name, found in degrees.items()}
+        ap = None if self._labelled is None else measure_ap(networks, self._labelled, journal, track)
         if recipe.measure.memory:
             memory, no_memory = measure_memory(cost, journal, track)
             for name, reason in no_memory.items():
@@ -225,7 +234,7 @@ class _Prepared:
             latency = measure_latency(cost, journal, track)
         quick_look = bool(recipe.measure.kinematics) and self._clip is None
         macs_hw = input_size(hw, 1.0, stride).padded_hw
-        return Measured(macs_hw, fidelity, latency, memory, kinematics, quick_look, no_memory)
+        return Measured(macs_hw, fidelity, latency, memory, kinematics, ap, quick_look, no_memory)
 
 
 def _usable_cores() -> int:

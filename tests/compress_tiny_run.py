@@ -101,6 +101,10 @@ def journal(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (out / "journal.jsonl").read_text().splitlines()]
 
 
+def records(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / "records.jsonl").read_text().splitlines()]
+
+
 def fact_counts(out: Path) -> Counter[str]:
     """How many facts the journal holds under each key."""
     return Counter(entry["key"] for entry in journal(out))

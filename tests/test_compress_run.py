@@ -1,6 +1,5 @@
 """`compress run` from the front door: what it leaves, and that every number is what an independent look finds."""
 
-import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -10,9 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from compress_tiny_run import FIDELITY, NAMES, QUICK, TinyRun, fact_counts, fidelity, journal, keep_export, rows
+from compress_tiny_run import FIDELITY, NAMES, QUICK, TinyRun, fact_counts, fidelity, journal, keep_export, rows, tree
 from compress_tiny_run import settings as set_to
-from compress_tiny_run import tree
 from kinematic_videos import even_times, grey_video, walker
 
 from compress.build import Built
@@ -67,11 +65,10 @@ def test_one_row_for_each_candidate_and_a_reason_for_every_hole(tiny_run: TinyRu
 def test_stage_rows_equal_a_network_pass_of_their_own(tiny_run: TinyRun) -> None:
     """The run takes every row from one pass of the exported teacher; here each candidate runs alone, in torch."""
     sample = draw_sample(open_source(str(tiny_run.photos)), 3, 0)
-    records = [json.loads(line) for line in (tiny_run.out / "records.jsonl").read_text().splitlines()]
-    assert [record["name"] for record in records] == NAMES
+    assert [record["name"] for record in records(tiny_run.out)] == NAMES
     reference = [_maps(tiny_run.teacher, frame.image) for frame in sample.frames()]
     assert len(reference) == 3
-    for record in records:
+    for record in records(tiny_run.out):
         folder = tiny_run.out / "candidates" / record["name"]
         pairs = zip([_maps(folder, frame.image) for frame in sample.frames()], reference, strict=True)
         expected = np.mean([_apart(ours, theirs) for ours, theirs in pairs], axis=0)
@@ -152,10 +149,11 @@ def test_a_changed_recipe_has_a_folder_of_its_own_and_a_seed_its_frames(
     assert "data.images-2" in first.name and "data.images-1-data.seed-1" in second.name
     # The recipe that lies beside a candidate makes that candidate alone, from the same frames.
     alone = first / "candidates" / "stages-2" / "recipe.yaml"
-    assert run_command(["run", str(alone), "--out", "alone"]) == 0
-    assert list(fidelity(Path("alone"))) == ["teacher", "stages-2"]
-    assert fidelity(Path("alone"))["stages-2"] == fidelity(first)["stages-2"] != fidelity(second)["stages-2"]
-    assert _frames(Path("alone")) == _frames(first) != _frames(second)
+    out = Path("Läufe & mehr", "100 %")
+    assert run_command(["run", str(alone), "--out", str(out)]) == 0
+    assert list(fidelity(out)) == ["teacher", "stages-2"]
+    assert fidelity(out)["stages-2"] == fidelity(first)["stages-2"] != fidelity(second)["stages-2"]
+    assert _frames(out) == _frames(first) != _frames(second)
 
 
 def _frames(out: Path) -> set[str]:
@@ -182,8 +180,7 @@ def test_a_candidate_that_fails_leaves_the_others_and_is_tried_again(
     assert {name: fidelity(out)[name] for name in NAMES if name != "stages-2"} == {
         name: expected[name] for name in NAMES if name != "stages-2"
     }
-    record = next(line for line in (out / "records.jsonl").read_text().splitlines() if '"name": "stages-2"' in line)
-    assert json.loads(record)["error"] == "RuntimeError: no second stage\ntoday"
+    assert [r["error"] for r in records(out) if r["error"]] == ["RuntimeError: no second stage\ntoday"]
     assert (
         "no second stage" in (out / "report.md").read_text() and "no second stage" in (out / "report.html").read_text()
     )

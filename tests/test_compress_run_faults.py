@@ -1,5 +1,6 @@
 """A run that is killed, stopped, damaged or starved of disk goes on by the same command, to the same tables."""
 
+import os
 import random
 import shutil
 import signal
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from compress_children import Fate, call, start
-from compress_tiny_run import NAMES, QUICK, TinyRun, fact_counts, fidelity, journal, rows, tree
+from compress_tiny_run import NAMES, QUICK, TinyRun, fact_counts, fidelity, journal, records, rows, tree
 from compress_tiny_run import settings as set_to
 
 LAPS = 3
@@ -29,6 +30,7 @@ def check_like_undisturbed(run: TinyRun, out: Path) -> None:
         [row[column] for column in same] for row in rows(run.out)
     ]
     assert fact_counts(out).values() and Counter(fact_counts(out).values()) == Counter(fact_counts(run.out).values())
+    assert sorted(record["name"] for record in records(out)) == sorted(NAMES)
     laps = Counter(entry["fact"]["scale"] for entry in journal(out) if "seconds" in entry["fact"])
     assert laps == {0.25: LAPS, 0.5: LAPS}
     assert all(float(row["latency_ratio_lo"]) <= float(row["latency_ratio"]) for row in rows(out))
@@ -218,3 +220,13 @@ def test_a_fresh_start_that_was_cut_short_is_taken_up(tiny_run: TinyRun, tmp_pat
     assert call([*changed, "--fresh"], log, tiny_run.all_stages, Fate(at_flush=1)) == -signal.SIGKILL
     assert call([*changed, "--fresh"], log, tiny_run.all_stages) == 0, log.read_text()
     assert [row["name"] for row in rows(out)] == ["teacher", *(name.replace("stages", "only") for name in NAMES[1:])]
+
+
+def test_a_reader_of_our_output_that_leaves_is_no_error_to_talk_about() -> None:
+    """As in `compress teachers list | head -0`."""
+    read, write = os.pipe()
+    os.close(read)
+    words = [sys.executable, "-m", "compress", "teachers", "list"]
+    done = subprocess.run(words, stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, b"")
