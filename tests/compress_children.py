@@ -55,7 +55,8 @@ def _live(words: list[str], log: Path, export: Path, fate: Fate) -> None:
         os.dup2(file.fileno(), 2)
     patched: Any = compress.build
     patched.export_all_stages = lambda network: load_graph(export)
-    os.fsync = _counted(os.fsync, fate)
+    system: Any = os
+    system.fsync = _counted(os.fsync, fate)
     if fate.file_limit is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (fate.file_limit, fate.file_limit))
     sys.argv = ["compress", *words]

@@ -82,7 +82,7 @@ def keep_export(patch: pytest.MonkeyPatch, run: TinyRun) -> None:
     patch.setattr("compress.build.export_all_stages", export)
 
 
-def settings(*overrides: str) -> list[str]:
+def set_to(*overrides: str) -> list[str]:
     """As words of the command line."""
     return [word for override in overrides for word in ("--set", override)]
 

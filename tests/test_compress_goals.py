@@ -125,7 +125,7 @@ def test_any_text_is_a_goal_or_a_goal_error(text: str) -> None:
 def test_the_names_are_those_of_a_record() -> None:
     whole = moved(5).model_copy(update={"stages": 5})
     values = {name: read(whole) for name, read in READERS.items()}
-    assert {name for name, value in values.items() if isinstance(value, int | float)} == set(NUMERIC_COLUMNS)
+    assert {name for name, value in values.items() if isinstance(value, int | float)} == set(NUMERIC_COLUMNS) - {"ap"}
     measures, _ = measures_of(COCO_18)
     compared = compare((), COCO_18, FidelitySettings())
     assert len(measures) == 19 and set(compared.joints) == set(JOINTS)

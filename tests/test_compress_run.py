@@ -9,8 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from compress_tiny_run import FIDELITY, NAMES, QUICK, TinyRun, fact_counts, fidelity, journal, keep_export, rows, tree
-from compress_tiny_run import settings as set_to
+from compress_tiny_run import (
+    FIDELITY,
+    NAMES,
+    QUICK,
+    TinyRun,
+    fact_counts,
+    fidelity,
+    journal,
+    keep_export,
+    records,
+    rows,
+    set_to,
+    tree,
+)
 from kinematic_videos import even_times, grey_video, walker
 
 from compress.build import Built
@@ -89,7 +101,7 @@ def _maps(folder: Path, image: Any) -> Maps:
 def _apart(ours: Maps, theirs: Maps) -> tuple[float, ...]:
     """DESIGN's words in NumPy: norms over all elements; relative ones over the teacher's, joints without background."""
     pairs = [(a.numpy().astype(np.float64), b.numpy().astype(np.float64)) for a, b in zip(ours, theirs, strict=True)]
-    (heat, heat_of), (paf, paf_of) = pairs
+    (heat, heat_of), (_, paf_of) = pairs
     norm = [float(np.sqrt(((a - b) ** 2).sum())) for a, b in pairs]
     joint = np.sqrt(((heat - heat_of)[:, :18] ** 2).sum()) / np.sqrt((heat_of[:, :18] ** 2).sum())
     return (*norm, norm[0] / np.sqrt((heat_of**2).sum()), float(joint), norm[1] / np.sqrt((paf_of**2).sum()))

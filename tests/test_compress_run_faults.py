@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 from compress_children import Fate, call, start
-from compress_tiny_run import NAMES, QUICK, TinyRun, fact_counts, fidelity, journal, records, rows, tree
-from compress_tiny_run import settings as set_to
+from compress_tiny_run import NAMES, QUICK, TinyRun, fact_counts, fidelity, journal, records, rows, set_to, tree
 
 LAPS = 3
 

@@ -16,7 +16,8 @@ CANDIDATES_HEAD = (
     "name,steps,stages,backbone,params,macs,size_bytes,heat_l2,paf_l2,heat_rel_l2,joint_rel_l2,paf_rel_l2,latency_ms,"
     "latency_ratio,latency_ratio_lo,latency_ratio_hi,peak_memory_bytes,on_front,note"
 )
-KINEMATICS_MISSING = f"{', '.join(LATER)}: the source is no video"
+ANGLES = [column for column in LATER if column != "ap"]
+KINEMATICS_MISSING = f"{', '.join(ANGLES)}: the source is no video; ap: no labels"
 LATENCY_HEAD = "name,scale,input_h,input_w,runtime,threads,median_ms,p90_ms,ratio,ratio_lo,ratio_hi"
 
 
