@@ -34,37 +34,13 @@ def load_spec(folder: Path) -> PoseNetSpec:
     """The spec alone; UserError says what is wrong with the file."""
     path = folder / SPEC
     try:
-        spec = PoseNetSpec.model_validate_json(path.read_text(encoding="utf-8"))
+        return PoseNetSpec.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"
         raise UserError(f"{path}: not a network's spec: {place}: {first['msg']}") from error
-    _blueprint(spec, path)
-    return spec
-
-
-def _blueprint(spec: PoseNetSpec, path: Path) -> PoseNet:
-    """The network without any memory for its weights; UserError if its layers do not fit each other or the stride.
-
-    A wrong stride would go unnoticed: the maps would only be cropped in the wrong place.
-    """
-    rows, columns = 8, 10
-    try:
-        with torch.device("meta"):
-            network = PoseNet(spec)
-            maps = network(torch.empty(1, 3, rows * spec.stride, columns * spec.stride))
-    except (RuntimeError, ValueError, IndexError) as error:
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"{path}: not a network's spec: its layers do not fit each other: {reason}") from error
-    found = tuple(maps.heatmaps.shape[2:])
-    if found != (rows, columns) or maps.pafs.shape[2:] != found:
-        raise UserError(
-            f"{path}: not a network's spec: with stride {spec.stride} an input of {rows * spec.stride} x "
-            f"{columns * spec.stride} must give maps of {rows} x {columns}, its layers give {found[0]} x {found[1]}"
-        )
-    return network
 
 
 def load_model(folder: Path) -> tuple[PoseNet, Licence]:
@@ -79,8 +55,8 @@ def load_model(folder: Path) -> tuple[PoseNet, Licence]:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path}: not a whole safetensors file: {error}") from error
-    # Compared before memory is taken for them: a spec can ask for any amount.
-    check_weights(_blueprint(spec, folder / SPEC), tensors, str(path))
+    with torch.device("meta"):  # compared before memory is taken for them: a spec can ask for any amount
+        check_weights(PoseNet(spec), tensors, str(path))
     network = PoseNet(spec)
     load_weights(network, tensors, str(path))
     return network.eval(), _licence(metadata)

@@ -118,6 +118,16 @@ class PoseNetSpec(Frozen):
                     )
         return self
 
+    @model_validator(mode="after")
+    def _maps_lie_at_the_stride(self) -> "PoseNetSpec":
+        """Nothing would fail on a wrong stride or padding: the maps would be cropped in the wrong place."""
+        for tap in self.backbone.taps:
+            _require_cells(self.backbone.layers[: tap.layer + 1], tap.pool, self.stride, f"tap at layer {tap.layer}")
+        for number, stage in enumerate(self.stages, start=1):
+            for branch, layers in (("paf", stage.paf), ("heatmap", stage.heatmap)):
+                _require_cells(layers, 1, 1, f"stage {number}: the {branch} branch")
+        return self
+
     def to_json(self) -> str:
         """Canonical JSON: equal specs give equal text."""
         return json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True) + "\n"
@@ -125,3 +135,14 @@ class PoseNetSpec(Frozen):
     def digest(self) -> str:
         """sha256 of the canonical JSON."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+
+def _require_cells(layers: tuple[Layer, ...], pool: int, stride: int, where: str) -> None:
+    """ValueError unless these layers, then max pooling, turn n * stride rows into n."""
+    for expected in (8, 9):
+        cells = expected * stride
+        for layer in layers:
+            around = 0 if isinstance(layer, MaxPool) else sum(layer.pad)
+            cells = max(0, (cells + around - layer.kernel) // layer.stride + 1)
+        if cells // pool != expected:
+            raise ValueError(f"{where}: of {expected * stride} rows it makes {cells // pool}, it must make {expected}")

@@ -102,7 +102,9 @@ def journal(out: Path) -> list[dict[str, Any]]:
 
 
 def records(out: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (out / "records.jsonl").read_text().splitlines()]
+    """A line that a kill cut short holds none."""
+    lines = (out / "records.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines if line.endswith("}")]
 
 
 def fact_counts(out: Path) -> Counter[str]:

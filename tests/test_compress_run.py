@@ -2,7 +2,7 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from compress.cli import run_command
 from compress.columns import FIRST, LATER
 from compress.steps.remove_stages import RemoveStages
 from compress.workshop import Workshop
-from eval.disturbances import DISTURBANCES, PLAIN
+from eval.disturbances import DISTURBANCES, PLAIN, Disturbance
 from eval.frames import draw_sample, open_source
 from eval.maps import average_scales, prepare
 from eval.memory import MemoryPeak, ProbeError, peak_memory
@@ -261,11 +261,12 @@ def _rows_on_a_clip(
 ) -> list[dict[str, str]]:
     """A whole run over a grey video, where each candidate finds these people; every frame is found once."""
 
-    def find(finder: Any, frame: TimedFrame, candidates: Sequence[Built]) -> Iterator[list[Person]]:
-        for built in candidates:
-            yield people(frame, built.stage, finder._disturbance.name)
+    def restored(found: list[Person], disturbance: Disturbance, frame: TimedFrame, built: Built) -> list[Person]:
+        assert not found
+        return people(frame, built.stage, disturbance.name)
 
-    patch.setattr("compress.degrees._Finder.people", find)
+    patch.setattr("compress.finding.Finder.people", lambda finder, image, candidates: [[] for _ in candidates])
+    patch.setattr("compress.degrees._restored", restored)
     video, out = grey_video(folder / "grey.mp4", even_times(CLIP)), folder / "out"
     asked = (f"data.images={CLIP}", f"data.source={video}", f"measure.kinematics.frames={CLIP}", "scales=[0.25]")
     assert run_command(["run", str(run.recipe), "--out", str(out), *set_to(*QUICK, *asked)]) == 0

@@ -239,7 +239,7 @@ TEACHERS: dict[str, tuple[Callable[[Path], object], str]] = {
     "weights missing": (lambda model: (model / WEIGHTS).unlink(), f"{WEIGHTS}: missing"),
     "spec garbage": (lambda model: (model / SPEC).write_bytes(b"\xff\x00{"), SPEC),
     "spec of something else": (lambda model: (model / SPEC).write_text('{"layers": 3}'), "not a network's spec"),
-    "another stride": (another_stride, "with stride 16 an input of 128 x 160 must give maps of 8 x 10"),
+    "another stride": (another_stride, "tap at layer 2: of 128 rows it makes 16, it must make 8"),
     "a billion channels": (of_a_billion_channels, "expected shape (1000000000, 3, 3, 3), found (4, 3, 3, 3)"),
     "spec missing": (lambda model: (model / SPEC).unlink(), "this folder holds no spec.json"),
 }

@@ -83,7 +83,7 @@ def test_ctrl_c_is_answered_in_one_line_that_says_how_to_go_on(tiny_run: TinyRun
         fate = Fate(at_flush=flush, interrupted=True)
         assert call(words_for(tiny_run, out), log, tiny_run.all_stages, fate) == 130
         *before, last = log.read_text().splitlines()
-        assert last == "compress: stopped; the same command goes on from here"
+        assert last.startswith("compress: stopped; ") and last.endswith("the same command goes on from here")
         assert "Traceback" not in "".join(before)
         assert not [path for path in tree(out) if "partial" in path]
     assert len(journal(out)) > 8
@@ -104,7 +104,7 @@ def test_ctrl_c_while_the_program_is_still_loading(tiny_run: TinyRun, tmp_path: 
         process.send_signal(signal.SIGINT)
         said = [line for line in process.stderr if not line.startswith("import time:")]
     assert seen and process.returncode == 130
-    assert said == ["compress: stopped; the same command goes on from here\n"]
+    assert len(said) == 1 and said[0].startswith("compress: stopped; ")
     assert not out.exists()
 
 
@@ -194,9 +194,12 @@ def test_a_journal_that_can_grow_no_more(tiny_run: TinyRun, tmp_path: Path) -> N
     assert call(words_for(tiny_run, out), log, tiny_run.all_stages, Fate(file_limit=limit)) == 1
     assert (out / "journal.jsonl").stat().st_size == limit and "journal.jsonl: File too large" in log.read_text()
     assert call(words_for(tiny_run, out), log, tiny_run.all_stages) == 0, log.read_text()
-    text = (out / "journal.jsonl").read_bytes()
-    assert text.startswith(padding + b"".join(kept))
-    assert fidelity(out) == fidelity(tiny_run.out)
+    whole = (out / "journal.jsonl").read_bytes()
+    assert whole.startswith(padding + b"".join(kept))
+    _, torn, *added = whole.removeprefix(padding + b"".join(kept[:-1])).splitlines(keepends=True)
+    assert len(torn) == 101 and added
+    (out / "journal.jsonl").write_bytes(b"".join(kept + added))
+    check_like_undisturbed(tiny_run, out)
 
 
 def test_two_runs_at_once_in_one_folder(tiny_run: TinyRun, tmp_path: Path) -> None:
