@@ -7,8 +7,7 @@ import jsonschema
 import pytest
 import yaml
 from compress_recipe_text import GOOD, load, mistakes
-from compress_tiny_run import TinyRun, keep_export, rows
-from compress_tiny_run import settings as set_to
+from compress_tiny_run import TinyRun, keep_export, rows, set_to
 
 from compress.cli import run_command
 from compress.recipe import load_recipe, stored_recipe

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from compress_made_up import record
-from compress_tiny_run import TinyRun, journal, keep_export, rows, settings
+from compress_tiny_run import TinyRun, journal, keep_export, rows, set_to
 
 from compress.cli import run_command
 from compress.columns import number
@@ -44,7 +44,7 @@ def test_every_candidate_is_judged_on_the_same_images(
     keep_export(monkeypatch, tiny_run)
     path = labels(tiny_run, tmp_path)
     words = ["run", str(tiny_run.recipe), "--out", str(tmp_path / "out")]
-    words += settings(f"measure.ap={{labels: {path}, images: 2, scales: [0.5, 1]}}", *QUICK)
+    words += set_to(f"measure.ap={{labels: {path}, images: 2, scales: [0.5, 1]}}", *QUICK)
     assert run_command(words) == 0
     found = rows(tmp_path / "out")
     assert len(found) == 4
@@ -61,9 +61,9 @@ def test_what_is_no_keypoint_file_is_refused_before_anything_is_written(
     tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    assert run_command(["run", str(tiny_run.recipe), "--out", str(out), *settings("measure.ap={}", *QUICK)]) == 2
+    assert run_command(["run", str(tiny_run.recipe), "--out", str(out), *set_to("measure.ap={}", *QUICK)]) == 2
     assert "AP needs a COCO keypoint file" in capsys.readouterr().err
-    missing = settings(f"measure.ap.labels={tmp_path / 'none.json'}", *QUICK)
+    missing = set_to(f"measure.ap.labels={tmp_path / 'none.json'}", *QUICK)
     assert run_command(["run", str(tiny_run.recipe), "--out", str(out), *missing]) == 2
     assert "measure.ap.labels: no file" in capsys.readouterr().err
     assert not out.exists()
