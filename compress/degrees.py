@@ -68,12 +68,18 @@ def measure_degrees(plan: ClipPlan, journal: Journal, track: Track) -> dict[str,
     def against(people: People) -> KinematicFidelity:
         return compare(_pairs(tracks, people, times), skeleton, settings)
 
-    floors = [against(_people(journal, plan.key(plan.networks.teacher, disturbance))) for disturbance in DISTURBANCES]
+    jobs = len(DISTURBANCES) + len(plan.networks.candidates)
+    steps = iter(track(range(jobs), "joint angles compared", jobs, 0))
+    floors = [
+        against(_people(journal, plan.key(plan.networks.teacher, disturbance)))
+        for disturbance, _ in zip(DISTURBANCES, steps, strict=False)
+    ]
     found = {}
-    for built in plan.networks.candidates:
+    for built, _ in zip(plan.networks.candidates, steps, strict=False):
         people = _people(journal, plan.key(built, PLAIN))
         counts = sum((compare_people(*pair, skeleton) for pair in zip(teacher, people, strict=True)), OksCounts())
         found[built.name] = Degrees(with_floor(against(people), floors), counts)
+    next(steps, None)  # the last one is done, too
     return found
 
 

@@ -20,6 +20,9 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 MAX_PIXELS = 150_000_000
 """A 12-kilobyte PNG can claim gigabytes of pixels; the largest phone photographs that are in use have 108 million."""
 
+MAX_ASPECT = 20
+"""Longer side over shorter. Networks see a fixed height, so a strip of 1 x 3000 pixels would become a million wide."""
+
 # Whatever Pillow's parsers let through on broken files; found by mutating files of every format (tests).
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError, OverflowError, struct.error)
 
@@ -70,6 +73,9 @@ def _decode(data: bytes) -> NDArray[np.uint8]:
     with Image.open(io.BytesIO(data)) as image:
         if image.width * image.height > MAX_PIXELS:
             raise BrokenImage(f"too large: {image.width} x {image.height} pixels, at most {MAX_PIXELS} are read")
+        short, long = sorted((image.width, image.height))
+        if long > MAX_ASPECT * short:
+            raise BrokenImage(f"too narrow for people: {image.width} x {image.height} pixels")
         with _silence() if image.format == "TIFF" else nullcontext():
             image.load()
         upright = ImageOps.exif_transpose(image)

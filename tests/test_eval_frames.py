@@ -146,15 +146,17 @@ def test_an_image_that_is_none_is_told_why(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "link.jpg").symlink_to(tmp_path / "nowhere.jpg")
     picture().save(tmp_path / "big.png")
     Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "float.tif")
+    picture().resize((1, 21)).save(tmp_path / "strip.png")
     monkeypatch.setattr("eval.frame_pixels.MAX_PIXELS", 64 * 48 - 1)
-    with pytest.raises(UserError, match=r"no usable frame.*and 2 more"):
+    with pytest.raises(UserError, match=r"no usable frame.*and 3 more"):
         draw_sample(open_source(str(tmp_path)), 5, 0)
     found = {
         frame.name: frame.reason
-        for _, frame in open_source(str(tmp_path)).read(range(5))
+        for _, frame in open_source(str(tmp_path)).read(range(6))
         if not isinstance(frame, Frame)
     }
     expected = {"empty": "empty", "text": "no image", "link": "missing", "big": "too large", "float": "floating"}
+    expected |= {"strip": "too narrow"}
     assert found.keys() == expected.keys()
     assert all(word in found[name] for name, word in expected.items())
 
