@@ -57,5 +57,6 @@ def command_text(options: argparse.Namespace, out: Path) -> str:
     for override in options.set:
         words += ["--set", override]
     if options.out:
-        words += ["--out", out.name]
+        # The report goes to other people: no path of this machine.
+        words += ["--out", out.name if out.is_absolute() else out.as_posix()]
     return shlex.join(words)
