@@ -53,10 +53,14 @@ def default_out(recipe: Path, overrides: list[str]) -> Path:
 
 def command_text(options: argparse.Namespace, out: Path) -> str:
     """What to type to get this run again."""
-    words = ["compress", "run", options.recipe.as_posix()]
+    words = ["compress", "run", _shown(options.recipe)]
     for override in options.set:
         words += ["--set", override]
     if options.out:
-        # The report goes to other people: no path of this machine.
-        words += ["--out", out.name if out.is_absolute() else out.as_posix()]
+        words += ["--out", _shown(out)]
     return shlex.join(words)
+
+
+def _shown(path: Path) -> str:
+    """As it was typed; of an absolute path the last part, because the report goes to other people."""
+    return path.name if path.is_absolute() else path.as_posix()
