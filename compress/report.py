@@ -6,13 +6,13 @@ Facts first, picture second: everything that is drawn or worded comes from `repo
 from collections.abc import Sequence
 from pathlib import Path
 
-from compress.report_facts import ReportFacts, RunFacts, RunView, report_facts
-from compress.report_figures import pareto_png, scales_png
-from compress.report_html import page
-from compress.report_kinematic_figures import joints_png, ranks_png
-from compress.report_kinematic_sections import joints_name, ranks_name
-from compress.report_markdown import markdown
-from compress.report_sections import COMBINED_NAME, document, pareto_name, scales_name
+from compress.reporting.facts import ReportFacts, RunFacts, RunView, report_facts
+from compress.reporting.figures import pareto_png, scales_png
+from compress.reporting.html import page
+from compress.reporting.kinematic_figures import joints_png, ranks_png
+from compress.reporting.kinematic_sections import joints_name, ranks_name
+from compress.reporting.markdown import markdown
+from compress.reporting.sections import COMBINED_NAME, document, pareto_name, scales_name
 from compress.tables import write_tables
 from teachers.files import write_bytes, write_text
 

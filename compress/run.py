@@ -27,7 +27,7 @@ from compress.recipe_models import TEACHER_ROW, LatencyPlan
 from compress.recording import Identity, Measured, failed_record, finished_record
 from compress.records import Record, append_record, read_records
 from compress.report import write_report
-from compress.report_facts import RunFacts
+from compress.reporting.facts import RunFacts
 from compress.run_folder import CANDIDATES, JOURNAL, RECORDS, WORK, run_folder, write_environment
 from compress.steps.base import Step
 from compress.workshop import Workshop

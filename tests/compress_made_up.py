@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from compress.records import Fidelity, Kinematics, Latency, Measurement, Memory, Record, ScaleLatency
-from compress.report_facts import RunFacts
+from compress.reporting.facts import RunFacts
 from eval.angle_errors import AngleErrors
 from eval.kinematic_fidelity import JointFidelity, KinematicFidelity
 from eval.kinematic_motion import Motion

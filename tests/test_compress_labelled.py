@@ -12,9 +12,9 @@ from compress.cli import run_command
 from compress.columns import number
 from compress.finding import from_fact, to_fact
 from compress.records import LabelledAp, Measurement
-from compress.report_ap import ap_blocks
-from compress.report_document import Table
-from compress.report_facts import RunFacts, report_facts
+from compress.reporting.ap import ap_blocks
+from compress.reporting.document import Table
+from compress.reporting.facts import RunFacts, report_facts
 from eval.coco_labels import COCO_17
 from eval.people import Person
 from eval.rendering import made_up_person

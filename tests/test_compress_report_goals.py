@@ -12,10 +12,10 @@ from compress_recipe_text import GOOD, load
 
 from compress.models import default_model
 from compress.records import Record, append_record
-from compress.report_document import Block, Bullets, Document, Paragraph, Section, Table
-from compress.report_goals import goal_blocks, goal_facts, verdict
-from compress.report_html import page
-from compress.report_markdown import markdown
+from compress.reporting.document import Block, Bullets, Document, Paragraph, Section, Table
+from compress.reporting.goals import goal_blocks, goal_facts, verdict
+from compress.reporting.html import page
+from compress.reporting.markdown import markdown
 
 TIME = ("latency_ms", "joint_rel_l2")
 

@@ -8,11 +8,11 @@ LAYERS = ["teachers", "students", "eval", "compress"]
 DOORS = {
     "onnxruntime": {"eval/runtimes.py"},
     "matplotlib": {
-        "compress/report_figures.py",
-        "compress/report_kinematic_figures.py",
+        "compress/reporting/figures.py",
+        "compress/reporting/kinematic_figures.py",
         "compress/kinematics_plots.py",
     },
-    "plotly": {"compress/report_plotly.py"},
+    "plotly": {"compress/reporting/plotly.py"},
     "av": {"eval/video.py"},
     "pypi_simple": {"teachers/package_index.py"},
     "filelock": {"teachers/lock.py"},

@@ -7,7 +7,7 @@ from pathlib import Path
 from compress.recipe import stored_recipe
 from compress.records import read_records
 from compress.report import write_report
-from compress.report_facts import RunFacts
+from compress.reporting.facts import RunFacts
 from compress.run_folder import ENVIRONMENT, RECIPE, RECORDS
 from teachers.errors import UserError
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from compress.progress import Reporter
 from compress.recipe import load_recipe
-from compress.report_goals import goal_facts, verdict
+from compress.reporting.goals import goal_facts, verdict
 from compress.run import RunCall, run
 from compress.summary import summary_table
 

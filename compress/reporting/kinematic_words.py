@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 
-from compress.report_kinematic_ranks import RankAgreement
-from compress.report_kinematics import AngleFacts, ClipFacts, KinematicsView
-from compress.report_words import counted, listed, significant
+from compress.reporting.kinematic_ranks import RankAgreement
+from compress.reporting.kinematics import AngleFacts, ClipFacts, KinematicsView
+from compress.reporting.words import counted, listed, significant
 
 DISTURBED = "shifted by 3 px, enlarged by 2%, shrunk by 2%, recompressed, mirrored"
 """eval.disturbances, in words; a test holds the two together."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from compress.objectives import Objective
 from compress.records import Latency, Measurement
-from compress.report_facts import CandidateFacts
+from compress.reporting.facts import CandidateFacts
 
 NONE = "not measured"
 

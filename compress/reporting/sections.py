@@ -2,13 +2,21 @@
 
 from typing import Literal
 
-from compress.report_ap import ap_blocks
-from compress.report_document import Block, Bullets, Code, Document, Paragraph, Picture, Row, Section, Table
-from compress.report_facts import CandidateFacts, PlotFacts, ReportFacts, RunView
-from compress.report_goals import goal_blocks
-from compress.report_kinematic_sections import joint_angles
-from compress.report_tables import compared, conditions, fidelity, sizes, times_per_scale, times_summed, timing_setups
-from compress.report_words import better, cost, counted, doubts, listed
+from compress.reporting.ap import ap_blocks
+from compress.reporting.document import Block, Bullets, Code, Document, Paragraph, Picture, Row, Section, Table
+from compress.reporting.facts import CandidateFacts, PlotFacts, ReportFacts, RunView
+from compress.reporting.goals import goal_blocks
+from compress.reporting.kinematic_sections import joint_angles
+from compress.reporting.tables import (
+    compared,
+    conditions,
+    fidelity,
+    sizes,
+    times_per_scale,
+    times_summed,
+    timing_setups,
+)
+from compress.reporting.words import better, cost, counted, doubts, listed
 
 Level = Literal[2, 3]
 

@@ -1,10 +1,10 @@
 """AP and AR against labels, as a block of the report."""
 
 from compress.records import LabelledAp
-from compress.report_document import Block, Paragraph, Table
-from compress.report_facts import RunView
-from compress.report_tables import row_of
-from compress.report_words import NONE, counted, listed
+from compress.reporting.document import Block, Paragraph, Table
+from compress.reporting.facts import RunView
+from compress.reporting.tables import row_of
+from compress.reporting.words import NONE, counted, listed
 
 _NUMBERS = ("ap", "ap50", "ap75", "ap_m", "ap_l", "ar")
 _HEAD = ("Candidate", "AP", "AP50", "AP75", "AP medium", "AP large", "AR", "Detections")

@@ -2,7 +2,7 @@
 
 import re
 
-from compress.report_document import Block, Bullets, Code, Document, Folded, Paragraph, Picture, Row, Section, Table
+from compress.reporting.document import Block, Bullets, Code, Document, Folded, Paragraph, Picture, Row, Section, Table
 
 SPECIAL = re.compile(r"([\\`*\[\]<>|~$&]|(?<!\w)_|_(?!\w))")
 """What Markdown could read as markup in the middle of a line; an underscore within a word is not."""

@@ -1,12 +1,12 @@
 """The tables of joint angles. The noise floor stands in the first row, so that every number is read beside it."""
 
-from compress.report_document import Folded, Row, Table
-from compress.report_facts import RunView
-from compress.report_kinematic_ranks import RankAgreement
-from compress.report_kinematic_words import ANGLE_WORDS, LOSS_WORDS, pairs_words
-from compress.report_kinematics import JOINTS, SERIES, AngleFacts, ErrorFacts, Headline, JointFacts, KinematicsView
-from compress.report_tables import row_of
-from compress.report_words import NONE, degrees, percent
+from compress.reporting.document import Folded, Row, Table
+from compress.reporting.facts import RunView
+from compress.reporting.kinematic_ranks import RankAgreement
+from compress.reporting.kinematic_words import ANGLE_WORDS, LOSS_WORDS, pairs_words
+from compress.reporting.kinematics import JOINTS, SERIES, AngleFacts, ErrorFacts, Headline, JointFacts, KinematicsView
+from compress.reporting.tables import row_of
+from compress.reporting.words import NONE, degrees, percent
 
 NO_FLOOR = "-"
 """Where a number of the candidates' has no counterpart in the floor."""

@@ -6,7 +6,7 @@ The words are written once; HTML and Markdown are two ways to set them. All text
 from dataclasses import dataclass
 from typing import Literal
 
-from compress.report_facts import PlotFacts
+from compress.reporting.facts import PlotFacts
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from compress.report_facts import PlotFacts, PlotPoint, ScalePanel
-from compress.report_labels import Box, around, place_labels
-from compress.report_words import axis, better, significant, size
+from compress.reporting.facts import PlotFacts, PlotPoint, ScalePanel
+from compress.reporting.labels import Box, around, place_labels
+from compress.reporting.words import axis, better, significant, size
 
 DPI = 160
 INK, QUIET, RULE = "#222222", "#6b6b6b", "#d9d9d9"

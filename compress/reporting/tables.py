@@ -5,9 +5,9 @@ from typing import Literal
 
 from compress.columns import steps_text
 from compress.records import Fidelity, Latency, Memory
-from compress.report_document import Block, Bullets, Paragraph, Row, Table
-from compress.report_facts import CandidateFacts, RunView
-from compress.report_words import NONE, counted, listed, percent, ratio, scaled, significant, size, speed
+from compress.reporting.document import Block, Bullets, Paragraph, Row, Table
+from compress.reporting.facts import CandidateFacts, RunView
+from compress.reporting.words import NONE, counted, listed, percent, ratio, scaled, significant, size, speed
 
 SAMPLE = {
     "source": "Source of the frames",

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.text import Annotation
 from matplotlib.ticker import FixedLocator, FuncFormatter, PercentFormatter
 
-from compress.report_figures import (
+from compress.reporting.figures import (
     FRONT,
     INK,
     QUIET,
@@ -24,11 +24,11 @@ from compress.report_figures import (
     png_bytes,
     short,
 )
-from compress.report_kinematic_ranks import RankAgreement
-from compress.report_kinematic_words import ANGLE_WORDS, LOSS_WORDS
-from compress.report_kinematics import JointSpan
-from compress.report_labels import Box
-from compress.report_words import degrees
+from compress.reporting.kinematic_ranks import RankAgreement
+from compress.reporting.kinematic_words import ANGLE_WORDS, LOSS_WORDS
+from compress.reporting.kinematics import JointSpan
+from compress.reporting.labels import Box
+from compress.reporting.words import degrees
 
 TICKS_DEG = (0, 1, 5, 10, 20, 40, 80, 160)
 NOISE = "#f7d9c4"

@@ -7,9 +7,9 @@ import base64
 from collections.abc import Mapping
 from html import escape
 
-from compress.report_document import Block, Bullets, Code, Document, Folded, Paragraph, Picture, Row, Section, Table
-from compress.report_plotly import draw_call, plotly_script
-from compress.report_style import STYLE
+from compress.reporting.document import Block, Bullets, Code, Document, Folded, Paragraph, Picture, Row, Section, Table
+from compress.reporting.plotly import draw_call, plotly_script
+from compress.reporting.style import STYLE
 
 
 def page(document: Document, pictures: Mapping[str, bytes]) -> str:

@@ -11,8 +11,8 @@ from compress.columns import number, reasons
 from compress.objectives import OBJECTIVES, Objective
 from compress.pareto import TIME_OBJECTIVES, front, indistinguishable, only_by_noise
 from compress.records import Record, ScaleLatency
-from compress.report_kinematic_reading import kinematics_view
-from compress.report_kinematics import KinematicsView
+from compress.reporting.kinematic_reading import kinematics_view
+from compress.reporting.kinematics import KinematicsView
 from compress.tables import teacher_first
 
 

@@ -1,9 +1,9 @@
 """The section on joint angles: what was compared, the table, why no better tier, each joint, and L2 against degrees."""
 
-from compress.report_document import Block, Bullets, Paragraph, Picture
-from compress.report_facts import RunView
-from compress.report_kinematic_tables import by_joint, headline, in_full, rank_table
-from compress.report_kinematic_words import (
+from compress.reporting.document import Block, Bullets, Paragraph, Picture
+from compress.reporting.facts import RunView
+from compress.reporting.kinematic_tables import by_joint, headline, in_full, rank_table
+from compress.reporting.kinematic_words import (
     ANGLE_WORDS,
     LOSS_WORDS,
     agreement_words,
@@ -11,8 +11,8 @@ from compress.report_kinematic_words import (
     noise_words,
     tier_words,
 )
-from compress.report_kinematics import JOINTS, SERIES, KinematicsView
-from compress.report_words import counted, listed
+from compress.reporting.kinematics import JOINTS, SERIES, KinematicsView
+from compress.reporting.words import counted, listed
 
 
 def joints_name(index: int) -> str:

@@ -8,8 +8,8 @@ from compress.goals import Goal, GoalResult, chosen, closest, judge, meets_all, 
 from compress.objectives import OBJECTIVES
 from compress.pareto import TIME_OBJECTIVES, front, objective_values, within_timing_noise
 from compress.records import Record
-from compress.report_document import Block, Bullets, Paragraph, Row, Table
-from compress.report_words import NONE, better, listed, significant
+from compress.reporting.document import Block, Bullets, Paragraph, Row, Table
+from compress.reporting.words import NONE, better, listed, significant
 from compress.tables import teacher_first
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from compress.records import Kinematics, Record
-from compress.report_kinematic_ranks import rank_agreements
-from compress.report_kinematics import (
+from compress.reporting.kinematic_ranks import rank_agreements
+from compress.reporting.kinematics import (
     JOINTS,
     SERIES,
     AngleFacts,

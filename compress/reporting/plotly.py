@@ -10,9 +10,9 @@ from typing import Any
 from plotly.offline import get_plotlyjs
 
 from compress.objectives import Objective
-from compress.report_facts import PlotFacts, PlotPoint
-from compress.report_labels import Box, place_labels
-from compress.report_words import axis, better
+from compress.reporting.facts import PlotFacts, PlotPoint
+from compress.reporting.labels import Box, place_labels
+from compress.reporting.words import axis, better
 
 FRONT, TEACHER, BEHIND = "#0072B2", "#D55E00", "#767676"
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross")

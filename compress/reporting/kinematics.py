@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from compress.report_kinematic_ranks import RankAgreement
+from compress.reporting.kinematic_ranks import RankAgreement
 
 JOINTS = ("knee", "hip", "shoulder", "elbow")
 """Both sides together; these decide the tier, as in eval.kinematic_tiers."""
