@@ -1,7 +1,6 @@
 """Frozen TensorFlow graphs, read without TensorFlow: the few protobuf fields that hold constants are declared here.
 
-Field numbers are those of tensorflow/core/framework/{graph,node_def,attr_value,tensor,tensor_shape}.proto. Fields
-that are not declared are skipped by protobuf itself.
+Field numbers are those of tensorflow/core/framework/{graph,node_def,attr_value,tensor,tensor_shape}.proto.
 """
 
 from functools import cache
@@ -9,48 +8,33 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from teachers.errors import UserError
+from teachers.protobuf_messages import BYTES, FLOAT, INT32, INT64, STRING, Field, MessageError, message_classes, parse
 
 _FLOAT32 = 1  # tensorflow.DataType.DT_FLOAT
 _MAX_BYTES = 1 << 30
-_STRING, _BYTES, _INT32, _INT64, _FLOAT = 9, 12, 5, 3, 2
 
-# message -> (field, number, scalar type or message name, repeated)
-_Field = tuple[str, int, int | str, bool]
-_MESSAGES: dict[str, list[_Field]] = {
+_MESSAGES: dict[str, list[Field]] = {
     "GraphDef": [("node", 1, "NodeDef", True)],
-    "NodeDef": [("name", 1, _STRING, False), ("op", 2, _STRING, False), ("attr", 5, "AttrEntry", True)],
-    "AttrEntry": [("key", 1, _STRING, False), ("value", 2, "AttrValue", False)],
+    "NodeDef": [("name", 1, STRING, False), ("op", 2, STRING, False), ("attr", 5, "AttrEntry", True)],
+    "AttrEntry": [("key", 1, STRING, False), ("value", 2, "AttrValue", False)],
     "AttrValue": [("tensor", 8, "TensorProto", False)],
     "TensorProto": [
-        ("dtype", 1, _INT32, False),
+        ("dtype", 1, INT32, False),
         ("tensor_shape", 2, "TensorShapeProto", False),
-        ("tensor_content", 4, _BYTES, False),
-        ("float_val", 5, _FLOAT, True),
+        ("tensor_content", 4, BYTES, False),
+        ("float_val", 5, FLOAT, True),
     ],
     "TensorShapeProto": [("dim", 2, "Dim", True)],
-    "Dim": [("size", 1, _INT64, False)],
+    "Dim": [("size", 1, INT64, False)],
 }
 
 
 @cache
 def _graph_message() -> Any:
-    file = descriptor_pb2.FileDescriptorProto(name="frozen_graph.proto", package="frozen", syntax="proto3")
-    for message, fields in _MESSAGES.items():
-        declared = file.message_type.add(name=message)
-        for name, number, kind, repeated in fields:
-            field = declared.field.add(name=name, number=number, label=3 if repeated else 1)
-            if isinstance(kind, str):
-                field.type, field.type_name = 11, f".frozen.{kind}"
-            else:
-                field.type = kind
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("frozen.GraphDef"))
+    return message_classes("frozen", _MESSAGES)["GraphDef"]
 
 
 def read_constants(path: Path) -> dict[str, NDArray[np.float32]]:
@@ -61,10 +45,9 @@ def read_constants(path: Path) -> dict[str, NDArray[np.float32]]:
         data = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
-    graph = _graph_message()()
     try:
-        graph.ParseFromString(data)
-    except DecodeError as error:
+        graph = parse(_graph_message(), data)
+    except MessageError as error:
         raise UserError(
             f"{path}: not a whole TensorFlow graph ({len(data):,} bytes read); it may be cut short: fetch it again"
         ) from error

@@ -1,7 +1,9 @@
 """Skeletons: what the channels of heatmaps and part affinity fields (PAFs) stand for.
 
 Heatmap channel k is keypoint k, the background comes last. PAF channels 2i and 2i+1 are x and y of limb i, in the
-order in which Cao et al. trained (their `vec` order), so no second table maps limbs to channels.
+order in which Cao et al. trained (their `vec` order), so no second table maps limbs to channels. OpenPose numbers its
+PAFs the same way from the first PAF channel on (POSE_MAP_INDEX in src/openpose/pose/poseParameters.cpp); in its joined
+output, and in its early releases' tables, the heatmaps come first: 19 channels for COCO, 16 for MPI.
 """
 
 from typing import Annotated
@@ -108,3 +110,50 @@ COCO_18 = Skeleton(
         0.035, 0.035,  # ears
     ),
 )  # fmt: skip
+
+MPI_15 = Skeleton(
+    name="mpi-15",
+    keypoints=(
+        "head",  # 0, its top
+        "neck",  # 1
+        "right_shoulder",  # 2
+        "right_elbow",  # 3
+        "right_wrist",  # 4
+        "left_shoulder",  # 5
+        "left_elbow",  # 6
+        "left_wrist",  # 7
+        "right_hip",  # 8
+        "right_knee",  # 9
+        "right_ankle",  # 10
+        "left_hip",  # 11
+        "left_knee",  # 12
+        "left_ankle",  # 13
+        "chest",  # 14, OpenPose's name for the point of the trunk that both hips hang on
+    ),
+    limbs=(  # POSE_MPI_PAIRS_RENDER_GPU of OpenPose's poseParametersRender.hpp; POSE_MAP_INDEX of MPI_15 is 0..27
+        (0, 1),  # 0   head - neck
+        (1, 2),  # 1   neck - right shoulder
+        (2, 3),  # 2   right shoulder - right elbow
+        (3, 4),  # 3   right elbow - right wrist
+        (1, 5),  # 4   neck - left shoulder
+        (5, 6),  # 5   left shoulder - left elbow
+        (6, 7),  # 6   left elbow - left wrist
+        (1, 14),  # 7   neck - chest
+        (14, 8),  # 8   chest - right hip
+        (8, 9),  # 9   right hip - right knee
+        (9, 10),  # 10  right knee - right ankle
+        (14, 11),  # 11  chest - left hip
+        (11, 12),  # 12  left hip - left knee
+        (12, 13),  # 13  left knee - left ankle
+    ),
+    mirror_pairs=((2, 5), (3, 6), (4, 7), (8, 11), (9, 12), (10, 13)),
+    sigmas=(
+        0.079, 0.079,  # head, neck: COCO has neither; CrowdPose scores both with the shoulders' value
+        0.079, 0.072, 0.062,  # right shoulder, elbow, wrist
+        0.079, 0.072, 0.062,  # left shoulder, elbow, wrist
+        0.107, 0.087, 0.089,  # right hip, knee, ankle
+        0.107, 0.087, 0.089,  # left hip, knee, ankle
+        0.107,  # chest: no data set scores it; the hips' value, the widest of COCO's, since it has no landmark either
+    ),
+)  # fmt: skip
+"""The keypoints of OpenPose's MPI model (its 15-keypoint variant of MPII)."""

@@ -21,9 +21,9 @@ DOORS = {
     "psutil": {"eval/process_memory.py"},
     "pycocotools": {"eval/coco.py"},
     "PIL": {"eval/frame_pixels.py"},
-    "safetensors": {"teachers/checkpoint.py"},
+    "safetensors": {"teachers/checkpoint.py", "teachers/read_torch.py"},
     "onnx": {"compress/export.py"},
-    "google": {"teachers/read_tensorflow.py"},
+    "google": {"teachers/protobuf_messages.py"},
 }
 TORCH_FREE = [
     "allocation",
