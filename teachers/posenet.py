@@ -4,13 +4,15 @@ Cao et al., "Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields
 the features, stage t > 1 the concatenation of the PAFs and heatmaps of stage t - 1 with the features.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from teachers.spec import BackboneSpec, Conv, Layer, MaxPool, PoseNetSpec, SeparableConv, StageSpec
+from teachers.layers import Concat, Conv, DepthwiseConv, Layer, MaxPool, Residual, SeparableConv, channels_after
+from teachers.spec import IMAGE_CHANNELS, BackboneSpec, PoseNetSpec, StageSpec
 
 
 class Maps(NamedTuple):
@@ -23,24 +25,26 @@ class Maps(NamedTuple):
 
 
 class ConvBlock(nn.Module):
-    """One `Conv` or `SeparableConv` of the spec."""
+    """One `Conv`, `DepthwiseConv` or `SeparableConv` of the spec."""
 
-    def __init__(self, spec: Conv | SeparableConv, in_channels: int) -> None:
+    def __init__(self, spec: Conv | DepthwiseConv | SeparableConv, in_channels: int) -> None:
         super().__init__()
         before, after = spec.pad
         # Conv2d pads evenly; TensorFlow's SAME does not when the stride is 2, so the difference is padded by hand.
         self.extra_pad = after - before
-        self.relu = spec.relu
         if self.extra_pad < 0:
             raise ValueError(f"pad {spec.pad}: more before than after is not supported")
+        self.relu = spec.relu
+        self.ceiling = None if isinstance(spec, SeparableConv) else spec.ceiling
         self.depthwise: nn.Conv2d | None = None
         if isinstance(spec, SeparableConv):
             self.depthwise = nn.Conv2d(
                 in_channels, in_channels, spec.kernel, spec.stride, before, groups=in_channels, bias=False
             )
             self.conv = nn.Conv2d(in_channels, spec.channels, 1)
-        else:
-            self.conv = nn.Conv2d(in_channels, spec.channels, spec.kernel, spec.stride, before)
+            return
+        channels, groups = (in_channels, in_channels) if isinstance(spec, DepthwiseConv) else (spec.channels, 1)
+        self.conv = nn.Conv2d(in_channels, channels, spec.kernel, spec.stride, before, spec.dilation, groups)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, channels, H / stride, W / stride)."""
@@ -49,21 +53,58 @@ class ConvBlock(nn.Module):
         if self.depthwise is not None:
             x = self.depthwise(x)
         x = self.conv(x)
-        return F.relu(x) if self.relu else x
+        if not self.relu:
+            return x
+        return F.relu(x) if self.ceiling is None else F.hardtanh(x, 0.0, self.ceiling)
 
 
-def build_chain(layers: tuple[Layer, ...], in_channels: int) -> tuple[nn.ModuleList, list[int]]:
-    """The modules of a chain of layers and the channels that each gives."""
-    modules = nn.ModuleList()
-    channels: list[int] = []
-    for layer in layers:
-        if isinstance(layer, MaxPool):
-            modules.append(nn.MaxPool2d(layer.kernel, layer.stride))
-        else:
-            modules.append(ConvBlock(layer, in_channels))
-            in_channels = layer.channels
-        channels.append(in_channels)
-    return modules, channels
+class Chain(nn.ModuleList):
+    """Layers one after the other; their modules have the layers' positions for names."""
+
+    def __init__(self, layers: Sequence[Layer], in_channels: int) -> None:
+        seen = [in_channels, *channels_after(layers, in_channels)]
+        super().__init__(_module(layer, channels) for layer, channels in zip(layers, seen, strict=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> what the last layer gives."""
+        for layer in self:
+            x = layer(x)
+        return x
+
+
+class ResidualBlock(nn.Module):
+    """x + body(x)."""
+
+    def __init__(self, spec: Residual, in_channels: int) -> None:
+        super().__init__()
+        self.body = Chain(spec.layers, in_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, H, W)."""
+        found: Tensor = x + self.body(x)
+        return found
+
+
+class ConcatBlock(nn.Module):
+    """Several chains side by side."""
+
+    def __init__(self, spec: Concat, in_channels: int) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(Chain(branch, in_channels) for branch in spec.branches)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> the branches' channels in their order."""
+        return torch.cat([branch(x) for branch in self.branches], dim=1)
+
+
+def _module(layer: Layer, in_channels: int) -> nn.Module:
+    if isinstance(layer, MaxPool):
+        return nn.MaxPool2d(layer.kernel, layer.stride, layer.pad)
+    if isinstance(layer, Residual):
+        return ResidualBlock(layer, in_channels)
+    if isinstance(layer, Concat):
+        return ConcatBlock(layer, in_channels)
+    return ConvBlock(layer, in_channels)
 
 
 class Backbone(nn.Module):
@@ -71,9 +112,8 @@ class Backbone(nn.Module):
 
     def __init__(self, spec: BackboneSpec) -> None:
         super().__init__()
-        self.layers, channels = build_chain(spec.layers, 3)
+        self.layers = Chain(spec.layers, IMAGE_CHANNELS)
         self.taps = spec.taps
-        self.out_channels = sum(channels[tap.layer] for tap in spec.taps)
 
     def forward(self, x: Tensor) -> Tensor:
         """Runs the chain, keeping only what a tap asks for."""
@@ -88,21 +128,19 @@ class Backbone(nn.Module):
 
 
 class Stage(nn.Module):
-    """Two branches that see the same input: PAFs and heatmaps."""
+    """Two branches that see the same input, PAFs and heatmaps; a trunk before them if the spec has one."""
 
     def __init__(self, spec: StageSpec, in_channels: int) -> None:
         super().__init__()
-        self.paf, _ = build_chain(spec.paf, in_channels)
-        self.heatmap, _ = build_chain(spec.heatmap, in_channels)
+        self.trunk = Chain(spec.trunk, in_channels)
+        within = channels_after(spec.trunk, in_channels)[-1] if spec.trunk else in_channels
+        self.paf = Chain(spec.paf, within)
+        self.heatmap = Chain(spec.heatmap, within)
 
     def forward(self, x: Tensor) -> Maps:
         """(N, C, h, w) -> Maps at the same h, w."""
-        pafs = heatmaps = x
-        for layer in self.paf:
-            pafs = layer(pafs)
-        for layer in self.heatmap:
-            heatmaps = layer(heatmaps)
-        return Maps(heatmaps, pafs)
+        x = self.trunk(x)
+        return Maps(heatmaps=self.heatmap(x), pafs=self.paf(x))
 
 
 class PoseNet(nn.Module):
@@ -112,10 +150,8 @@ class PoseNet(nn.Module):
         super().__init__()
         self.spec = spec
         self.backbone = Backbone(spec.backbone)
-        features = self.backbone.out_channels
-        maps = spec.skeleton.heatmap_channels + spec.skeleton.paf_channels
         self.stages = nn.ModuleList(
-            Stage(stage, features if number == 0 else features + maps) for number, stage in enumerate(spec.stages)
+            Stage(stage, spec.stage_channels(number)) for number, stage in enumerate(spec.stages)
         )
 
     def all_stages(self, images: Tensor) -> list[Maps]:

@@ -1,58 +1,43 @@
-"""PoseNetSpec: everything needed to rebuild a pose network without its weights, pruned widths included.
-
-Layers are named by kind and carry their own numbers, so a pruned or swapped network is just another spec.
-Padding is written out, never derived from the input: input heights and widths are multiples of the stride, hence
-padding is constant, and exporters that fail on shape-dependent padding have nothing to fail on.
-"""
+"""PoseNetSpec: everything needed to rebuild a pose network without its weights, pruned widths included."""
 
 import hashlib
 import json
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from teachers.layers import (
+    Concat,
+    Conv,
+    DepthwiseConv,
+    Frozen,
+    Layer,
+    MaxPool,
+    Positive,
+    Residual,
+    SeparableConv,
+    channels_after,
+    rows_after,
+)
 from teachers.skeleton import Skeleton
 
-Positive = Annotated[int, Field(ge=1)]
-Padding = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
-"""Rows above and below, and likewise columns left and right."""
+__all__ = [
+    "BackboneSpec",
+    "Concat",
+    "Conv",
+    "DepthwiseConv",
+    "Frozen",
+    "InputSpec",
+    "Layer",
+    "MaxPool",
+    "PoseNetSpec",
+    "Residual",
+    "SeparableConv",
+    "StageSpec",
+    "Tap",
+]
 
-
-class Frozen(BaseModel):
-    """A record that checks itself when it is made, refuses unknown fields and never changes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Conv(Frozen):
-    """A convolution with bias, then ReLU unless it is a head."""
-
-    kind: Literal["conv"] = "conv"
-    channels: Positive
-    kernel: Positive = 3
-    stride: Positive = 1
-    pad: Padding = (1, 1)
-    relu: bool = True
-
-
-class SeparableConv(Frozen):
-    """Depthwise (no bias, no activation), then pointwise with bias, then ReLU unless it is a head."""
-
-    kind: Literal["separable_conv"] = "separable_conv"
-    channels: Positive
-    kernel: Positive = 3
-    stride: Positive = 1
-    pad: Padding = (1, 1)
-    relu: bool = True
-
-
-class MaxPool(Frozen):
-    kind: Literal["max_pool"] = "max_pool"
-    kernel: Positive = 2
-    stride: Positive = 2
-
-
-Layer = Annotated[Conv | SeparableConv | MaxPool, Field(discriminator="kind")]
+IMAGE_CHANNELS = 3
 
 
 class Tap(Frozen):
@@ -80,6 +65,8 @@ class BackboneSpec(Frozen):
 class StageSpec(Frozen):
     """The two branches of one stage (Cao et al. 2016, figure 3); the last layer of each is its head."""
 
+    trunk: tuple[Layer, ...] = ()
+    """What both branches share; empty in Cao et al.'s stages, most of the stage in Osokin's lightweight ones (2018)."""
     paf: Annotated[tuple[Layer, ...], Field(min_length=1)]
     heatmap: Annotated[tuple[Layer, ...], Field(min_length=1)]
 
@@ -118,6 +105,27 @@ class PoseNetSpec(Frozen):
                     )
         return self
 
+    @property
+    def feature_channels(self) -> int:
+        """What the backbone hands to every stage."""
+        given = channels_after(self.backbone.layers, IMAGE_CHANNELS)
+        return sum(given[tap.layer] for tap in self.backbone.taps)
+
+    def stage_channels(self, stage: int) -> int:
+        """What the stage with this index, from 0, sees: the features, and from the second on the maps before them."""
+        maps = self.skeleton.paf_channels + self.skeleton.heatmap_channels
+        return self.feature_channels + (maps if stage else 0)
+
+    @model_validator(mode="after")
+    def _channels_fit(self) -> "PoseNetSpec":
+        """Residuals keep their channels; found here, so that a spec that passes can be built."""
+        for number, stage in enumerate(self.stages):
+            seen = self.stage_channels(number)
+            within = channels_after(stage.trunk, seen)[-1] if stage.trunk else seen
+            for branch in (stage.paf, stage.heatmap):
+                channels_after(branch, within)
+        return self
+
     @model_validator(mode="after")
     def _maps_lie_at_the_stride(self) -> "PoseNetSpec":
         """Nothing would fail on a wrong stride or padding: the maps would be cropped in the wrong place."""
@@ -125,7 +133,7 @@ class PoseNetSpec(Frozen):
             _require_cells(self.backbone.layers[: tap.layer + 1], tap.pool, self.stride, f"tap at layer {tap.layer}")
         for number, stage in enumerate(self.stages, start=1):
             for branch, layers in (("paf", stage.paf), ("heatmap", stage.heatmap)):
-                _require_cells(layers, 1, 1, f"stage {number}: the {branch} branch")
+                _require_cells((*stage.trunk, *layers), 1, 1, f"stage {number}: the {branch} branch")
         return self
 
     def to_json(self) -> str:
@@ -140,9 +148,6 @@ class PoseNetSpec(Frozen):
 def _require_cells(layers: tuple[Layer, ...], pool: int, stride: int, where: str) -> None:
     """ValueError unless these layers, then max pooling, turn n * stride rows into n."""
     for expected in (8, 9):
-        cells = expected * stride
-        for layer in layers:
-            around = 0 if isinstance(layer, MaxPool) else sum(layer.pad)
-            cells = max(0, (cells + around - layer.kernel) // layer.stride + 1)
+        cells = rows_after(layers, expected * stride)
         if cells // pool != expected:
             raise ValueError(f"{where}: of {expected * stride} rows it makes {cells // pool}, it must make {expected}")

@@ -23,7 +23,7 @@ def test_published_counts(teacher: PoseNet) -> None:
     assert macs[-1] == pytest.approx(7.543e9, abs=5e5)
     assert np.diff(macs) == pytest.approx([0.623e9] * 5, abs=5e5)
     assert macs[0] == pytest.approx((3.699 + 0.727) * 1e9, abs=1e6)
-    assert teacher.backbone.out_channels == 864
+    assert teacher.spec.feature_channels == 864
 
 
 def test_every_stage_agrees_with_opencv_on_real_frames(
