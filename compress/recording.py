@@ -74,6 +74,7 @@ def finished_record(identity: Identity, built: Built, measured: Measured) -> Rec
         stages=len(network.spec.stages),
         backbone=network.spec.backbone.name,
         measurement=measurement,
+        notes=built.notes,
         missing=_not_asked(parts, measured.quick_look)
         | _without_people(kinematics)
         | ({"ap": ap.note} if ap is not None and ap.ap is None else {})

@@ -21,7 +21,12 @@ DOORS = {
     "psutil": {"eval/process_memory.py"},
     "pycocotools": {"eval/coco.py"},
     "PIL": {"eval/frame_pixels.py"},
-    "safetensors": {"teachers/checkpoint.py", "teachers/read_torch.py"},
+    "safetensors": {
+        "teachers/checkpoint.py",
+        "teachers/read_torch.py",
+        "compress/training/state.py",
+        "students/pretrained.py",
+    },
     "onnx": {"compress/export.py"},
     "google": {"teachers/protobuf_messages.py"},
 }

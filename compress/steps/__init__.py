@@ -1,6 +1,9 @@
 """Steps: each takes a candidate and gives back a smaller one. Adding one means one file and one line here."""
 
 from compress.steps.base import Step
+from compress.steps.distill import Distill
+from compress.steps.plan_stages import PlanStages
 from compress.steps.remove_stages import RemoveStages
+from compress.steps.swap_backbone import SwapBackbone
 
-STEPS: tuple[type[Step], ...] = (RemoveStages,)
+STEPS: tuple[type[Step], ...] = (RemoveStages, SwapBackbone, PlanStages, Distill)
