@@ -63,10 +63,27 @@ class Builder:
 
     def build(self, name: str, steps: Sequence[Step], recipe_text: str) -> Built:
         """The candidate, from its folder if an earlier call finished it there, else made now."""
+        settings, key = self._key(steps)
+        return self._reload(name, settings, key) or self._make(name, steps, key, recipe_text)
+
+    def follow(self, name: str, steps: Sequence[Step]) -> None:
+        """A further process's part in building the candidate: it trains along, and writes nothing.
+
+        It reads the same folder, so it comes to the same answer whether the candidate is built already.
+        """
+        if not any(step.learns for step in steps) or self._reload(name, *self._key(steps)):
+            return
+        candidate = self.teacher
+        for step in steps:
+            candidate = step.apply(candidate, self.workshop)
+
+    def _key(self, steps: Sequence[Step]) -> tuple[list[dict[str, object]], str]:
+        """The steps' settings, and what stands for all that the candidate depends on."""
         settings = [step.model_dump(mode="json") for step in steps]
         learnt = self.workshop.lessons.key if any(step.learns for step in steps) else None
-        key = fact_key("built", 3, self.teacher.id, settings, self.workshop.seed, learnt, content_of_files(steps))
-        return self._reload(name, settings, key) or self._make(name, steps, key, recipe_text)
+        return settings, fact_key(
+            "built", 3, self.teacher.id, settings, self.workshop.seed, learnt, content_of_files(steps)
+        )
 
     def _reload(self, name: str, settings: list[dict[str, object]], key: str) -> Built | None:
         folder = self.folder / name
@@ -91,7 +108,7 @@ class Builder:
         stage = self._stage_of(candidate)
         save_model(folder, candidate.network, candidate.licence)
         write_text(folder / RECIPE, recipe_text)
-        write_text(folder / LICENCE, _licence_text(candidate))
+        write_text(folder / LICENCE, licence_text(candidate))
         if stage is None:
             model = cut_at_stage(export_all_stages(candidate.network), len(candidate.spec.stages))
         else:
@@ -158,7 +175,8 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _licence_text(candidate: Candidate) -> str:
+def licence_text(candidate: Candidate) -> str:
+    """What LICENCE.txt says beside the weights."""
     licence = candidate.licence
     return (
         f"The weights in this folder come from: {licence.source or 'a source that was not stated'}\n"

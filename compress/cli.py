@@ -17,7 +17,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "run a recipe; a second call goes on where the first stopped"),
     "check": ("check", "list all mistakes of a recipe, without running it"),
     "report": ("report", "draw the report of finished runs again, or of several in one"),
-    "teachers": ("teachers", "list the teachers and samples, or pull one"),
+    "teachers": ("teachers", "list teachers and samples, pull or import one, or train one's own"),
     "predict": ("predict", "find the people of images: OpenPose JSON, overlay, maps"),
     "kinematics": ("kinematics", "joint angles and angular velocities from a video"),
 }
@@ -48,7 +48,9 @@ def run_command(arguments: Sequence[str]) -> int:
 
 
 def _goes_on(arguments: Sequence[str]) -> str:
-    """Runs keep what they finished; the other commands are short and start over."""
+    """Runs and trainings keep what they finished; the other commands are short and start over."""
+    if list(arguments[:2]) == ["teachers", "train"]:
+        return "; the last checkpoint, at most about a minute old, is kept, the same command goes on from it"
     return "; what was finished is kept, the same command goes on from here" if "run" in arguments[:1] else ""
 
 

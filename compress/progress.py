@@ -24,8 +24,9 @@ _SECONDS_BETWEEN_LINES = 10.0
 class Reporter:
     """Says what is going on, on standard error, so that standard output stays for results."""
 
-    def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+    def __init__(self, quiet: bool = False) -> None:
+        """quiet: says nothing, as all but one of several processes that do the same work."""
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
 
     def say(self, text: str) -> None:
         """One line, as it is."""

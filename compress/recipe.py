@@ -37,7 +37,7 @@ def stored_recipe(path: Path) -> Recipe:
 
 
 def _load(path: Path, overrides: Sequence[str], here: bool) -> Recipe:
-    source = _read(path)
+    source = read_yaml(path)
     data = source.data
     if not isinstance(data, dict):
         found = "an empty file" if data is None else show(data)
@@ -64,7 +64,8 @@ def _load(path: Path, overrides: Sequence[str], here: bool) -> Recipe:
     return recipe
 
 
-def _read(path: Path) -> YamlSource:
+def read_yaml(path: Path) -> YamlSource:
+    """The text of a recipe as plain data with lines; UserError says what is wrong with the file."""
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)

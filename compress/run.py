@@ -6,6 +6,7 @@ it stopped, and its tables are those of an undisturbed one.
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -31,6 +32,7 @@ from compress.report import write_report
 from compress.reporting.facts import RunFacts
 from compress.run_folder import CANDIDATES, JOURNAL, RECORDS, WORK, run_folder, write_environment
 from compress.steps.base import Step
+from compress.training.engine import wait_for_all
 from compress.training.lessons import Lessons
 from compress.training.targets import Array, Ask
 from compress.workshop import Workshop
@@ -77,8 +79,16 @@ def run(call: RunCall, reporter: Reporter) -> RunResult:
     with run_folder(call.out, call.recipe.to_yaml(), call.fresh) as claim:
         prepared = _Prepared(call, reporter)
         claim()
+        wait_for_all()  # from here on the folder holds this recipe's files only, which `follow` looks at
         prepared.finish_candidates()
         return prepared.report()
+
+
+def follow(call: RunCall) -> None:
+    """The part of each further process that torchrun started: it trains along, writes nothing and says nothing."""
+    prepared = _Prepared(call, Reporter(quiet=True))
+    wait_for_all()
+    prepared.train_along()
 
 
 class _Prepared:
@@ -122,6 +132,15 @@ class _Prepared:
         for one in built:
             if one.name not in finished:
                 append_record(path, finished_record(identities[one.name], one, measured))
+
+    def train_along(self) -> None:
+        """Goes through the candidates in the first process's order."""
+        self._journal = Journal(self._call.out / JOURNAL)
+        builder = self._builder()
+        for name, steps in self._plan.items():
+            # The first process fails alike, and records it.
+            with suppress(*_CANDIDATE_ERRORS):
+                builder.follow(name, steps)
 
     def report(self) -> RunResult:
         """Draws the report from the records."""

@@ -4,9 +4,11 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from teachers.checkpoint import WEIGHTS
 from teachers.errors import UserError
 from teachers.files import is_partial, sweep, write_text
 from teachers.lock import only_one
@@ -14,17 +16,31 @@ from teachers.lock import only_one
 RECIPE, ENVIRONMENT, RECORDS, JOURNAL = "recipe.yaml", "environment.json", "records.jsonl", "journal.jsonl"
 CANDIDATES, FIGURES, WORK = "candidates", "figures", ".work"
 _LOCK = ".lock"
-_OURS = (
-    JOURNAL, RECORDS, ENVIRONMENT, "candidates.csv", "latency.csv", "report.html", "report.md",
-    CANDIDATES, FIGURES, WORK,
-    RECIPE,  # last: while it is there, a --fresh that was cut short is still recognised as ours
+
+
+@dataclass(frozen=True)
+class Leaves:
+    """What a command leaves in its folder."""
+
+    files: tuple[str, ...]
+    """All that `--fresh` removes; the recipe last: while it is there, a removal cut short is still known as ours."""
+    foreign: tuple[str, ...] = ()
+    """Files by which another command's folder is told, which this one leaves alone."""
+
+
+_RUN = Leaves(
+    (
+        JOURNAL, RECORDS, ENVIRONMENT, "candidates.csv", "latency.csv", "report.html", "report.md",
+        CANDIDATES, FIGURES, WORK, RECIPE,
+    ),
+    foreign=(WEIGHTS,),
 )  # fmt: skip
 _SIGNS = (_LOCK, JOURNAL, RECORDS, ENVIRONMENT, WORK)
 """Whoever has a recipe.yaml and none of these beside it has written that recipe by hand."""
 
 
 @contextmanager
-def run_folder(out: Path, recipe_text: str, fresh: bool) -> Iterator[Callable[[], None]]:
+def run_folder(out: Path, recipe_text: str, fresh: bool, leaves: Leaves = _RUN) -> Iterator[Callable[[], None]]:
     """Holds a lock on the folder; UserError if it is another run's, anybody's files lie there, or it cannot be written.
 
     Yields what claims the folder for this recipe: only then is anything written and, with `fresh`, an earlier run's
@@ -36,12 +52,13 @@ def run_folder(out: Path, recipe_text: str, fresh: bool) -> Iterator[Callable[[]
         nonlocal claimed
         claimed = True
         if fresh:
-            _remove_run(out)
+            _remove_run(out, leaves)
         sweep(out)
         write_text(out / RECIPE, recipe_text)
 
     with _locked(out) as new:
         try:
+            _refuse_another_command(out, leaves)
             _refuse_what_is_not_ours(out, recipe_text, fresh, new)
             yield claim
         finally:
@@ -72,6 +89,12 @@ def _remove_new(new: list[Path]) -> None:
         pass  # no longer empty, and no longer ours to judge
 
 
+def _refuse_another_command(out: Path, leaves: Leaves) -> None:
+    found = [name for name in leaves.foreign if (out / name).exists()]
+    if found:
+        raise UserError(f"{out}: holds {found[0]}, so another command's results; give --out another folder")
+
+
 def _refuse_what_is_not_ours(out: Path, recipe_text: str, fresh: bool, new: list[Path]) -> None:
     recipe, signs = out / RECIPE, {out / sign for sign in _SIGNS} - set(new)
     if not recipe.exists():
@@ -86,8 +109,8 @@ def _refuse_what_is_not_ours(out: Path, recipe_text: str, fresh: bool, new: list
         )
 
 
-def _remove_run(out: Path) -> None:
-    for name in _OURS:
+def _remove_run(out: Path, leaves: Leaves) -> None:
+    for name in leaves.files:
         path = out / name
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

@@ -53,7 +53,7 @@ def open_labels(path: Path) -> CocoLabels:
     listed = content.get("annotations")
     if not isinstance(listed, list) or not any(isinstance(one, dict) and "keypoints" in one for one in listed):
         raise UserError(
-            f"{path}: has no keypoint labels (no `keypoints` in its `annotations`); AP needs a COCO keypoint file, "
+            f"{path}: has no keypoint labels (no `keypoints` in its `annotations`); wanted is a COCO keypoint file, "
             "such as person_keypoints_val2017.json"
         )
     category = _category(path, content.get("categories"))

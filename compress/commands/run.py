@@ -8,8 +8,9 @@ from pathlib import Path
 from compress.progress import Reporter
 from compress.recipe import load_recipe
 from compress.reporting.goals import goal_facts, verdict
-from compress.run import RunCall, run
+from compress.run import RunCall, follow, run
 from compress.summary import summary_table
+from compress.training.engine import is_follower
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,8 +35,12 @@ def call(options: argparse.Namespace) -> int:
     """Runs the recipe; 0 if every candidate was measured, 1 if one failed."""
     recipe = load_recipe(options.recipe, options.set)
     out = options.out or default_out(options.recipe, options.set)
+    asked = RunCall(recipe, out, command_text(options, out), options.fresh)
+    if is_follower():
+        follow(asked)
+        return 0
     reporter = Reporter()
-    result = run(RunCall(recipe, out, command_text(options, out), options.fresh), reporter)
+    result = run(asked, reporter)
     print(summary_table(result.records, recipe.objectives))
     if recipe.goals:
         print(verdict(goal_facts(result.records, recipe.goals, recipe.objectives)))

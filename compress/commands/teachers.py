@@ -1,8 +1,9 @@
-"""compress teachers list | pull NAME | import FILES... --out DIR"""
+"""compress teachers list | pull NAME | import FILES... --out DIR | train RECIPE"""
 
 import argparse
 from pathlib import Path
 
+from compress.commands import teachers_train
 from compress.progress import Reporter
 from compress.summary import columns
 from teachers.assets import asset_facts, locate
@@ -23,10 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     take.add_argument("--out", metavar="DIR", required=True, type=Path, help="the folder that becomes the MODEL")
     take.add_argument("--name", metavar="NAME", help="the network that it must be, else it is recognised")
     take.add_argument("--licence", metavar="TEXT", help="terms of these weights, if not those they are published under")
+    teachers_train.add_arguments(
+        actions.add_parser("train", help="train a network on COCO keypoint files; the same call goes on after a stop")
+    )
 
 
 def call(options: argparse.Namespace) -> int:
-    """Lists, pulls or imports."""
+    """Lists, pulls, imports or trains."""
+    if options.action == "train":
+        return teachers_train.call(options)
     if options.action == "import":
         return _import(options)
     if options.action == "pull":

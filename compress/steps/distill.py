@@ -13,6 +13,7 @@ from pydantic import Field
 from compress.journal import fact_key
 from compress.steps.base import SettingError, Step
 from compress.training.augment import Augmentation
+from compress.training.engine import first_alone
 from compress.training.form import FormSettings
 from compress.training.loop import Job, Trained, Trainer
 from compress.training.losses import LossSettings
@@ -53,8 +54,8 @@ class Distill(Step):
                 "must be false: a mirrored answer is not the teacher's answer to the mirrored frame; "
                 "training.mirror asks the teacher about mirrored frames",
             )
-        if self.schedule.accumulate > self.schedule.batch:
-            raise SettingError("schedule.accumulate", f"must be at most the batch, {self.schedule.batch}")
+        if self.schedule.batch % self.schedule.accumulate:
+            raise SettingError("schedule.accumulate", f"must divide the batch, {self.schedule.batch}")
         return spec
 
     def apply(self, candidate: "Candidate", workshop: "Workshop") -> "Candidate":
@@ -75,6 +76,8 @@ class Distill(Step):
     def _train(self, candidate: "Candidate", workshop: "Workshop", folder: Path) -> Trained:
         lessons = workshop.lessons
         teacher = lessons.teacher.network
+        with first_alone():
+            lessons.prepare()
         job = Job(
             network=deepened(candidate.network, self.extra_stages, teacher, workshop.seed),
             samples=lessons.samples(self.schedule.crop, self.augmentation),

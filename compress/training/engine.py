@@ -1,9 +1,43 @@
 """The device, its precision and the other processes. accelerate is imported here only; under torchrun it finds them."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+_PATIENCE = timedelta(days=7)
+"""How long processes wait for each other: the first may ask the teacher, or export and compare, for hours."""
+
+
+def is_follower() -> bool:
+    """Whether torchrun started this process beside a first one, which alone writes and reports."""
+    return int(os.environ.get("RANK", "0")) > 0
+
+
+def wait_for_all() -> None:
+    """Until all processes that torchrun started have come here; a process that is alone goes on."""
+    if _processes() > 1:
+        Engine().wait()
+
+
+@contextmanager
+def first_alone() -> Iterator[None]:
+    """The first process goes through the block while the others wait before it, then they follow."""
+    if is_follower():
+        wait_for_all()
+    try:
+        yield
+    finally:  # also where it fails, for they would wait for ever
+        if not is_follower():
+            wait_for_all()
+
+
+def _processes() -> int:
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 class Engine:
@@ -11,10 +45,18 @@ class Engine:
 
     def __init__(self, accumulate: int = 1) -> None:
         """bf16 where a GPU has it; a CPU computes in fp32."""
-        from accelerate import Accelerator  # noqa: PLC0415 - takes a second, and most commands never train
+        # Takes a second, and most commands never train.
+        from accelerate import Accelerator  # noqa: PLC0415
+        from accelerate.utils import InitProcessGroupKwargs  # noqa: PLC0415
 
         self.precision = "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
-        self._accelerator = Accelerator(mixed_precision=self.precision, gradient_accumulation_steps=accumulate)
+        # On CPUs accelerate overlooks torchrun unless it is told: each process would train all by itself.
+        self._accelerator = Accelerator(
+            cpu=_processes() > 1 and not torch.cuda.is_available(),
+            kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)],
+            mixed_precision=self.precision,
+            gradient_accumulation_steps=accumulate,
+        )
 
     @property
     def device(self) -> torch.device:
@@ -50,6 +92,13 @@ class Engine:
     def mean(self, value: Tensor) -> Tensor:
         """Over all processes."""
         found: Tensor = self._accelerator.reduce(value, reduction="mean")
+        return found
+
+    def from_first(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The first process's, in all of them."""
+        from accelerate.utils import broadcast  # noqa: PLC0415
+
+        found: dict[str, Tensor] = broadcast(tensors)
         return found
 
     def wait(self) -> None:

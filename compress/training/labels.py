@@ -17,7 +17,7 @@ from compress.training.samples import Sample
 from compress.training.unlabelled import paint
 from eval.coco_labels import COCO_17, CocoLabels, open_labels
 from eval.frame_types import Unreadable
-from eval.maps import resized
+from eval.maps import input_size, resized
 from teachers.errors import UserError
 from teachers.skeleton import COCO_18, Skeleton
 
@@ -69,10 +69,30 @@ class LabelledSet:
         moved keypoints, so they are exact. Raises UserError when the image cannot be read.
         """
         image = self._image(index)
-        image_hw = (image.shape[0], image.shape[1])
         content = resized(image, 1.0)
         hw = (content.shape[0], content.shape[1])
         warp = change if isinstance(change, Warp) else draw(change, hw, crop_hw, rng)
+        return self._moved(index, (image.shape[0], image.shape[1]), content, warp)
+
+    def whole(self, index: int) -> Sample:
+        """All of image `index` as a network sees it when it is measured: padded at the right and bottom with 128."""
+        image = self._image(index)
+        image_hw = (image.shape[0], image.shape[1])
+        still = Warp(np.eye(2, 3), input_size(image_hw, 1.0, self._stride).padded_hw)
+        return self._moved(index, image_hw, resized(image, 1.0), still)
+
+    def usable(self) -> list[int]:
+        """Images whose file is there and that show somebody who is labelled, by index; the others teach nothing."""
+        source = self._labels.source
+        return [
+            index
+            for index, (file, image_id) in enumerate(zip(source.files, self._image_ids, strict=True))
+            if _labelled(self._annotations[image_id]) and (source.folder / file).is_file()
+        ]
+
+    def _moved(self, index: int, image_hw: tuple[int, int], content: NDArray[np.uint8], warp: Warp) -> Sample:
+        """content: the image of image_hw, brought to the height of 368 pixels."""
+        hw = (content.shape[0], content.shape[1])
         annotations = self._annotations[self._image_ids[index]]
         people = _people(annotations, hw[0] / image_hw[0], hw[1] / image_hw[1])
         heatmaps, pafs = render(warp.points(people, COCO_18), warp.crop_hw, COCO_18, self._stride, self._settings)
@@ -102,9 +122,13 @@ class LabelledSet:
         return np.asarray(1.0 - shares, dtype=np.float32)
 
 
+def _labelled(annotations: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [one for one in annotations if one["num_keypoints"] and not one["iscrowd"]]
+
+
 def _people(annotations: list[Mapping[str, Any]], factor_y: float, factor_x: float) -> NDArray[np.float64]:
     """(P, 18, 3): the labelled people of one image in pixels of the resized one; a third number of 0 means absent."""
-    given = [one["keypoints"] for one in annotations if one["num_keypoints"] and not one["iscrowd"]]
+    given = [one["keypoints"] for one in _labelled(annotations)]
     coco = np.array(given, dtype=np.float64).reshape(-1, len(COCO_17), 3)
     # COCO's labels count from a pixel's corner or from its centre, which differ by half a pixel, less than labelling
     # does; here, as in eval.coco, whole numbers are pixel centres.

@@ -59,6 +59,10 @@ class Lessons:
         filled = self._cache(mirror=False).fill(self.frames.held_out)
         return [whole(entry, self.teacher.spec) for entries in filled.entries for entry in entries]
 
+    def prepare(self) -> None:
+        """Computes the maps of all frames that are not there yet. UserError where nothing can be learnt from them."""
+        _ = self.filled, self.held_out, self.energies
+
     @cached_property
     def energies(self) -> Energies:
         """The unit of each loss."""

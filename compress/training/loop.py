@@ -4,6 +4,7 @@ Killed at any moment and called again it goes on from its last checkpoint to the
 every random number follow from the seed and the number of the sample, and the checkpoint holds all else.
 """
 
+import copy
 import os
 import time
 from collections.abc import Sequence
@@ -70,9 +71,10 @@ class Trainer:
         self._job, self._folder, self._reporter = job, folder, reporter
         if not torch.cuda.is_available():
             # torch counts a core with two threads once; the second thread is worth having (docs/training.md).
-            torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
+            torch.set_num_threads(max(1, _cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
         torch.manual_seed(job.seed)  # the only numbers drawn from torch are those of new branches and hints
         self._engine = engine = Engine(job.schedule.accumulate)
+        require_even(job.schedule, engine.world)
         self._order = Order(
             job.samples, job.schedule.batch, job.seed, engine.rank, engine.world, job.schedule.accumulate
         )
@@ -83,7 +85,8 @@ class Trainer:
         self._student.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lack it
         optimiser = torch.optim.AdamW(groups(self._student, job.schedule.weight_decay), job.schedule.learning_rate)
         self._module, self._optimiser = engine.prepare(self._student, optimiser)
-        self._teacher = None if job.teacher is None else job.teacher.to(engine.device)
+        # A copy: the run's own teacher stays where it is, other steps compare with it there.
+        self._teacher = None if job.teacher is None else copy.deepcopy(job.teacher).to(engine.device)
         self._average = Average(self._student)
         self._best = dict(self._average.tensors)
         self._curve = Curve(job.schedule)
@@ -109,6 +112,7 @@ class Trainer:
                 self._curve.facts["seconds"] += now - saved
                 saved = now
                 self._save()
+        self._engine.wait()
         return self._finished((self._step - first) * schedule.batch / max(1e-9, time.monotonic() - started))
 
     def _update(self, parts: Sequence[Batch]) -> Tensor:
@@ -128,7 +132,7 @@ class Trainer:
                 self._optimiser.zero_grad()
             total += loss.detach() / len(parts)
         self._average.update(self._student, schedule.memory(self._step))
-        return total
+        return engine.mean(total)  # the same in all processes, so that all of them stop where it is no number
 
     @torch.no_grad()
     def _hints(self, batch: Batch) -> Tensor | None:
@@ -142,6 +146,7 @@ class Trainer:
             self._best = {name: tensor.clone() for name, tensor in self._average.tensors.items()}
 
     def _save(self) -> None:
+        """By the first process alone; the others do not wait, as each looks at a clock of its own."""
         self._curve.flush()
         if self._engine.rank == 0:
             tensors = {
@@ -151,10 +156,8 @@ class Trainer:
                 "optimiser": optimiser_tensors(self._optimiser),
             }
             TrainingState(self._step, tensors, self._curve.facts).save(self._folder / CHECKPOINT)
-        self._engine.wait()
 
     def _restore(self, state: TrainingState) -> None:
-        device = self._engine.device
         try:
             self._student.load_state_dict(state.tensors["student"])
             restore_optimiser(self._optimiser, state.tensors["optimiser"])
@@ -162,8 +165,9 @@ class Trainer:
             raise UserError(
                 f"{self._folder / CHECKPOINT}: is of another network ({str(error).splitlines()[0]}); remove it"
             ) from error
-        self._average.tensors = {name: tensor.to(device) for name, tensor in state.tensors["average"].items()}
-        self._best = {name: tensor.to(device) for name, tensor in state.tensors["best"].items()}
+        # Into tensors that lie in memory as the student's do: mixed layouts would slow every further step.
+        self._best = _as_laid_out(state.tensors["best"], self._average.tensors)
+        self._average.tensors = _as_laid_out(state.tensors["average"], self._average.tensors)
         self._curve = Curve(self._job.schedule, state.facts)
         self._step = state.step
 
@@ -172,7 +176,8 @@ class Trainer:
         best = self._curve.best()
         assert best is not None, "a training begins with a look at the held-out frames"
         average = Average(self._student)
-        average.tensors = self._best
+        # Batch norms' statistics are each process's own; only the first one's are in the checkpoint.
+        average.tensors = self._engine.from_first(self._best)
         facts = {
             "steps": self._step,
             "best_step": int(best["step"]),
@@ -193,6 +198,24 @@ class Trainer:
         rng = np.random.default_rng([job.seed, 0])
         chosen = [job.samples.sample(int(rng.integers(len(job.samples))), rng) for _ in range(_CALIBRATION)]
         return stack(chosen).images.float()
+
+
+def require_even(schedule: Schedule, processes: int) -> None:
+    """UserError where a batch cannot be dealt out: shares of different sizes would weigh samples differently."""
+    if schedule.batch % (schedule.accumulate * processes):
+        raise UserError(
+            f"schedule.batch: must be a multiple of accumulate times the processes, "
+            f"{schedule.accumulate} x {processes}, got {schedule.batch}"
+        )
+
+
+def _as_laid_out(tensors: dict[str, Tensor], examples: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: torch.empty_like(examples[name]).copy_(tensor) for name, tensor in tensors.items()}
+
+
+def _cores() -> int:
+    """That this process may use; not every system can say."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
 def _threads(engine: Engine) -> int:

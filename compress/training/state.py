@@ -67,9 +67,11 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Puts the moments back."""
+    """Puts the moments back, each laid out in memory as its parameter is."""
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         number, _, name = key.partition("/")
-        state.setdefault(int(number), {})[name] = value
+        like = parameters[int(number)]
+        state.setdefault(int(number), {})[name] = torch.empty_like(like).copy_(value) if value.ndim else value
     optimiser.load_state_dict(optimiser.state_dict() | {"state": state})

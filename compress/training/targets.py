@@ -6,10 +6,13 @@ teacher, picture, scale or averaging are never taken for these. Nothing is unpic
 """
 
 import errno
+import io
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +24,7 @@ from compress.training.data import FrameRef, read_frames
 from eval.frame_types import Unreadable
 from eval.maps import average_scales, prepare, resized
 from teachers.errors import UserError
-from teachers.files import replacing
+from teachers.files import write_bytes
 from teachers.spec import PoseNetSpec
 
 Array = NDArray[np.float32]
@@ -103,17 +106,18 @@ class TargetCache:
         """
         waiting = [frame for frame in frames if not all(map(_whole, self.entries(frame)))]
         unreadable: set[str] = set()
-        done = len(frames) - len(waiting)
+        there, written = self._size() if waiting else 0, 0
         if waiting:
-            work = self._reporter.track(read_frames(waiting), "teacher's maps", len(frames), done)
-            for number, (ref, frame) in enumerate(work):
+            work = self._reporter.track(read_frames(waiting), "teacher's maps", len(frames), len(frames) - len(waiting))
+            for number, (ref, frame) in enumerate(work, 1):
                 if isinstance(frame, Unreadable):
                     self._reporter.warn(f"training data: {frame.name}: {frame.reason}")
                     unreadable.add(ref.digest)
                     continue
-                written = self._write(ref, frame.image)
-                if number == 0:
-                    self._require_room(written * len(waiting))
+                written += self._write(ref, frame.image)
+                # After every frame: the first may be smaller than the others, or half there already.
+                per_frame = written / (number - len(unreadable))
+                self._require_room(there + written, round(per_frame * (len(waiting) - number)))
         found = [frame for frame in frames if frame.digest not in unreadable]
         if not found:
             raise UserError("training.data: none of its frames can be read")
@@ -122,19 +126,19 @@ class TargetCache:
     def _write(self, ref: FrameRef, image: NDArray[np.uint8]) -> int:
         """The bytes that one frame takes in all its views."""
         written = 0
+        views = list(zip(self.entries(ref), self._teaching.views(), strict=True))
+        answers: dict[bool, list[Array]] = {}
         try:
-            for entry, (scale, mirrored) in zip(self.entries(ref), self._teaching.views(), strict=True):
+            for entry, (scale, mirrored) in views:
                 if _whole(entry):
                     continue
                 seen = np.ascontiguousarray(image[:, ::-1]) if mirrored else image
+                if self._teaching.average and mirrored not in answers:
+                    answers[mirrored] = self._asked(seen, self._teaching.scales)
+                asked = answers[mirrored] if self._teaching.average else self._asked(seen, (scale,))
                 # The picture last: an entry whose picture is there is complete.
-                for path, values in (
-                    (entry.maps, self._maps(seen, scale).astype(np.float16)),
-                    (entry.image, resized(seen, scale)),
-                ):
-                    with replacing(path) as temporary:
-                        np.save(temporary, values, allow_pickle=False)
-                    written += values.nbytes
+                written += _save(entry.maps, self._maps(seen, scale, asked).astype(np.float16))
+                written += _save(entry.image, resized(seen, scale))
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
@@ -144,30 +148,41 @@ class TargetCache:
             ) from error
         return written
 
-    def _maps(self, image: NDArray[np.uint8], scale: float) -> Array:
+    def _asked(self, image: NDArray[np.uint8], scales: Sequence[float]) -> list[Array]:
+        """(1, C, h, w) for each scale, padding included."""
+        stride = self._teaching.spec.stride
+        return [np.concatenate(self._teaching.ask(prepare(image, scale, stride)), axis=1) for scale in scales]
+
+    def _maps(self, image: NDArray[np.uint8], scale: float, asked: Sequence[Array]) -> Array:
         """(C, gh, gw) on the grid of this scale: the teacher's answer there, or its average over all scales."""
         teaching = self._teaching
         stride = teaching.spec.stride
         rows, columns = (-(-side // stride) for side in resized(image, scale).shape[:2])
-        scales = teaching.scales if teaching.average else (scale,)
-        asked = [np.concatenate(teaching.ask(prepare(image, one, stride)), axis=1) for one in scales]
         if not teaching.average:
             return asked[0][0, :, :rows, :columns]
         maps = [torch.from_numpy(one) for one in asked]
-        mean = average_scales(maps, (image.shape[0], image.shape[1]), scales, stride)
+        mean = average_scales(maps, (image.shape[0], image.shape[1]), teaching.scales, stride)
         return _to_grid(mean, rows, columns)
 
-    def _require_room(self, needed: int) -> None:
-        there = sum(file.stat().st_size for file in self._folder.glob("*.npy"))
-        if there + needed > self._store.limit_bytes:
+    def _size(self) -> int:
+        """Bytes of this teacher's maps; other processes may be writing there, and renaming what they wrote."""
+        total = 0
+        for file in self._folder.glob("*.npy"):
+            with suppress(FileNotFoundError):
+                total += file.stat().st_size
+        return total
+
+    def _require_room(self, there: int, needed: int) -> None:
+        """UserError where `needed` bytes more are too many; what is there already is never too much."""
+        if needed and there + needed > self._store.limit_bytes:
             raise UserError(
-                f"training: the teacher's maps would take {(there + needed) / GIB:.1f} GiB, training.cache_gib allows "
-                f"{self._store.limit_bytes / GIB:.1f}; fewer frames or smaller scales take less"
+                f"training: the teacher's maps would take {(there + needed) / GIB:.2g} GiB, training.cache_gib allows "
+                f"{self._store.limit_bytes / GIB:.2g}; fewer frames or smaller scales take less"
             )
         free = shutil.disk_usage(self._folder).free
-        if needed > free - _KEPT_FREE:
+        if needed and needed > free - _KEPT_FREE:
             raise UserError(
-                f"{self._folder}: the teacher's maps need {needed / GIB:.1f} GiB more, the disk has {free / GIB:.1f} "
+                f"{self._folder}: the teacher's maps need {needed / GIB:.2g} GiB more, the disk has {free / GIB:.2g} "
                 "free; fewer frames, smaller scales, or a larger disk named by COMPRESS_CACHE"
             )
 
@@ -200,6 +215,17 @@ def _to_grid(mean: torch.Tensor, rows: int, columns: int) -> Array:
         mean, size=(rows, columns), mode="bilinear", align_corners=False, antialias=True
     )
     return np.asarray(found[0].numpy(), dtype=np.float32)
+
+
+def _save(path: Path, values: NDArray[Any]) -> int:
+    """Writes an array whole or not at all; how many bytes its numbers take.
+
+    By way of memory: np.save straight to a file tells a full disk without the error number that says so.
+    """
+    whole = io.BytesIO()
+    np.save(whole, values, allow_pickle=False)
+    write_bytes(path, whole.getvalue())
+    return int(values.nbytes)
 
 
 def _whole(entry: Entry) -> bool:

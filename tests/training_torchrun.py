@@ -1,0 +1,78 @@
+"""What each process that torchrun starts does: LESSONS, OUT and RECIPE are its arguments.
+
+One start for several trainings, because starting takes far longer than any of them.
+"""
+
+import json
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.torch import save_file
+from training_jobs import PLAIN, one_thread, tiny_job, tiny_schedule, train, weights
+
+from compress.cli import run_command
+from compress.export import load_graph
+from compress.training import loop
+from compress.training.samples import Sample
+from teachers.errors import UserError
+
+
+def patch_run(patch: pytest.MonkeyPatch, export: Path, cache: Path) -> None:
+    """A run without torch's exporter, which takes seconds; that its artefact is then another network does not matter.
+
+    The tiny teacher's maps are faint: any are taken for people.
+    """
+    patch.setattr("compress.build.export_all_stages", lambda network: load_graph(export))
+    patch.setattr("compress.build.largest_difference", lambda *given: 0.0)
+    patch.setattr("compress.training.targets._ALIVE", 0.0)
+    patch.setenv("COMPRESS_CACHE", str(cache))
+
+
+class PoisonedInOne:
+    """Samples that hold a NaN in one of the processes alone."""
+
+    def __init__(self, samples: Any, rank: int) -> None:
+        self._samples, self._rank = samples, rank
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def sample(self, index: int, rng: np.random.Generator) -> Sample:
+        found = self._samples.sample(index, rng)
+        return found._replace(pafs=found.pafs * np.float32("nan")) if self._rank == 1 else found
+
+
+def main() -> None:
+    lessons, out, recipe, export = map(Path, sys.argv[1:])
+    rank, found = int(os.environ["RANK"]), {}
+    patch = pytest.MonkeyPatch()
+    one_thread(patch)
+    # Each looks at a clock of its own: here the first wants to keep every step, the other none.
+    patch.setattr(loop, "_SECONDS_BETWEEN_CHECKPOINTS", -1.0 if rank == 0 else 1e9)
+    for parts in (1, 2):
+        job = tiny_job(lessons, tiny_schedule(accumulate=parts), form=PLAIN)
+        trained = train(job, out / f"folder-{rank}-{parts}")
+        save_file(weights(trained), out / f"{rank}-{parts}.safetensors")
+        found["processes"] = trained.facts["processes"]
+    normed = train(tiny_job(lessons), out / f"folder-{rank}-normed")
+    save_file(weights(normed), out / f"{rank}-normed.safetensors")
+    for name, broken in (
+        ("poisoned", replace(job, samples=PoisonedInOne(job.samples, rank))),
+        ("odd batch", tiny_job(lessons, tiny_schedule(batch=3), form=PLAIN)),
+    ):
+        try:
+            train(broken, out / f"folder-{rank}-{name}")
+        except UserError as error:
+            found[name] = str(error)
+    patch_run(patch, export, out / "cache")
+    found["code"] = run_command(["run", str(recipe), "--out", str(out / "run")])
+    (out / f"{rank}.json").write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
