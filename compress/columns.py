@@ -15,7 +15,7 @@ def steps_text(steps: tuple[dict[str, Any], ...]) -> str:
 
 
 def _step_text(step: dict[str, Any]) -> str:
-    settings = ", ".join(f"{name}={value}" for name, value in step.items() if name != "step")
+    settings = ", ".join(f"{name}={value}" for name, value in step.items() if name != "step" and value is not None)
     return f"{step.get('step', '?')}({settings})"
 
 

@@ -80,7 +80,7 @@ objectives: [latency_ms, beauty]
 
 
 def names_of_steps() -> list[str]:
-    return [step.model_fields["step"].default for step in STEPS]
+    return sorted(step.model_fields["step"].default for step in STEPS)
 
 
 def test_a_step_that_cannot_work_is_found_beside_one_that_is_misspelt() -> None:

@@ -15,7 +15,11 @@ from compress.workshop import Workshop
 from teachers.posenet import PoseNet
 
 # A valid setting for each step on the tiny three-stage network; a step without one fails the first test below.
-SETTINGS: dict[str, dict[str, Any]] = {"remove_stages": {"keep": 2}}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "remove_stages": {"keep": 2},
+    "prune_channels": {"ratio": 0.5, "round_to": 2},
+    "share_weights": {"bits": 3, "prune": 0.3},
+}
 WORKSHOP = Workshop(seed=0)
 
 

@@ -1,6 +1,8 @@
 """Steps: each takes a candidate and gives back a smaller one. Adding one means one file and one line here."""
 
 from compress.steps.base import Step
+from compress.steps.prune_channels import PruneChannels
 from compress.steps.remove_stages import RemoveStages
+from compress.steps.share_weights import ShareWeights
 
-STEPS: tuple[type[Step], ...] = (RemoveStages,)
+STEPS: tuple[type[Step], ...] = (RemoveStages, PruneChannels, ShareWeights)
