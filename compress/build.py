@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,6 +41,11 @@ class Built:
     """The teacher's stage whose maps are this candidate's maps; None if it is not the teacher's first stages."""
     parity_max_abs: float
 
+    @property
+    def notes(self) -> tuple[dict[str, Any], ...]:
+        """What its steps found out on their way."""
+        return self.candidate.notes
+
 
 @dataclass(frozen=True)
 class Builder:
@@ -58,7 +64,8 @@ class Builder:
     def build(self, name: str, steps: Sequence[Step], recipe_text: str) -> Built:
         """The candidate, from its folder if an earlier call finished it there, else made now."""
         settings = [step.model_dump(mode="json") for step in steps]
-        key = fact_key("built", 2, self.teacher.id, settings, self.workshop.seed)
+        learnt = self.workshop.lessons.key if any(step.learns for step in steps) else None
+        key = fact_key("built", 3, self.teacher.id, settings, self.workshop.seed, learnt, content_of_files(steps))
         return self._reload(name, settings, key) or self._make(name, steps, key, recipe_text)
 
     def _reload(self, name: str, settings: list[dict[str, object]], key: str) -> Built | None:
@@ -72,8 +79,8 @@ class Builder:
             return None  # damaged since it was written: made again
         if content_id(network) != facts[-1]["id"] or _sha256(folder / ARTEFACT) != facts[-1]["artefact_sha256"]:
             return None
-        parent = facts[-1]["parent"]
-        candidate = Candidate(network, licence, facts[-1]["id"], parent, tuple(settings))
+        parent, notes = facts[-1]["parent"], tuple(facts[-1]["notes"])
+        candidate = Candidate(network, licence, facts[-1]["id"], parent, tuple(settings), notes)
         return Built(name, candidate, folder / ARTEFACT, self._stage_of(candidate), facts[-1]["parity_max_abs"])
 
     def _make(self, name: str, steps: Sequence[Step], key: str, recipe_text: str) -> Built:
@@ -100,6 +107,7 @@ class Builder:
             "parent": candidate.parent,
             "parity_max_abs": parity,
             "artefact_sha256": _sha256(folder / ARTEFACT),
+            "notes": candidate.notes,
         }
         self.journal.add(key, fact)
         return Built(name, candidate, folder / ARTEFACT, stage, parity)
@@ -138,6 +146,11 @@ def largest_difference(candidate: Candidate, artefact: Path, inputs: Sequence[ND
                 raise ParityError(f"{artefact.name}: {name} differ from the network's by {apart:.3g}")
             largest = max(largest, apart)
     return largest
+
+
+def content_of_files(steps: Sequence[Step]) -> list[str]:
+    """Hashes of the files that the steps read: another file under the same name is another candidate."""
+    return [_sha256(Path(file).expanduser()) for step in steps for file in step.files]
 
 
 def _sha256(path: Path) -> str:

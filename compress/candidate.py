@@ -1,7 +1,7 @@
 """Candidate: a network on its way to a phone, with where it came from."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from teachers.licence import Licence
@@ -20,6 +20,8 @@ class Candidate:
     parent: str | None = None
     steps: tuple[dict[str, Any], ...] = ()
     """The steps so far, as their settings."""
+    notes: tuple[dict[str, Any], ...] = ()
+    """What steps found out on their way that a report should show, each with a `kind`; no part of the content."""
 
     @property
     def spec(self) -> PoseNetSpec:
@@ -30,9 +32,16 @@ class Candidate:
         """The teacher itself as the first candidate of its line."""
         return Candidate(teacher.eval(), licence, content_id(teacher))
 
-    def followed_by(self, step: dict[str, Any], network: PoseNet) -> "Candidate":
-        """The candidate that a step made from this one; the weights' licence goes with it."""
-        return replace(self, network=network.eval(), id=content_id(network), parent=self.id, steps=(*self.steps, step))
+    def followed_by(self, step: dict[str, Any], network: PoseNet, *notes: dict[str, Any]) -> "Candidate":
+        """The candidate that a step made from this one; the weights' licence and all notes go with it."""
+        return Candidate(
+            network=network.eval(),
+            licence=self.licence,
+            id=content_id(network),
+            parent=self.id,
+            steps=(*self.steps, step),
+            notes=(*self.notes, *notes),
+        )
 
 
 def content_id(network: PoseNet) -> str:

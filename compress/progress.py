@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 from rich.console import Console
@@ -55,14 +56,17 @@ class Reporter:
             task = bar.add_task(title, total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total)
 
-    def track(self, items: Iterable[_T], title: str, total: int, done: int = 0) -> Iterator[_T]:
-        """Passes the items on, showing how many of `total` are through; `done` were finished in an earlier call."""
-        if self._console.is_terminal:
-            yield from self._bar(items, title, total, done)
-        else:
-            yield from self._lines(items, title, total, done)
+    def track(
+        self, items: Iterable[_T], title: str, total: int, done: int = 0, detail: Callable[[], str] | None = None
+    ) -> Iterator[_T]:
+        """Passes the items on, showing how many of `total` are through; `done` were finished in an earlier call.
 
-    def _bar(self, items: Iterable[_T], title: str, total: int, done: int) -> Iterator[_T]:
+        detail: what else to show beside the count, asked for whenever it is shown.
+        """
+        work = _Work(title, total, done, detail or (lambda: ""))
+        yield from self._bar(items, work) if self._console.is_terminal else self._lines(items, work)
+
+    def _bar(self, items: Iterable[_T], work: "_Work") -> Iterator[_T]:
         columns = (
             TextColumn("{task.description:<28}", markup=False),
             BarColumn(),
@@ -70,19 +74,36 @@ class Reporter:
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
+            TextColumn("{task.fields[detail]}", markup=False),
         )
         with Progress(*columns, console=self._console) as bar:
-            task = bar.add_task(title, total=total, completed=done)
+            task = bar.add_task(work.title, total=work.total, completed=work.done, detail=work.detail())
             for item in items:
                 yield item
-                bar.advance(task)
+                bar.update(task, advance=1, detail=work.detail())
 
-    def _lines(self, items: Iterable[_T], title: str, total: int, done: int) -> Iterator[_T]:
-        self.say(f"{title}: {done} of {total}")
-        last = time.monotonic()
-        for item in items:
+    def _lines(self, items: Iterable[_T], work: "_Work") -> Iterator[_T]:
+        self.say(f"{work.title}: {work.done} of {work.total}")
+        started = last = time.monotonic()
+        for done, item in enumerate(items, work.done + 1):
             yield item
-            done += 1
-            if done == total or time.monotonic() - last > _SECONDS_BETWEEN_LINES:
-                last = time.monotonic()
-                self.say(f"{title}: {done} of {total}")
+            now = time.monotonic()
+            if done == work.total or now - last > _SECONDS_BETWEEN_LINES:
+                last = now
+                detail = work.detail()
+                left = (now - started) / (done - work.done) * (work.total - done)
+                told = f", {detail}, {_duration(left)} left" if detail else ""
+                self.say(f"{work.title}: {done} of {work.total}{told}")
+
+
+@dataclass(frozen=True)
+class _Work:
+    title: str
+    total: int
+    done: int
+    detail: Callable[[], str]
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes else f"{seconds:.0f} s"

@@ -58,7 +58,7 @@ def _load(path: Path, overrides: Sequence[str], here: bool) -> Recipe:
         check_sources(data, mistakes)
         teacher = check_teacher(data, mistakes)
         if teacher is not None:
-            check_chains(candidates, teacher, mistakes)
+            check_chains(candidates, teacher, bool(data.get("training")), mistakes)
     mistakes.refuse()
     assert recipe is not None, "a recipe that cannot be made has mistakes"
     return recipe

@@ -83,16 +83,22 @@ def check_machine(data: dict[str, Any], mistakes: Mistakes) -> None:
         mistakes.add(("measure", "latency", "threads"), message)
 
 
-_SOURCES = (("data", "source"), ("measure", "kinematics", "video"), ("measure", "ap", "labels"))
+_SOURCES: tuple[Keys, ...] = (("data", "source"), ("measure", "kinematics", "video"), ("measure", "ap", "labels"))
 
 
 def check_sources(data: dict[str, Any], mistakes: Mistakes) -> None:
     """Frames, video and labels that are there: a sample by name, or a file or folder."""
     samples = [name for name, asset in known_assets().items() if asset.kind == "video"]
-    for keys in _SOURCES:
+    training = data.get("training")
+    parts = _list(training.get("data")) if isinstance(training, dict) else []
+    learnt: list[Keys] = [("training", "data", number, "source") for number in range(len(parts))]
+    for keys in (*_SOURCES, *learnt):
         source: Any = data
         for key in keys:
-            source = source.get(key) if isinstance(source, dict) else None
+            if isinstance(source, list):
+                source = source[int(key)]
+            else:
+                source = source.get(key) if isinstance(source, dict) else None
         if not isinstance(source, str) or not source or source in samples:
             continue
         try:
@@ -116,14 +122,21 @@ def check_teacher(data: dict[str, Any], mistakes: Mistakes) -> PoseNetSpec | Non
         return None
 
 
-def check_chains(candidates: Sequence[Expanded], teacher: PoseNetSpec, mistakes: Mistakes) -> None:
-    """Takes every candidate's spec through its steps. Beyond a step that cannot work nothing is known."""
+def check_chains(candidates: Sequence[Expanded], teacher: PoseNetSpec, training: bool, mistakes: Mistakes) -> None:
+    """Takes every candidate's spec through its steps. Beyond a step that cannot work nothing is known.
+
+    training: whether the recipe has frames to learn from.
+    """
     for candidate in candidates:
         spec = teacher
         steps = candidate.data.get("steps") if isinstance(candidate.data, dict) else None
         for position, raw in enumerate(_list(steps)):
             try:
-                spec = _STEP.validate_json(json.dumps(raw), strict=True).check(spec)
+                step = _STEP.validate_json(json.dumps(raw), strict=True)
+                if step.learns and not training:
+                    where = candidate.user_keys(("steps", position))
+                    mistakes.add(where, "learns from frames, and the recipe has no `training` with `data`")
+                spec = step.check(spec)
             except ValidationError:
                 break  # already among the mistakes
             except SettingError as error:

@@ -10,6 +10,7 @@ from compress.goals import parse_goal
 from compress.objectives import ObjectiveName
 from compress.steps import STEPS
 from compress.steps.base import Step
+from compress.training.data import TrainingPlan
 from compress.yaml_source import dump_yaml
 from eval.runtimes import RUNTIMES
 from teachers.spec import Frozen
@@ -102,7 +103,6 @@ class LatencyPlan(Frozen):
             description="At most, and at most a third of data.images; more give narrower intervals.",
         ),
     ] = 12
-
 
     @model_validator(mode="after")
     def _each_once(self) -> "LatencyPlan":
@@ -224,6 +224,9 @@ class Recipe(Frozen):
         tuple[CandidatePlan, ...],
         Field(min_length=1, max_length=MAX_CANDIDATES, description="What is made from the teacher and compared."),
     ]
+    training: Annotated[
+        TrainingPlan | None, Field(description="What steps that train learn from; needed where there is such a step.")
+    ] = None
     measure: Measure = Measure()
     objectives: Annotated[
         tuple[ObjectiveName, ...],
@@ -241,6 +244,11 @@ class Recipe(Frozen):
         """Consecutive frames for the joint angles at most, bounded as the rounds are; 0 where that leaves too few."""
         frames = min((self.measure.kinematics or KinematicsPlan()).frames, self.data.images)
         return frames if frames >= FEWEST_FRAMES else 0
+
+    @property
+    def learns(self) -> bool:
+        """Whether any of its steps trains."""
+        return any(step.learns for plan in self.candidates for step in plan.steps)
 
     def to_yaml(self) -> str:
         """The canonical text: every default and every candidate written out. It can be run alone."""

@@ -158,6 +158,8 @@ class Record(Facts):
     conditions: dict[str, Any]
     licence: Licence
     error: str | None = None
+    notes: tuple[dict[str, Any], ...] = ()
+    """What its steps found out on their way, each with a `kind`: the curve of a training, for instance."""
 
 
 def append_record(path: Path, record: Record) -> None:

@@ -8,14 +8,15 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from compress.build import Builder, Built, ParityError
+from compress.build import Builder, Built, ParityError, content_of_files
 from compress.candidate import Candidate
 from compress.clip import open_clip
 from compress.conditions import environment
 from compress.cost import CostPlan, latency_settings, measure_memory
 from compress.degrees import ClipPlan, measure_degrees
+from compress.export import stage_outputs
 from compress.fidelity import FidelityPlan, measure_fidelity
 from compress.finding import Networks
 from compress.journal import Journal, fact_key
@@ -31,9 +32,13 @@ from compress.reporting.facts import RunFacts
 from compress.run_folder import CANDIDATES, JOURNAL, RECORDS, WORK, run_folder, write_environment
 from compress.runtime_artefacts import RuntimeArtefacts, in_each_runtime, require_runtimes
 from compress.steps.base import Step
+from compress.training.lessons import Lessons
+from compress.training.targets import Array, Ask
 from compress.workshop import Workshop
 from eval.frames import Sample, draw_sample, open_source
 from eval.maps import BASE_HEIGHT, input_size, prepare
+from eval.runtimes import RUNTIMES
+from teachers.assets import cache_folder
 from teachers.errors import UserError
 from teachers.known import load_teacher
 
@@ -93,6 +98,7 @@ class _Prepared:
         # Before anything is computed: a video that cannot be used is a mistake of the recipe.
         self._clip = open_clip(recipe)
         self._labelled = open_labelled(recipe)
+        self._workshop = self._open_workshop()
         self._conditions = self._describe()
         self._plan: dict[str, Sequence[Step]] = {TEACHER_ROW: ()} | {c.name: c.steps for c in recipe.candidates}
 
@@ -168,7 +174,16 @@ class _Prepared:
             None if self._clip is None else self._clip.digest,
             None if self._labelled is None else self._labelled.digest,
         )
-        asked = [self._teacher.id, steps, frames, recipe.scales, recipe.measure.model_dump(mode="json")]
+        learnt = self._workshop.lessons.key if any(step.learns for step in self._plan[name]) else None
+        asked: list[Any] = [
+            self._teacher.id,
+            steps,
+            frames,
+            recipe.scales,
+            recipe.measure.model_dump(mode="json"),
+            learnt,
+        ]
+        asked.append(content_of_files(self._plan[name]))
         return Identity(
             name=name,
             role="teacher" if name == TEACHER_ROW else "candidate",
@@ -178,6 +193,22 @@ class _Prepared:
             conditions=self._conditions,
             licence=self._teacher.licence,
         )
+
+    def _open_workshop(self) -> Workshop:
+        recipe, seed = self._call.recipe, self._call.recipe.data.seed
+        work = self._call.out / WORK
+        if recipe.training is None or not recipe.learns:
+            return Workshop(seed, folder=work, reporter=self._reporter)
+        lessons = Lessons(
+            self._teacher, recipe.training, self._load_teacher, cache_folder() / "targets", seed, self._reporter
+        )
+        assert lessons.frames  # opened before anything is computed: a source that cannot be used is a mistake
+        return Workshop(seed, lessons, work, self._reporter)
+
+    def _load_teacher(self) -> Ask:
+        session = RUNTIMES["onnxruntime"].load(self._builder().all_stages_file(), _usable_cores())
+        last = stage_outputs(len(self._teacher.spec.stages))
+        return lambda image: cast(tuple[Array, Array], tuple(session.outputs(image, last)))
 
     def _build(self) -> tuple[list[Built], dict[str, str]]:
         builder = self._builder()
@@ -198,7 +229,7 @@ class _Prepared:
         frames = [frame for frame, _ in zip(self._sample.frames(), range(_PARITY_FRAMES), strict=False)]
         return Builder(
             teacher=self._teacher,
-            workshop=Workshop(seed=self._call.recipe.data.seed),
+            workshop=self._workshop,
             folder=out / CANDIDATES,
             all_stages=out / WORK / f"all-stages-{self._teacher.id}.onnx",
             journal=self._journal,

@@ -121,6 +121,7 @@ def _annotation(given: object, number: int, where: str) -> dict[str, Any]:
         "bbox": given["bbox"],
         "area": given["area"],
         "iscrowd": int(bool(given.get("iscrowd", 0))),
+        "segmentation": given.get("segmentation"),  # pycocotools leaves it alone for keypoints; training reads it
     }
 
 

@@ -45,14 +45,24 @@ def input_size(image_hw: tuple[int, int], scale: float, stride: int) -> InputSiz
 
 def prepare(image: NDArray[np.uint8], scale: float, stride: int) -> NDArray[np.float32]:
     """(H, W, 3) BGR pixels -> (1, 3, h, w) raw pixel values 0..255, padded at the right and bottom."""
-    size = input_size((image.shape[0], image.shape[1]), scale, stride)
-    height, width = size.content_hw
+    return padded(resized(image, scale), stride)
+
+
+def resized(image: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    """(H, W, 3) pixels -> (h, w, 3), the content of the network input at this scale."""
+    height, width = input_size((image.shape[0], image.shape[1]), scale, 1).content_hw
     # Averaging over areas when shrinking: sampling single pixels would alias, and move peaks by what was skipped.
     way = cv2.INTER_AREA if height < image.shape[0] else cv2.INTER_CUBIC
-    resized = cv2.resize(image, (width, height), interpolation=way)
-    padded = np.full((1, 3, *size.padded_hw), PAD_VALUE, dtype=np.float32)
-    padded[0, :, :height, :width] = resized.transpose(2, 0, 1)
-    return padded
+    return cv2.resize(image, (width, height), interpolation=way).astype(np.uint8, copy=False)
+
+
+def padded(content: NDArray[np.uint8], stride: int) -> NDArray[np.float32]:
+    """(h, w, 3) pixels -> (1, 3, h, w) raw pixel values, padded at the right and bottom to multiples of the stride."""
+    height, width = content.shape[:2]
+    whole = (-(-height // stride) * stride, -(-width // stride) * stride)
+    found = np.full((1, 3, *whole), PAD_VALUE, dtype=np.float32)
+    found[0, :, :height, :width] = content.transpose(2, 0, 1)
+    return found
 
 
 def average_scales(maps: Sequence[Tensor], image_hw: tuple[int, int], scales: Sequence[float], stride: int) -> Tensor:

@@ -154,21 +154,38 @@ class PoseNet(nn.Module):
             Stage(stage, spec.stage_channels(number)) for number, stage in enumerate(spec.stages)
         )
 
-    def all_stages(self, images: Tensor) -> list[Maps]:
-        """Every stage's Maps, first to last, from one pass.
-
-        images: (N, 3, H, W), raw pixels 0..255 in `spec.input.channels` order, H and W multiples of the stride.
-        """
+    def features(self, images: Tensor) -> Tensor:
+        """What the backbone makes of images as in `all_stages`: (N, F, H / stride, W / stride)."""
         convention = self.spec.input
         if convention.scale != 1.0 or convention.offset != 0.0:
             images = images * convention.scale + convention.offset
-        features = self.backbone(images)
+        found: Tensor = self.backbone(images)
+        return found
+
+    def refine(self, features: Tensor) -> list[Maps]:
+        """Every stage's Maps from the features, first to last."""
         found: list[Maps] = []
         for stage in self.stages:
             x = torch.cat((found[-1].pafs, found[-1].heatmaps, features), dim=1) if found else features
             found.append(stage(x))
         return found
 
+    def all_stages(self, images: Tensor) -> list[Maps]:
+        """Every stage's Maps, first to last, from one pass.
+
+        images: (N, 3, H, W), raw pixels 0..255 in `spec.input.channels` order, H and W multiples of the stride.
+        """
+        return self.refine(self.features(images))
+
     def forward(self, images: Tensor) -> Maps:
         """The last stage's Maps; images as in `all_stages`."""
         return self.all_stages(images)[-1]
+
+
+def first_stages(network: PoseNet, keep: int) -> PoseNet:
+    """A new network of the first `keep` stages, with equal weights and none of the given one's memory."""
+    spec = network.spec.model_copy(update={"stages": network.spec.stages[:keep]})
+    shorter = PoseNet(spec)
+    kept = shorter.state_dict().keys()
+    shorter.load_state_dict({name: tensor for name, tensor in network.state_dict().items() if name in kept})
+    return shorter.train(network.training)

@@ -1,11 +1,13 @@
 """The contract that every step inherits, and what each one promises on top."""
 
+import json
 from typing import Any
 
 import pytest
 import torch
 from conftest import LICENCE, tiny_spec
 from pydantic import ValidationError
+from training_lessons import tiny_lessons
 
 from compress.candidate import Candidate, content_id
 from compress.steps import STEPS, Step
@@ -19,8 +21,18 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "remove_stages": {"keep": 2},
     "prune_channels": {"ratio": 0.5, "round_to": 2},
     "share_weights": {"bits": 3, "prune": 0.3},
+    "swap_backbone": {"to": "plain", "width": 0.25, "features": 8},
+    "distill": {"schedule": {"steps": 3, "batch": 2, "crop": [64, 80], "learning_rate": 1e-4, "warmup": 0}},
+    "plan_stages": {"plan": "lightweight", "stages": 2, "width": 16},
 }
 WORKSHOP = Workshop(seed=0)
+"""For steps that need nothing but a seed."""
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    """With frames to learn from. No folder: everything is computed anew."""
+    return Workshop(0, tiny_lessons(tmp_path_factory.mktemp("lessons")))
 
 
 def _name(step: type[Step]) -> str:
@@ -30,7 +42,7 @@ def _name(step: type[Step]) -> str:
 @pytest.fixture(params=STEPS, ids=_name)
 def step(request: pytest.FixtureRequest) -> Step:
     kind: type[Step] = request.param
-    return kind.model_validate(SETTINGS[_name(kind)])
+    return kind.model_validate_json(json.dumps(SETTINGS[_name(kind)]))
 
 
 @pytest.fixture
@@ -39,9 +51,9 @@ def candidate(tiny: PoseNet) -> Candidate:
 
 
 class TestEveryStep:
-    def test_leaves_the_given_candidate_unchanged(self, step: Step, candidate: Candidate) -> None:
+    def test_leaves_the_given_candidate_unchanged(self, step: Step, candidate: Candidate, workshop: Workshop) -> None:
         before = {name: tensor.clone() for name, tensor in candidate.network.state_dict().items()}
-        made = step.apply(candidate, WORKSHOP)
+        made = step.apply(candidate, workshop)
         with torch.no_grad():
             for parameter in made.network.parameters():
                 parameter.add_(1)  # shared memory would show in the given candidate
@@ -50,22 +62,24 @@ class TestEveryStep:
             assert torch.equal(tensor, before[name])
         assert candidate.id == content_id(candidate.network)
 
-    def test_gives_a_candidate_with_its_history(self, step: Step, candidate: Candidate) -> None:
-        made = step.apply(candidate, WORKSHOP)
+    def test_gives_a_candidate_with_its_history(self, step: Step, candidate: Candidate, workshop: Workshop) -> None:
+        made = step.apply(candidate, workshop)
         assert made.parent == candidate.id
         assert made.id == content_id(made.network) != candidate.id
         assert made.steps == (step.model_dump(mode="json"),)
         assert made.licence == candidate.licence
         assert not made.network.training
 
-    def test_gives_the_spec_that_check_foretold(self, step: Step, candidate: Candidate) -> None:
-        assert step.apply(candidate, WORKSHOP).spec == step.check(candidate.spec)
+    def test_gives_the_spec_that_check_foretold(self, step: Step, candidate: Candidate, workshop: Workshop) -> None:
+        assert step.apply(candidate, workshop).spec == step.check(candidate.spec)
 
-    def test_the_same_settings_give_the_same_network(self, step: Step, candidate: Candidate) -> None:
-        assert step.apply(candidate, WORKSHOP).id == step.apply(candidate, WORKSHOP).id
+    def test_the_same_settings_give_the_same_network(
+        self, step: Step, candidate: Candidate, workshop: Workshop
+    ) -> None:
+        assert step.apply(candidate, workshop).id == step.apply(candidate, workshop).id
 
-    def test_the_network_fits_its_spec(self, step: Step, candidate: Candidate) -> None:
-        made = step.apply(candidate, WORKSHOP).network
+    def test_the_network_fits_its_spec(self, step: Step, candidate: Candidate, workshop: Workshop) -> None:
+        made = step.apply(candidate, workshop).network
         rebuilt = PoseNet(made.spec).state_dict()
         assert {n: t.shape for n, t in made.state_dict().items()} == {n: t.shape for n, t in rebuilt.items()}
 

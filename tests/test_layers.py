@@ -6,6 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 LAYERS = ["teachers", "students", "eval", "compress"]
 DOORS = {
+    "accelerate": {"compress/training/engine.py"},
     # What runs artefacts, what makes them, and the file that is copied to where nothing of ours is.
     "onnxruntime": {"eval/runtimes/onnxruntime.py", "compress/bench_alone.py"},
     "openvino": {"eval/runtimes/openvino.py", "compress/exporters/openvino.py", "compress/bench_alone.py"},
@@ -29,9 +30,14 @@ DOORS = {
     "psutil": {"eval/process_memory.py"},
     "pycocotools": {"eval/coco.py"},
     "PIL": {"eval/frame_pixels.py"},
-    "safetensors": {"teachers/checkpoint.py", "teachers/read_torch.py"},
     "torch_pruning": {"compress/pruning.py"},
     "onnx": {"compress/export.py", "compress/layer_model.py"},
+    "safetensors": {
+        "teachers/checkpoint.py",
+        "teachers/read_torch.py",
+        "compress/training/state.py",
+        "students/pretrained.py",
+    },
     "google": {"teachers/protobuf_messages.py"},
     "bitarray": {"compress/huffman.py"},
 }

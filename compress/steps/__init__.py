@@ -1,8 +1,11 @@
 """Steps: each takes a candidate and gives back a smaller one. Adding one means one file and one line here."""
 
 from compress.steps.base import Step
+from compress.steps.distill import Distill
+from compress.steps.plan_stages import PlanStages
 from compress.steps.prune_channels import PruneChannels
 from compress.steps.remove_stages import RemoveStages
 from compress.steps.share_weights import ShareWeights
+from compress.steps.swap_backbone import SwapBackbone
 
-STEPS: tuple[type[Step], ...] = (RemoveStages, PruneChannels, ShareWeights)
+STEPS: tuple[type[Step], ...] = (RemoveStages, SwapBackbone, PlanStages, PruneChannels, ShareWeights, Distill)

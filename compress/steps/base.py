@@ -1,7 +1,7 @@
 """The contract of a step: frozen settings, checked before anything runs, and one transformation."""
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from teachers.spec import Frozen, PoseNetSpec
 
@@ -21,6 +21,14 @@ class SettingError(ValueError):
 
 class Step(Frozen, ABC):
     """Settings of one transformation. A leaf adds `step: Literal["its_name"]`, its fields and the two methods."""
+
+    learns: ClassVar[bool] = False
+    """Whether it needs the frames of the recipe's `training`."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Files whose content decides the result besides the settings."""
+        return ()
 
     @abstractmethod
     def check(self, spec: PoseNetSpec) -> PoseNetSpec:

@@ -3,13 +3,12 @@
 Every stage is trained against the same targets, so the output of stage t is already a usable answer.
 """
 
-import copy
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from compress.steps.base import SettingError, Step
-from teachers.posenet import PoseNet
+from teachers.posenet import first_stages
 from teachers.spec import PoseNetSpec
 
 if TYPE_CHECKING:
@@ -31,8 +30,5 @@ class RemoveStages(Step):
 
     def apply(self, candidate: "Candidate", workshop: "Workshop") -> "Candidate":
         """A new network whose kept layers have equal weights and share none of the given one's memory."""
-        network = PoseNet(self.check(candidate.spec))
-        kept = network.state_dict().keys()
-        weights = {name: tensor for name, tensor in candidate.network.state_dict().items() if name in kept}
-        network.load_state_dict(copy.deepcopy(weights))
-        return candidate.followed_by(self.model_dump(mode="json"), network)
+        self.check(candidate.spec)
+        return candidate.followed_by(self.model_dump(mode="json"), first_stages(candidate.network, self.keep))

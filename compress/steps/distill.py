@@ -1,0 +1,105 @@
+"""distill: the network learns the teacher's last-stage maps, at every one of its stages (Cao et al., eqs. (1), (2)).
+
+Hinton et al. (2015) call such targets soft: they say more than labels do, and need none.
+"""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+import torch
+from pydantic import Field
+
+from compress.journal import fact_key
+from compress.steps.base import SettingError, Step
+from compress.training.augment import Augmentation
+from compress.training.form import FormSettings
+from compress.training.loop import Job, Trained, Trainer
+from compress.training.losses import LossSettings
+from compress.training.schedule import Schedule
+from teachers.posenet import PoseNet
+from teachers.spec import PoseNetSpec
+
+if TYPE_CHECKING:
+    from compress.candidate import Candidate
+    from compress.workshop import Workshop
+
+
+class Distill(Step):
+    """Trains the candidate on the frames of the recipe's `training`."""
+
+    learns: ClassVar[bool] = True
+    step: Literal["distill"] = "distill"
+    schedule: Annotated[Schedule, Field(description="How long and how fast it learns.")]
+    loss: Annotated[LossSettings, Field(description="What counts how much.")] = LossSettings()
+    form: Annotated[FormSettings, Field(description="What is added for the time of training.")] = FormSettings()
+    augmentation: Annotated[
+        Augmentation, Field(description="Random changes of the crops; each moves them off what the teacher said.")
+    ] = Augmentation.none()
+    extra_stages: Annotated[
+        int, Field(ge=0, le=5, description="Further stages during training, discarded after; they help the kept ones.")
+    ] = 0
+
+    def check(self, spec: PoseNetSpec) -> PoseNetSpec:
+        """The same spec: only weights change."""
+        for side in self.schedule.crop:
+            if side % spec.stride:
+                raise SettingError(
+                    "schedule.crop", f"must be multiples of the stride {spec.stride}, got {list(self.schedule.crop)}"
+                )
+        if self.augmentation.flip:
+            raise SettingError(
+                "augmentation.flip",
+                "must be false: a mirrored answer is not the teacher's answer to the mirrored frame; "
+                "training.mirror asks the teacher about mirrored frames",
+            )
+        if self.schedule.accumulate > self.schedule.batch:
+            raise SettingError("schedule.accumulate", f"must be at most the batch, {self.schedule.batch}")
+        return spec
+
+    def apply(self, candidate: "Candidate", workshop: "Workshop") -> "Candidate":
+        """The candidate with the weights that were best on the held-out frames, those it came with among them."""
+        lessons = workshop.lessons
+        lessons.require_fit(candidate.spec)
+        settings = self.model_dump(mode="json")
+        key = fact_key("distill", 1, settings, candidate.id, lessons.key, workshop.seed)
+        with TemporaryDirectory() as temporary:
+            folder = Path(temporary) if workshop.folder is None else workshop.folder / f"training-{key}"
+            trained = self._train(candidate, workshop, folder)
+        if trained.facts["best_step"] == 0:
+            workshop.reporter.warn(
+                "training made nothing better on the held-out frames; a lower learning_rate or more steps may"
+            )
+        return candidate.followed_by(settings, trained.network, {"kind": "training", **trained.facts})
+
+    def _train(self, candidate: "Candidate", workshop: "Workshop", folder: Path) -> Trained:
+        lessons = workshop.lessons
+        teacher = lessons.teacher.network
+        job = Job(
+            network=deepened(candidate.network, self.extra_stages, teacher, workshop.seed),
+            samples=lessons.samples(self.schedule.crop, self.augmentation),
+            held_out=lessons.held_out,
+            energies=lessons.energies,
+            schedule=self.schedule,
+            loss=self.loss,
+            form=self.form,
+            seed=workshop.seed,
+            ship_stages=len(candidate.spec.stages),
+            teacher=teacher if self.loss.hints > 0 else None,
+        )
+        return Trainer(job, folder, workshop.reporter).run()
+
+
+def deepened(network: PoseNet, extra: int, teacher: PoseNet, seed: int) -> PoseNet:
+    """The network with further stages like its last one; their weights are the teacher's where these fit."""
+    if not extra:
+        return network
+    stages = network.spec.stages
+    spec = network.spec.model_copy(update={"stages": (*stages, *[stages[-1]] * extra)})
+    torch.manual_seed(seed)
+    deep = PoseNet(spec)
+    fresh = deep.state_dict()
+    given = {**teacher.state_dict(), **network.state_dict()}
+    fits = {name: given[name] for name, tensor in fresh.items() if name in given and given[name].shape == tensor.shape}
+    deep.load_state_dict({**fresh, **fits})
+    return deep

@@ -1,0 +1,1 @@
+"""Training: samples whose targets keep to their images, losses and the loop."""

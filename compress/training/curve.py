@@ -1,0 +1,91 @@
+"""What is seen while a student learns: its loss, its held-out L2, its speed."""
+
+import math
+import time
+from collections import deque
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from compress.training.schedule import Schedule
+from compress.training.validation import Validation
+from teachers.errors import UserError
+
+_POINTS = 200
+"""So many points of the loss are kept; each is the mean of the steps since the one before."""
+_RECENT = 20
+
+
+class Curve:
+    """Facts of one training, JSON-able, as they are kept in the checkpoint and shown in the report."""
+
+    def __init__(self, schedule: Schedule, facts: dict[str, Any] | None = None) -> None:
+        self._schedule = schedule
+        self._every = max(1, schedule.steps // _POINTS)
+        self.facts: dict[str, Any] = facts or {"losses": [], "validations": [], "sum": 0.0, "seconds": 0.0}
+        self._pending: list[Tensor] = []
+        self._flushed = 0
+        self._moments: deque[float] = deque([time.monotonic()], maxlen=_RECENT + 1)
+        self._last = ""
+
+    def add(self, step: int, loss: Tensor) -> None:
+        """The loss of step `step`, from 0. On a GPU it is looked at a few steps later: asking for it would wait."""
+        if not self._pending:
+            self._flushed = step
+        self._pending.append(loss)
+        self._moments.append(time.monotonic())
+        if loss.device.type == "cpu" or len(self._pending) >= _RECENT:
+            self.flush()
+
+    def flush(self) -> None:
+        """Takes in what is pending. UserError names the first step whose loss is not a number."""
+        if not self._pending:
+            return
+        values = torch.stack(self._pending).tolist()
+        first, self._pending = self._flushed, []
+        for step, value in enumerate(values, first):
+            if not math.isfinite(value):
+                raise UserError(
+                    f"training diverged: the loss of step {step} is {value} at a learning rate of "
+                    f"{self._schedule.rate(step):.2g}; a lower learning_rate or a smaller clip would do"
+                )
+            self.facts["sum"] += value
+            if (step + 1) % self._every == 0:
+                mean = self.facts["sum"] / self._every
+                self.facts["losses"].append(
+                    {"step": step + 1, "loss": mean, "learning_rate": self._schedule.rate(step)}
+                )
+                self.facts["sum"] = 0.0
+            self._last = f"loss {value:.3f}"
+
+    def look(self, step: int, found: Validation) -> bool:
+        """Notes a validation after `step` steps; whether it is the best so far."""
+        best = self.best()
+        self.facts["validations"].append(
+            {"step": step, "joint_rel_l2": found.joint_rel_l2, "paf_rel_l2": found.paf_rel_l2, "score": found.score}
+        )
+        return best is None or found.score < best["score"]
+
+    def best(self) -> dict[str, float] | None:
+        """The best validation so far."""
+        looks: list[dict[str, float]] = self.facts["validations"]
+        return min(looks, key=lambda look: look["score"], default=None)
+
+    def images_per_s(self) -> float | None:
+        """Over the last steps of this call."""
+        spent = self._moments[-1] - self._moments[0]
+        return None if spent <= 0 else (len(self._moments) - 1) * self._schedule.batch / spent
+
+    def words(self) -> str:
+        """For the progress bar."""
+        best, speed = self.best(), self.images_per_s()
+        return ", ".join(
+            part
+            for part in (
+                self._last,
+                f"held out: joints {best['joint_rel_l2']:.3f} PAFs {best['paf_rel_l2']:.3f}" if best else "",
+                f"{speed:.1f} images/s" if speed else "",
+            )
+            if part
+        )

@@ -1,0 +1,98 @@
+"""What the training steps of one run learn from: the teacher's maps of the recipe's training frames, computed once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from compress.candidate import Candidate
+from compress.progress import Reporter
+from compress.training.augment import Augmentation
+from compress.training.data import TrainingFrames, TrainingPlan, open_training
+from compress.training.losses import Energies
+from compress.training.samples import Sample
+from compress.training.targets import GIB, Array, Ask, Filled, Store, TargetCache, Teaching
+from compress.training.views import TeacherSamples, whole
+from teachers.errors import UserError
+from teachers.spec import PoseNetSpec
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """Nothing is read or computed before a step asks."""
+
+    teacher: Candidate
+    plan: TrainingPlan
+    ask: Callable[[], Ask]
+    """Gives what answers for the teacher; loaded when the first maps are missing."""
+    store: Path
+    """Where maps are kept for all runs."""
+    seed: int
+    reporter: Reporter
+
+    @cached_property
+    def frames(self) -> TrainingFrames:
+        """Which frames; UserError where a source cannot be used."""
+        return self.reporter.wait("training frames", lambda: open_training(self.plan, self.seed))
+
+    @property
+    def key(self) -> list[object]:
+        """What decides what is learnt: the teacher, its frames, and how it is asked."""
+        plan = self.plan.model_dump(mode="json", exclude={"data", "cache_gib"})
+        return [self.teacher.id, self.frames.digest, plan]
+
+    @cached_property
+    def filled(self) -> Filled:
+        """The maps of the frames to learn from; warns where the teacher sees nobody in most of them."""
+        found = self._cache(self.plan.mirror).fill(self.frames.train)
+        alive = found.alive(len(self.teacher.spec.skeleton.keypoints))
+        if alive == 0.0:
+            raise UserError("training.data: the teacher sees nobody in any of its frames, so nothing can be learnt")
+        if alive < 0.5:
+            count = len(found.entries)
+            self.reporter.warn(f"training.data: the teacher sees people in {round(alive * count)} of {count} frames")
+        return found
+
+    @cached_property
+    def held_out(self) -> list[Sample]:
+        """Whole frames, at every scale, that no step learns from."""
+        filled = self._cache(mirror=False).fill(self.frames.held_out)
+        return [whole(entry, self.teacher.spec) for entries in filled.entries for entry in entries]
+
+    @cached_property
+    def energies(self) -> Energies:
+        """The unit of each loss."""
+        return Energies(*self.filled.energies(len(self.teacher.spec.skeleton.keypoints)))
+
+    def samples(self, crop_hw: tuple[int, int], augmentation: Augmentation) -> TeacherSamples:
+        """Random crops. Frames are never mirrored here: the teacher has been asked about the mirrored ones."""
+        return TeacherSamples(self.filled, self.teacher.spec, augmentation, crop_hw)
+
+    def require_fit(self, spec: PoseNetSpec) -> None:
+        """UserError where this network cannot learn the teacher's maps."""
+        ours, theirs = spec, self.teacher.spec
+        if ours.skeleton != theirs.skeleton:
+            raise UserError(f"the student's skeleton is {ours.skeleton.name}, the teacher's {theirs.skeleton.name}")
+        if ours.stride != theirs.stride:
+            raise UserError(f"the student's stride is {ours.stride}, the teacher's {theirs.stride}; they must be equal")
+        if ours.input.channels != theirs.input.channels:
+            raise UserError(f"the student takes {ours.input.channels} pixels, the teacher {theirs.input.channels}")
+
+    def _cache(self, mirror: bool) -> TargetCache:
+        teacher = self.teacher
+        teaching = Teaching(
+            teacher.id, teacher.spec, _late(self.ask), tuple(self.plan.scales), self.plan.average, mirror
+        )
+        return TargetCache(teaching, Store(self.store, round(self.plan.cache_gib * GIB)), self.reporter)
+
+
+def _late(ask: Callable[[], Ask]) -> Ask:
+    """Loads the teacher when it is asked for the first time: where all maps are kept it never is."""
+    loaded: list[Ask] = []
+
+    def answer(image: Array) -> tuple[Array, Array]:
+        if not loaded:
+            loaded.append(ask())
+        return loaded[0](image)
+
+    return answer

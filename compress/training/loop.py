@@ -1,0 +1,197 @@
+"""The training loop: one update after the other, the weights averaged, looked at now and then, and never lost.
+
+Killed at any moment and called again it goes on from its last checkpoint to the same result: the order of the data and
+every random number follow from the seed and the number of the sample, and the checkpoint holds all else.
+"""
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from compress.progress import Reporter
+from compress.training.batches import Batch, Order, Samples, stack
+from compress.training.curve import Curve
+from compress.training.engine import Engine
+from compress.training.form import FormSettings
+from compress.training.losses import Energies, LossSettings
+from compress.training.samples import Sample
+from compress.training.schedule import Schedule
+from compress.training.state import TrainingState, load_state, optimiser_tensors, restore_optimiser
+from compress.training.student import Average, groups, make_student
+from compress.training.validation import validate
+from teachers.errors import UserError
+from teachers.posenet import PoseNet, first_stages
+
+CHECKPOINT = "checkpoint.safetensors"
+_SECONDS_BETWEEN_CHECKPOINTS = 60.0
+_CALIBRATION = 32
+"""Samples from which batch norms take their first statistics."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that decides the result of a training."""
+
+    network: PoseNet
+    samples: Samples
+    held_out: Sequence[Sample]
+    energies: Energies
+    schedule: Schedule
+    loss: LossSettings
+    form: FormSettings
+    seed: int
+    ship_stages: int
+    """The first stages are what is validated and kept; further ones only help them learn."""
+    teacher: PoseNet | None = None
+    """Where `loss.hints` is above 0, whose features are hinted at."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The network that was best on the held-out frames, and how it came about."""
+
+    network: PoseNet
+    facts: dict[str, Any]
+    """`steps`, `best_step`, `before` and `best` (held-out L2), `losses` and `validations` on the way, `seconds`,
+    `images_per_s` (None where an earlier call had done all the steps), `device`, `precision`, `processes`."""
+
+
+class Trainer:
+    """One training in one folder, by this process or by several."""
+
+    def __init__(self, job: Job, folder: Path, reporter: Reporter) -> None:
+        self._job, self._folder, self._reporter = job, folder, reporter
+        torch.manual_seed(job.seed)  # the only numbers drawn from torch are those of new branches and hints
+        self._engine = engine = Engine(job.schedule.accumulate)
+        self._order = Order(
+            job.samples, job.schedule.batch, job.seed, engine.rank, engine.world, job.schedule.accumulate
+        )
+        self._student = make_student(job.network, job.form, job.loss, job.energies, job.teacher)
+        state = load_state(folder / CHECKPOINT)
+        if state is None:
+            self._student.form.calibrate(self._first_images())
+        self._student.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lack it
+        optimiser = torch.optim.AdamW(groups(self._student, job.schedule.weight_decay), job.schedule.learning_rate)
+        self._module, self._optimiser = engine.prepare(self._student, optimiser)
+        self._teacher = None if job.teacher is None else job.teacher.to(engine.device)
+        self._average = Average(self._student)
+        self._best = dict(self._average.tensors)
+        self._curve = Curve(job.schedule)
+        self._step = 0
+        if state is not None:
+            self._restore(state)
+
+    def run(self) -> Trained:
+        """All steps that are still to be done. UserError where the loss is no longer a number."""
+        schedule, first = self._job.schedule, self._step
+        if not self._curve.facts["validations"]:
+            self._look()
+        started = saved = time.monotonic()
+        batches = self._order.from_step(first, schedule.steps, _threads(self._engine))
+        for parts in self._reporter.track(batches, "training", schedule.steps, first, self._curve.words):
+            self._curve.add(self._step, self._update(parts))
+            self._step += 1
+            last = self._step == schedule.steps
+            if last or self._step % schedule.validate_every == 0:
+                self._look()
+            now = time.monotonic()
+            if last or now - saved > _SECONDS_BETWEEN_CHECKPOINTS:
+                self._curve.facts["seconds"] += now - saved
+                saved = now
+                self._save()
+        return self._finished((self._step - first) * schedule.batch / max(1e-9, time.monotonic() - started))
+
+    def _update(self, parts: Sequence[Batch]) -> Tensor:
+        """One step; the mean loss of its parts."""
+        schedule, engine = self._job.schedule, self._engine
+        for group in self._optimiser.param_groups:
+            group["lr"] = schedule.rate(self._step)
+        self._module.train()
+        total = torch.zeros((), device=engine.device)
+        for part in parts:
+            batch = part.to(engine.device)
+            with engine.accumulate(self._module):
+                loss = self._module(batch, self._hints(batch))
+                engine.backward(loss)
+                engine.clip(self._module, schedule.clip)
+                self._optimiser.step()
+                self._optimiser.zero_grad()
+            total += loss.detach() / len(parts)
+        self._average.update(self._student, schedule.memory(self._step))
+        return total
+
+    @torch.no_grad()
+    def _hints(self, batch: Batch) -> Tensor | None:
+        return None if self._teacher is None else self._teacher.features(batch.images)
+
+    def _look(self) -> None:
+        """Validates the averaged weights, and keeps them if they are the best."""
+        self._curve.flush()
+        network = first_stages(self._average.network(self._student), self._job.ship_stages)
+        if self._curve.look(self._step, validate(network, self._job.held_out, self._engine.device)):
+            self._best = {name: tensor.clone() for name, tensor in self._average.tensors.items()}
+
+    def _save(self) -> None:
+        self._curve.flush()
+        if self._engine.rank == 0:
+            tensors = {
+                "student": self._student.state_dict(),
+                "average": self._average.tensors,
+                "best": self._best,
+                "optimiser": optimiser_tensors(self._optimiser),
+            }
+            TrainingState(self._step, tensors, self._curve.facts).save(self._folder / CHECKPOINT)
+        self._engine.wait()
+
+    def _restore(self, state: TrainingState) -> None:
+        device = self._engine.device
+        try:
+            self._student.load_state_dict(state.tensors["student"])
+            restore_optimiser(self._optimiser, state.tensors["optimiser"])
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise UserError(
+                f"{self._folder / CHECKPOINT}: is of another network ({str(error).splitlines()[0]}); remove it"
+            ) from error
+        self._average.tensors = {name: tensor.to(device) for name, tensor in state.tensors["average"].items()}
+        self._best = {name: tensor.to(device) for name, tensor in state.tensors["best"].items()}
+        self._curve = Curve(self._job.schedule, state.facts)
+        self._step = state.step
+
+    def _finished(self, images_per_s: float) -> Trained:
+        looks = self._curve.facts["validations"]
+        best = self._curve.best()
+        assert best is not None, "a training begins with a look at the held-out frames"
+        average = Average(self._student)
+        average.tensors = self._best
+        facts = {
+            "steps": self._step,
+            "best_step": int(best["step"]),
+            "before": looks[0],
+            "best": best,
+            "losses": self._curve.facts["losses"],
+            "validations": looks,
+            "seconds": self._curve.facts["seconds"],
+            "images_per_s": images_per_s or None,
+            "device": str(self._engine.device),
+            "precision": self._engine.precision,
+            "processes": self._engine.world,
+        }
+        return Trained(first_stages(average.network(self._student), self._job.ship_stages), facts)
+
+    def _first_images(self) -> Tensor:
+        job = self._job
+        rng = np.random.default_rng([job.seed, 0])
+        chosen = [job.samples.sample(int(rng.integers(len(job.samples))), rng) for _ in range(_CALIBRATION)]
+        return stack(chosen).images.float()
+
+
+def _threads(engine: Engine) -> int:
+    """On a GPU the CPU has nothing better to do; on a CPU the network needs it."""
+    return 1 if engine.device.type == "cpu" else max(1, min(16, (os.cpu_count() or 1) // engine.world))

@@ -1,0 +1,68 @@
+"""Samples from the cache: a random crop of a frame at one of its scales, with the teacher's maps of the same place."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from compress.training.augment import Augmentation, Warp, draw
+from compress.training.samples import Sample
+from compress.training.targets import Entry, Filled
+from eval.maps import padded
+from teachers.spec import PoseNetSpec
+
+
+@dataclass(frozen=True)
+class TeacherSamples:
+    """What the teacher says about crops of the cached frames."""
+
+    filled: Filled
+    spec: PoseNetSpec
+    augmentation: Augmentation
+    crop_hw: tuple[int, int]
+
+    def __len__(self) -> int:
+        return len(self.filled.entries)
+
+    def sample(self, index: int, rng: np.random.Generator) -> Sample:
+        """One crop of frame `index`, at a scale drawn in proportion to how many crops the scales hold."""
+        entries = self.filled.entries[index]
+        image, maps = _choose(entries, self.crop_hw, rng).load()
+        skeleton, stride = self.spec.skeleton, self.spec.stride
+        warp = aligned(draw(self.augmentation, image.shape[:2], self.crop_hw, rng), stride)
+        crop = warp.maps(maps.astype(np.float32), skeleton, stride)
+        heat = skeleton.heatmap_channels
+        return Sample(warp.image(np.asarray(image)), crop[:heat], crop[heat:], np.ones(crop.shape[1:], np.float32))
+
+
+def whole(entry: Entry, spec: PoseNetSpec) -> Sample:
+    """A whole frame as the network sees it when it is measured: padded at the right and bottom."""
+    image, maps = entry.load()
+    stride, heat = spec.stride, spec.skeleton.heatmap_channels
+    pixels = padded(np.asarray(image), stride)[0].transpose(1, 2, 0).astype(np.uint8)
+    values = maps.astype(np.float32)
+    return Sample(pixels, values[:heat], values[heat:], np.ones(values.shape[1:], np.float32))
+
+
+def _choose(entries: Sequence[Entry], crop_hw: tuple[int, int], rng: np.random.Generator) -> Entry:
+    if len(entries) == 1:
+        return entries[0]
+    # The square root: a scale of four times the area holds four times the crops, but the same people.
+    areas = [max(1.0, entry.pixels() / (crop_hw[0] * crop_hw[1])) ** 0.5 for entry in entries]
+    return entries[int(rng.choice(len(entries), p=np.asarray(areas) / sum(areas)))]
+
+
+def aligned(warp: Warp, stride: int) -> Warp:
+    """The warp moved by less than a cell so that cells fall on cells, where it neither scales nor turns.
+
+    The teacher's maps are then taken over as they are; between cells they would be interpolated, and their peaks with
+    them lowered, which no network that looks at the picture could tell.
+    """
+    linear = warp.matrix[:, :2]
+    if not np.allclose(np.abs(linear), np.eye(2), atol=1e-12):
+        return warp
+    centre = np.full(2, (stride - 1) / 2)
+    first = linear @ centre + warp.matrix[:, 2] - centre
+    matrix = warp.matrix.copy()
+    matrix[:, 2] += np.round(first / stride) * stride - first
+    return replace(warp, matrix=matrix)

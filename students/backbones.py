@@ -1,0 +1,47 @@
+"""Backbones a teacher can be swapped to: each a chain of layers that ends at stride 8, at any width."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from students.alexnet import alexnet
+from students.mobilenet import mobilenet_v1, mobilenet_v2
+from students.plain import plain
+from students.squeezenet import squeezenet
+from students.vgg import vgg19
+from students.zfnet import zfnet
+from teachers.layers import Conv, Layer
+from teachers.spec import BackboneSpec, Tap
+
+STRIDE = 8
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """One architecture. Batch norm is never in a spec: networks that ship have it folded into their convolutions."""
+
+    name: str
+    layers: Callable[[float], tuple[Layer, ...]]
+    """Width multiplier -> the chain, whose last layer lies at stride 8 for input rows that are multiples of 8."""
+    widths: bool = True
+    """Whether widths other than 1 are taken. All do; one that cannot be scaled says False."""
+
+
+BACKBONES: dict[str, Backbone] = {
+    backbone.name: backbone
+    for backbone in (
+        Backbone("vgg19", vgg19),
+        Backbone("alexnet", alexnet),
+        Backbone("zfnet", zfnet),
+        Backbone("squeezenet-1.1", squeezenet),
+        Backbone("mobilenet-v1", mobilenet_v1),
+        Backbone("mobilenet-v2", mobilenet_v2),
+        Backbone("plain", plain),
+    )
+}
+
+
+def adapted(backbone: Backbone, width: float, features: int) -> BackboneSpec:
+    """The backbone and a 1x1 convolution that turns what it gives into `features` channels for the stages."""
+    layers = (*backbone.layers(width), Conv(channels=features, kernel=1, pad=(0, 0)))
+    name = backbone.name if width == 1 else f"{backbone.name}-{width:g}"
+    return BackboneSpec(name=name, layers=layers, taps=(Tap(layer=len(layers) - 1),))

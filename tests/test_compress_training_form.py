@@ -1,0 +1,99 @@
+"""The training form computes what the network did, learns, and folds back into a network that computes what it does."""
+
+import pytest
+import torch
+from conftest import tiny_spec
+
+from compress.training.form import FormSettings, NormedConv, TrainingForm
+from teachers.posenet import Maps, PoseNet
+
+FORMS = [FormSettings(), FormSettings(branches=True), FormSettings(batch_norm=False)]
+
+
+def _images(seed: int = 0) -> torch.Tensor:
+    return torch.rand(4, 3, 64, 80, generator=torch.Generator().manual_seed(seed)) * 255
+
+
+def _apart(ours: Maps, theirs: Maps) -> float:
+    return max(float((one - other).abs().max()) for one, other in zip(ours, theirs, strict=True))
+
+
+@pytest.fixture(params=FORMS, ids=["batch norm", "branches", "plain"])
+def form(request: pytest.FixtureRequest, tiny: PoseNet) -> TrainingForm:
+    form = TrainingForm(tiny, request.param)
+    form.calibrate(_images())
+    return form.eval()
+
+
+@torch.no_grad()
+def test_it_computes_what_the_network_did(form: TrainingForm, tiny: PoseNet) -> None:
+    found, wanted = form(_images(1)).stages, tiny.all_stages(_images(1))
+    assert len(found) == len(wanted) == 3
+    for ours, theirs in zip(found, wanted, strict=True):
+        assert _apart(ours, theirs) < 1e-4
+
+
+@torch.no_grad()
+def test_in_training_it_computes_the_same_of_what_it_was_calibrated_on(form: TrainingForm, tiny: PoseNet) -> None:
+    found = form.train()(_images()).stages[-1]
+    assert _apart(found, tiny(_images())) < 1e-3
+
+
+def test_after_training_it_folds_into_what_it_computes(form: TrainingForm, tiny: PoseNet) -> None:
+    optimiser = torch.optim.Adam(form.train().parameters(), 0.01)
+    before = form.folded()(_images(1))
+    for seed in range(5):
+        optimiser.zero_grad()
+        last = form(_images(seed)).stages[-1]
+        (last.heatmaps.square().mean() + (last.pafs - 1).square().mean()).backward()
+        optimiser.step()
+    form.eval()
+    folded = form.folded()
+    assert folded.state_dict().keys() == tiny.state_dict().keys()
+    assert not folded.training
+    with torch.no_grad():
+        assert _apart(before, folded(_images(1))) > 0.01, "nothing was learnt"
+        assert _apart(form(_images(1)).stages[-1], folded(_images(1))) < 1e-4
+
+
+def test_branches_learn() -> None:
+    form = TrainingForm(PoseNet(tiny_spec()), FormSettings(branches=True))
+    form.calibrate(_images())
+    form.train()
+    optimiser = torch.optim.Adam(form.parameters(), 0.01)
+    for _ in range(3):
+        optimiser.zero_grad()
+        sum(maps.square().mean() for maps in form(_images()).stages[-1]).backward()
+        optimiser.step()
+    sides = [module for module in form.modules() if isinstance(module, NormedConv) and module.small_norm is not None]
+    moved = [float(side.small_norm.weight.detach().abs().max()) for side in sides if side.small_norm is not None]
+    assert len(moved) > 3
+    assert min(moved) > 0
+
+
+def test_tiny_kernels_are_brought_to_size_and_back() -> None:
+    """A first convolution on raw pixels has tiny weights; an optimiser must not see them so."""
+    torch.manual_seed(0)
+    network = PoseNet(tiny_spec()).eval()
+    first = network.backbone.layers[0].conv
+    with torch.no_grad():
+        first.weight *= 1e-3
+    form = TrainingForm(network, FormSettings())
+    trained = form.network.backbone.layers[0].conv
+    assert isinstance(trained, NormedConv)
+    size = float(trained.conv.weight.detach().square().mean().sqrt())
+    assert size == pytest.approx((2 / 27) ** 0.5, rel=1e-4)
+    form.calibrate(_images())
+    assert _apart(form.folded()(_images(1)), network(_images(1))) < 1e-4
+
+
+def test_the_given_network_stays_as_it_was(tiny: PoseNet) -> None:
+    before = {name: tensor.clone() for name, tensor in tiny.state_dict().items()}
+    form = TrainingForm(tiny, FormSettings(branches=True))
+    form.calibrate(_images())
+    with torch.no_grad():
+        for parameter in form.parameters():
+            parameter.add_(1)
+    assert before.keys() == tiny.state_dict().keys()
+    for name, tensor in tiny.state_dict().items():
+        assert torch.equal(tensor, before[name])
