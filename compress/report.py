@@ -13,7 +13,8 @@ from compress.reporting.html import page
 from compress.reporting.kinematic_figures import joints_png, ranks_png
 from compress.reporting.kinematic_sections import joints_name, ranks_name
 from compress.reporting.markdown import markdown
-from compress.reporting.sections import COMBINED_NAME, document, pareto_name, scales_name
+from compress.reporting.sections import COMBINED_NAME, document, pareto_name, scales_name, training_name
+from compress.reporting.training_figures import training_png
 from compress.tables import write_tables
 from teachers.files import write_bytes, write_text
 
@@ -55,6 +56,9 @@ def _pictures(facts: ReportFacts) -> dict[str, bytes]:
             for number, device in enumerate(run.devices)
             if device.plot is not None
         }
+        if run.training:
+            pictures[training_name(index)] = training_png(run.training)
+            pictures[f"{training_name(index)}-narrow"] = training_png(run.training, narrow=True)
     return pictures
 
 

@@ -13,6 +13,7 @@ from compress.pareto import TIME_OBJECTIVES, front, indistinguishable, only_by_n
 from compress.records import Record, ScaleLatency
 from compress.reporting.kinematic_reading import kinematics_view
 from compress.reporting.kinematics import KinematicsView
+from compress.reporting.learning import Learning, learnings
 from compress.tables import teacher_first
 
 
@@ -127,6 +128,8 @@ class RunView:
     panels: tuple[ScalePanel, ...]
     kinematics: KinematicsView | None
     """None if nobody's joint angles were measured."""
+    training: tuple[Learning, ...]
+    """Empty if nobody learned anything."""
     noise: tuple[tuple[str, str], ...]
     conditions: Mapping[str, Mapping[str, tuple[str, ...]]]
     """Condition -> its value, as text -> names measured under it. More than one value means mixed conditions."""
@@ -163,6 +166,7 @@ def _view(run: RunFacts) -> RunView:
         plot=plot_facts([run], run.objectives),
         panels=_panels(records),
         kinematics=kinematics_view(records),
+        training=learnings(records),
         noise=indistinguishable(records),
         conditions=_conditions(records),
         recipe=run.recipe,

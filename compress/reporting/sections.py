@@ -18,6 +18,7 @@ from compress.reporting.tables import (
     times_summed,
     timing_setups,
 )
+from compress.reporting.training import training_blocks
 from compress.reporting.words import better, cost, counted, doubts, listed
 
 Level = Literal[2, 3]
@@ -49,6 +50,11 @@ def pareto_name(index: int) -> str:
 def scales_name(index: int) -> str:
     """File name, without suffix, of a run's plot of time per image scale."""
     return "time_per_scale" if index == 0 else f"time_per_scale-{index + 1}"
+
+
+def training_name(index: int) -> str:
+    """File name, without suffix, of a run's plot of the trainings."""
+    return "training" if index == 0 else f"training-{index + 1}"
 
 
 COMBINED_NAME = "pareto-all"
@@ -101,6 +107,7 @@ def _run_sections(run: RunView, index: int, level: Level) -> list[Section]:
         ("Difference from the teacher", fidelity(run)),
         ("Joint angles, in degrees", joint_angles(run, index)),
         ("Average precision against labels", ap_blocks(run)),
+        ("How they learned", training_blocks(run.training, training_name(index))),
         ("Time per image scale", _scales(run, index)),
         ("Time summed over the scales", [*times_summed(run), *runtime_blocks(run)]),
         ("Times on other devices", device_blocks(run, index)),

@@ -68,6 +68,9 @@ class Trainer:
 
     def __init__(self, job: Job, folder: Path, reporter: Reporter) -> None:
         self._job, self._folder, self._reporter = job, folder, reporter
+        if not torch.cuda.is_available():
+            # torch counts a core with two threads once; the second thread is worth having (docs/training.md).
+            torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
         torch.manual_seed(job.seed)  # the only numbers drawn from torch are those of new branches and hints
         self._engine = engine = Engine(job.schedule.accumulate)
         self._order = Order(
