@@ -20,6 +20,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "teachers": ("teachers", "list teachers and samples, pull or import one, or train one's own"),
     "predict": ("predict", "find the people of images: OpenPose JSON, overlay, maps"),
     "kinematics": ("kinematics", "joint angles and angular velocities from a video"),
+    "pack": ("pack", "store a model in one small file; it downloads faster, it does not run faster"),
+    "unpack": ("unpack", "make a model's folder of a packed file"),
+    "export": ("export", "convert a model to another runtime's format, and prove it equal"),
+    "bench": ("bench", "time artefacts; also runs alone where only a runtime is installed"),
 }
 
 _CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)

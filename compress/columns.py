@@ -1,9 +1,13 @@
 """The columns of candidates.csv, in one place: what each is called, in which order, and where a record keeps it."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from compress.records import Fidelity, Kinematics, Latency, Record
+from compress.steps import STEPS
 
 Value = str | int | float | None
 Reader = Callable[[Record], Value]
@@ -15,8 +19,25 @@ def steps_text(steps: tuple[dict[str, Any], ...]) -> str:
 
 
 def _step_text(step: dict[str, Any]) -> str:
-    settings = ", ".join(f"{name}={value}" for name, value in step.items() if name != "step")
+    settings = ", ".join(f"{name}={value}" for name, value in _chosen(step) if value is not None)
     return f"{step.get('step', '?')}({settings})"
+
+
+def _chosen(step: dict[str, Any]) -> list[tuple[str, Any]]:
+    """What differs from the defaults, settings within settings as `schedule.steps`; of a step unknown here, all."""
+    kind = next((kind for kind in STEPS if kind.model_fields["step"].default == step.get("step")), None)
+    try:
+        # JSON, because a record holds lists where the settings hold tuples.
+        found = kind.model_validate_json(json.dumps(step)).model_dump(exclude_defaults=True) if kind else step
+    except ValidationError:
+        found = step  # recorded by another version, whose settings were others
+    return [pair for name, value in found.items() if name != "step" for pair in _flat(name, value)]
+
+
+def _flat(name: str, value: Any) -> list[tuple[str, Any]]:
+    if isinstance(value, dict):
+        return [pair for inner, part in value.items() for pair in _flat(f"{name}.{inner}", part)]
+    return [(name, list(value) if isinstance(value, tuple) else value)]
 
 
 def _fidelity(read: Callable[[Fidelity], float]) -> Reader:

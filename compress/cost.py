@@ -6,6 +6,7 @@ Facts go through the journal, so a continued run measures only what is missing.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,9 @@ _FEWEST_ROUNDS = 5
 _PRECISE = 0.01
 """Half the width of a ratio's 95% interval, relative to the ratio, from which more laps would tell nobody anything."""
 
+Artefact = Callable[[Built, tuple[int, int]], Path]
+"""What a runtime loads of a candidate at an input height and width."""
+
 Track = Callable[[Iterable[Any], str, int, int], Iterable[Any]]
 
 
@@ -40,6 +44,7 @@ class CostPlan:
     runtime: str
     settings: LatencySettings
     seed: int
+    artefact: Artefact = lambda built, input_hw: built.artefact
 
     def inputs(self) -> dict[float, NDArray[np.float32]]:
         """Network input by scale."""
@@ -85,17 +90,20 @@ def _missing_laps(
     plan: CostPlan, inputs: dict[float, NDArray[np.float32]], keys: dict[float, str], journal: Journal
 ) -> Iterator[tuple[str, Lap]]:
     runtime = RUNTIMES[plan.runtime]
+    # All of them before any is loaded: making one loads it too, and some runtimes have one pool for all that is loaded.
+    paths = {scale: {b.name: plan.artefact(b, _hw(image)) for b in plan.candidates} for scale, image in inputs.items()}
     for scale, image in inputs.items():
         done = len(journal.facts(keys[scale]))
         if _enough(plan, journal.facts(keys[scale])):
             continue
         # Loaded anew for each scale: a session keeps the memory of the largest input that it has seen.
-        sessions = {b.name: runtime.load(b.artefact, plan.settings.threads) for b in plan.candidates}
+        sessions = {name: runtime.load(path, plan.settings.threads) for name, path in paths[scale].items()}
         runners = {name: partial(session.run, image) for name, session in sessions.items()}
         for lap in run_laps(runners, scale, plan.settings, done):
             yield keys[scale], lap
             if _enough(plan, journal.facts(keys[scale])):
                 break
+        del sessions, runners
 
 
 def _enough(plan: CostPlan, facts: Sequence[dict[str, Any]]) -> bool:
@@ -140,7 +148,7 @@ def measure_memory(plan: CostPlan, journal: Journal, track: Track) -> tuple[dict
     reasons = {}
     for key in track(waiting, "peak memory", len(different), done) if waiting else ():
         try:
-            peak = peak_memory(different[key].artefact, input_hw, plan.runtime, plan.settings.threads)
+            peak = peak_memory(plan.artefact(different[key], input_hw), input_hw, plan.runtime, plan.settings.threads)
         except ProbeError as error:
             reasons[key] = str(error)
         else:

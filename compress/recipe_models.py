@@ -3,7 +3,7 @@
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, GetCoreSchemaHandler, Tag
+from pydantic import AfterValidator, Discriminator, Field, GetCoreSchemaHandler, Tag, model_validator
 from pydantic_core import CoreSchema, core_schema
 
 from compress.goals import parse_goal
@@ -87,7 +87,11 @@ Scale = Annotated[
 class LatencyPlan(Frozen):
     """How network time is measured: batch 1, teacher and candidates in turn within each round."""
 
-    runtime: Annotated[RuntimeName, Field(description="What runs the artefact.")] = "onnxruntime"
+    runtime: Annotated[RuntimeName, Field(description="The runtime whose times count.")] = "onnxruntime"
+    also: Annotated[
+        tuple[RuntimeName, ...],
+        Field(max_length=8, description="Further runtimes to measure in; each costs as much time as the first."),
+    ] = ()
     threads: Annotated[
         int, Field(ge=1, le=4096, description="More is faster, up to the cores there are; a phone has few.")
     ] = 1
@@ -99,6 +103,17 @@ class LatencyPlan(Frozen):
             description="At most, and at most a third of data.images; more give narrower intervals.",
         ),
     ] = 12
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "LatencyPlan":
+        if len(set(self.runtimes)) < len(self.runtimes):
+            raise ValueError("also: names a runtime twice, or the one that counts")
+        return self
+
+    @property
+    def runtimes(self) -> tuple[str, ...]:
+        """All of them, the one that counts first."""
+        return (self.runtime, *self.also)
 
 
 class KinematicsPlan(Frozen):

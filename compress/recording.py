@@ -33,7 +33,8 @@ class Measured:
 
     macs_input_hw: tuple[int, int]
     fidelity: Mapping[str, Fidelity] | None
-    latency: Mapping[str, Latency] | None
+    latency: Mapping[str, tuple[Latency, ...]] | None
+    """One for each runtime, the one that counts first."""
     memory: Mapping[str, Memory] | None
     kinematics: Mapping[str, Kinematics] | None
     ap: Mapping[str, LabelledAp] | None = None
@@ -41,6 +42,8 @@ class Measured:
     """The recipe asks for joint angles, on fewer frames than they need."""
     no_memory: Mapping[str, str] = field(default_factory=dict)
     """Whose peak memory could not be taken, and why."""
+    no_latency: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Who could not be timed: column, or runtime, -> why."""
 
 
 def finished_record(identity: Identity, built: Built, measured: Measured) -> Record:
@@ -61,7 +64,7 @@ def finished_record(identity: Identity, built: Built, measured: Measured) -> Rec
         macs_input_hw=measured.macs_input_hw,
         size_bytes=size_on_disk(built.artefact),
         fidelity=None if measured.fidelity is None else measured.fidelity[name],
-        latency=() if measured.latency is None else (measured.latency[name],),
+        latency=() if measured.latency is None else measured.latency.get(name, ()),
         memory=None if measured.memory is None else measured.memory.get(name),
         kinematics=kinematics,
         ap=ap,
@@ -75,7 +78,8 @@ def finished_record(identity: Identity, built: Built, measured: Measured) -> Rec
         backbone=network.spec.backbone.name,
         measurement=measurement,
         notes=built.notes,
-        missing=_not_asked(parts, measured.quick_look)
+        missing=dict(measured.no_latency.get(name, {}))
+        | _not_asked(parts, measured.quick_look)
         | _without_people(kinematics)
         | ({"ap": ap.note} if ap is not None and ap.ap is None else {})
         | ({"peak_memory_bytes": measured.no_memory[name]} if name in measured.no_memory else {}),

@@ -6,6 +6,7 @@ Facts first, picture second: everything that is drawn or worded comes from `repo
 from collections.abc import Sequence
 from pathlib import Path
 
+from compress.reporting.device_section import device_name
 from compress.reporting.facts import ReportFacts, RunFacts, RunView, report_facts
 from compress.reporting.figures import pareto_png, scales_png
 from compress.reporting.html import page
@@ -50,6 +51,11 @@ def _pictures(facts: ReportFacts) -> dict[str, bytes]:
             pictures[scales_name(index)] = scales_png(run.panels, columns=2)
             pictures[f"{scales_name(index)}-narrow"] = scales_png(run.panels, columns=1)
         pictures |= _angles(run, index)
+        pictures |= {
+            device_name(index, number): pareto_png(device.plot)
+            for number, device in enumerate(run.devices)
+            if device.plot is not None
+        }
         if run.training:
             pictures[training_name(index)] = training_png(run.training)
             pictures[f"{training_name(index)}-narrow"] = training_png(run.training, narrow=True)

@@ -7,7 +7,7 @@ it stopped, and its tables are those of an undisturbed one.
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from compress.build import Builder, Built, ParityError, content_of_files
 from compress.candidate import Candidate
 from compress.clip import open_clip
 from compress.conditions import environment
-from compress.cost import CostPlan, latency_settings, measure_latency, measure_memory
+from compress.cost import CostPlan, latency_settings, measure_memory
 from compress.degrees import ClipPlan, measure_degrees
 from compress.export import stage_outputs
 from compress.fidelity import FidelityPlan, measure_fidelity
@@ -31,6 +31,7 @@ from compress.records import Record, append_record, read_records
 from compress.report import write_report
 from compress.reporting.facts import RunFacts
 from compress.run_folder import CANDIDATES, JOURNAL, RECORDS, WORK, run_folder, write_environment
+from compress.runtime_artefacts import RuntimeArtefacts, in_each_runtime, require_runtimes
 from compress.steps.base import Step
 from compress.training.engine import wait_for_all
 from compress.training.lessons import Lessons
@@ -102,6 +103,8 @@ class _Prepared:
         self._teacher = Candidate.of(network, licence)
         self._sample = self._draw()
         self._image = next(iter(self._sample.frames())).image
+        if recipe.measure.latency:
+            require_runtimes(recipe.measure.latency.runtimes)
         # Before anything is computed: a video that cannot be used is a mistake of the recipe.
         self._clip = open_clip(recipe)
         self._labelled = open_labelled(recipe)
@@ -256,14 +259,18 @@ class _Prepared:
         recipe, stride, hw = self._call.recipe, self._teacher.spec.stride, self._image.shape[:2]
         track, journal = self._reporter.track, self._journal
         timing = recipe.measure.latency or LatencyPlan()
-        cost = CostPlan(
-            candidates=built,
+        artefacts = RuntimeArtefacts(timing.runtimes if recipe.measure.latency else ("onnxruntime",), self._reporter)
+        sizes = [input_size(hw, scale, stride).padded_hw for scale in recipe.scales]
+        artefacts.make(built, sizes)
+        first = CostPlan(
+            candidates=artefacts.usable(built, timing.runtime),
             image=self._image,
             scales=recipe.scales,
             stride=stride,
             runtime=timing.runtime,
             settings=latency_settings(recipe),
             seed=recipe.data.seed,
+            artefact=artefacts.of(timing.runtime),
         )
         fidelity = kinematics = memory = latency = None
         no_memory: dict[str, str] = {}
@@ -277,14 +284,18 @@ class _Prepared:
             kinematics = {name: kinematic_facts(found, self._clip) for name, found in degrees.items()}
         ap = None if self._labelled is None else measure_ap(networks, self._labelled, journal, track)
         if recipe.measure.memory:
-            memory, no_memory = measure_memory(cost, journal, track)
+            memory, no_memory = measure_memory(first, journal, track)
             for name, reason in no_memory.items():
                 self._reporter.warn(f"{name}: peak memory was not measured: {reason}")
         if recipe.measure.latency:
-            latency = measure_latency(cost, journal, track)
+            others = [
+                replace(first, candidates=artefacts.usable(built, name), runtime=name, artefact=artefacts.of(name))
+                for name in timing.also
+            ]
+            latency = in_each_runtime([first, *others], journal, track)
         quick_look = bool(recipe.measure.kinematics) and self._clip is None
         macs_hw = input_size(hw, 1.0, stride).padded_hw
-        return Measured(macs_hw, fidelity, latency, memory, kinematics, ap, quick_look, no_memory)
+        return Measured(macs_hw, fidelity, latency, memory, kinematics, ap, quick_look, no_memory, artefacts.reasons())
 
 
 def _usable_cores() -> int:

@@ -19,6 +19,8 @@ from teachers.posenet import PoseNet
 # A valid setting for each step on the tiny three-stage network; a step without one fails the first test below.
 SETTINGS: dict[str, dict[str, Any]] = {
     "remove_stages": {"keep": 2},
+    "prune_channels": {"ratio": 0.5, "round_to": 2},
+    "share_weights": {"bits": 3, "prune": 0.3},
     "swap_backbone": {"to": "plain", "width": 0.25, "features": 8},
     "distill": {"schedule": {"steps": 3, "batch": 2, "crop": [64, 80], "learning_rate": 1e-4, "warmup": 0}},
     "plan_stages": {"plan": "lightweight", "stages": 2, "width": 16},

@@ -2,19 +2,24 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from compress.recipe import stored_recipe
 from compress.records import read_records
 from compress.report import write_report
+from compress.reporting.devices import Bench, artefact_names, device_view, read_bench
 from compress.reporting.facts import RunFacts
-from compress.run_folder import ENVIRONMENT, RECIPE, RECORDS
+from compress.run_folder import CANDIDATES, ENVIRONMENT, RECIPE, RECORDS
 from teachers.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
     parser.add_argument("runs", metavar="DIR", nargs="+", type=Path, help="folders that `compress run` left")
+    parser.add_argument(
+        "--bench", metavar="FILE", nargs="+", default=[], type=Path, help="times that `compress bench` took elsewhere"
+    )
     parser.add_argument("--out", metavar="DIR", type=Path, help="where the report goes (needed for several runs)")
 
 
@@ -22,7 +27,9 @@ def call(options: argparse.Namespace) -> int:
     """Draws the report again from the records."""
     if options.out is None and len(options.runs) > 1:
         raise UserError("several runs in one report need --out DIR, so that no run's own report is replaced")
-    runs = [_facts(folder) for folder in options.runs]
+    benches = [read_bench(path) for path in options.bench]
+    runs = [_facts(folder, benches) for folder in options.runs]
+    _refuse_strangers(options.bench, runs)
     out = options.out or options.runs[0]
     if out.exists() and not out.is_dir():
         raise UserError(f"{out}: is a file; --out needs a folder")
@@ -31,7 +38,13 @@ def call(options: argparse.Namespace) -> int:
     return 0
 
 
-def _facts(folder: Path) -> RunFacts:
+def _refuse_strangers(paths: Sequence[Path], runs: Sequence[RunFacts]) -> None:
+    for number, path in enumerate(paths):
+        if not any(run.devices[number].times for run in runs):
+            raise UserError(f"{path}: none of its artefacts is one of these runs' candidates, by their sha256")
+
+
+def _facts(folder: Path, benches: Sequence[Bench]) -> RunFacts:
     if not (folder / RECIPE).is_file() or not (folder / RECORDS).is_file():
         raise UserError(f"{folder}: holds no finished candidates; a run leaves {RECIPE} and {RECORDS}")
     records = tuple(read_records(folder / RECORDS))
@@ -39,7 +52,16 @@ def _facts(folder: Path) -> RunFacts:
         raise UserError(f"{folder / RECORDS}: holds no finished candidate yet; run the recipe to its end")
     recipe = stored_recipe(folder / RECIPE)
     name = folder.resolve().name
-    return RunFacts(name, records, recipe.to_yaml(), tuple(recipe.objectives), _command(folder), tuple(recipe.goals))
+    names = artefact_names(folder / CANDIDATES, records) if benches else {}
+    return RunFacts(
+        name,
+        records,
+        recipe.to_yaml(),
+        tuple(recipe.objectives),
+        _command(folder),
+        tuple(recipe.goals),
+        tuple(device_view(bench, names, records, recipe.objectives) for bench in benches),
+    )
 
 
 def _command(folder: Path) -> str:

@@ -18,6 +18,35 @@ from compress.tables import teacher_first
 
 
 @dataclass(frozen=True)
+class DeviceTime:
+    """One artefact's time on another device."""
+
+    candidate: str
+    file: str
+    runtime: str
+    """Its name and version."""
+    median_ms: float
+    p90_ms: float
+    ratio: tuple[float, float, float]
+    """To the first artefact of the same file of times: median, and its 95% interval."""
+    on_front: bool
+
+
+@dataclass(frozen=True)
+class DeviceView:
+    """What `compress bench` measured, of one run's candidates."""
+
+    label: str
+    """The machine, threads and input size."""
+    reference: str
+    """The artefact that ratios are to."""
+    times: tuple[DeviceTime, ...]
+    unknown: tuple[str, ...]
+    """Files that are no artefact of this run's candidates, by their sha256."""
+    plot: "PlotFacts | None"
+
+
+@dataclass(frozen=True)
 class RunFacts:
     """One run as the report is given it."""
 
@@ -31,6 +60,8 @@ class RunFacts:
     """What to type to do the run again."""
     goals: tuple[str, ...] = ()
     """As the recipe spells them."""
+    devices: tuple[DeviceView, ...] = ()
+    """Times from elsewhere, `compress report --bench`."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +136,7 @@ class RunView:
     recipe: str
     command: str
     goals: tuple[str, ...]
+    devices: tuple[DeviceView, ...]
 
 
 @dataclass(frozen=True)
@@ -140,6 +172,7 @@ def _view(run: RunFacts) -> RunView:
         recipe=run.recipe,
         command=run.command,
         goals=run.goals,
+        devices=run.devices,
     )
 
 

@@ -3,10 +3,12 @@
 from typing import Literal
 
 from compress.reporting.ap import ap_blocks
+from compress.reporting.device_section import device_blocks
 from compress.reporting.document import Block, Bullets, Code, Document, Paragraph, Picture, Row, Section, Table
 from compress.reporting.facts import CandidateFacts, PlotFacts, ReportFacts, RunView
 from compress.reporting.goals import goal_blocks
 from compress.reporting.kinematic_sections import joint_angles
+from compress.reporting.runtime_ranks import runtime_blocks
 from compress.reporting.tables import (
     compared,
     conditions,
@@ -107,7 +109,8 @@ def _run_sections(run: RunView, index: int, level: Level) -> list[Section]:
         ("Average precision against labels", ap_blocks(run)),
         ("How they learned", training_blocks(run.training, training_name(index))),
         ("Time per image scale", _scales(run, index)),
-        ("Time summed over the scales", times_summed(run)),
+        ("Time summed over the scales", [*times_summed(run), *runtime_blocks(run)]),
+        ("Times on other devices", device_blocks(run, index)),
         ("Size and memory", sizes(run)),
         ("What failed, and what was not measured", _gaps(run)),
         ("What was compared", [compared(run)]),

@@ -1,50 +1,12 @@
-"""Runtimes behind one small contract: load an artefact, run it. onnxruntime is imported here only; torch nowhere."""
+"""ONNX Runtime on the CPU, the runtime that everything else is measured in unless a recipe says otherwise."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from eval.runtimes.base import Array, missing_extra, require, version_of
 from teachers.errors import UserError
-
-Array = NDArray[np.float32]
-
-
-class Runs(Protocol):
-    """Whatever gives the maps of an image."""
-
-    def run(self, image: Array) -> tuple[Array, Array]:
-        """(1, 3, H, W) raw pixels 0..255 -> heatmaps (1, K+1, h, w) and PAFs (1, 2L, h, w)."""
-
-
-class Session(Runs, Protocol):
-    """A loaded artefact."""
-
-    def outputs(self, image: Array, names: Sequence[str]) -> list[Array]:
-        """The named outputs alone, in this order, for artefacts that have more than one pair of maps."""
-
-    def metadata(self) -> dict[str, str]:
-        """What the artefact says about itself: `spec` and `licence` as JSON where we made it."""
-
-
-class Runtime(Protocol):
-    """A way to run artefacts."""
-
-    name: str
-
-    @property
-    def version(self) -> str:
-        """Of the package that runs them."""
-
-    def start(self) -> None:
-        """Imports what `load` needs, so that whatever is measured from then on is the artefact's own."""
-
-    def load(self, artefact: Path, threads: int) -> Session:
-        """UserError if the artefact is missing or damaged."""
 
 
 class OnnxSession:
@@ -72,11 +34,16 @@ class OnnxRuntime:
     """ONNX Runtime, CPU execution provider."""
 
     name = "onnxruntime"
+    suffixes: tuple[str, ...] = (".onnx",)
 
     @property
     def version(self) -> str:
         """Of the onnxruntime package."""
-        return version("onnxruntime")
+        return version_of("onnxruntime")
+
+    def missing(self) -> str | None:
+        """See `Runtime`; it is a dependency, so only a broken install lacks it."""
+        return missing_extra("ONNX Runtime", None, ["onnxruntime"])
 
     def start(self) -> None:
         """See `Runtime`."""
@@ -84,6 +51,7 @@ class OnnxRuntime:
 
     def load(self, artefact: Path, threads: int) -> OnnxSession:
         """See `Runtime`."""
+        require(self.missing())
         import onnxruntime as ort  # noqa: PLC0415 - only here, so that reading a recipe does not wait for it
 
         options = ort.SessionOptions()
@@ -134,6 +102,3 @@ def _damaged_errors() -> tuple[type[Exception], ...]:
         state.NoSuchFile,
         state.NotImplemented,
     )
-
-
-RUNTIMES: Mapping[str, Runtime] = {"onnxruntime": OnnxRuntime()}

@@ -1,0 +1,170 @@
+"""prune_channels: narrower layers, which keep the channels that matter most (Li et al. 2017, Fang et al. 2023).
+
+Nothing is retrained: what pruning loses, a distill step after it wins back. The maps' channels are never touched.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from compress.latency_table import LatencyTable, open_table
+from compress.pruning import remove_channels
+from compress.pruning_importance import Scores, magnitude, product, random
+from compress.steps.base import SettingError, Step
+from compress.width_choice import Counts, Search, Shares, greedy, part_names, strongest, uniform, uniform_to_macs
+from compress.widths import Layout, read_layout, with_widths
+from teachers.posenet import PoseNet
+from teachers.spec import PoseNetSpec
+from teachers.zoo import nearest
+
+if TYPE_CHECKING:
+    from compress.candidate import Candidate
+    from compress.workshop import Workshop
+
+_CELLS = (46, 82)
+"""Rows and columns of the maps for which MACs are counted and layers timed: 368x656 pixels at stride 8."""
+_IMPORTANCE: Mapping[str, Callable[[PoseNet, Layout, int], Scores]] = {
+    "product": lambda network, layout, seed: product(network, layout),
+    "magnitude": lambda network, layout, seed: magnitude(network, layout),
+    "random": lambda network, layout, seed: random(layout, seed),
+}
+"""From (network, layout, seed). Importance by gradients (`taylor`, `map_change`) joins once steps are given frames."""
+
+if TYPE_CHECKING:
+    ImportanceName = str
+else:
+    ImportanceName = Literal[tuple(_IMPORTANCE)]
+Share = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True)
+class ChosenWidths:
+    """Which widths were chosen, and what is predicted of them."""
+
+    counts: Counts
+    predicted_ms: float | None
+    """Sum over the latency table; None unless widths were chosen by latency."""
+    parent_predicted_ms: float | None
+    """The same of the network before pruning."""
+
+
+class PruneChannels(Step):
+    """Removes channels from every layer but the heads."""
+
+    step: Literal["prune_channels"] = "prune_channels"
+    ratio: Annotated[
+        Share | None,
+        Field(
+            description="Share of each layer's channels that goes; higher is faster. Of a plain convolution's "
+            "multiply-accumulates about (1 - ratio)^2 stay, of a depthwise one's 1 - ratio."
+        ),
+    ] = None
+    macs: Annotated[
+        Share | None,
+        Field(description="Instead of `ratio`: at most this share of all multiply-accumulates stays; lower is faster."),
+    ] = None
+    parts: Annotated[
+        dict[str, Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]] | None,
+        Field(
+            description="Ratios of parts: backbone, stages, paf, heatmap, trunk, stage_1, stage_1.paf, ...; "
+            "the most specific counts, and 0 leaves a part as it is."
+        ),
+    ] = None
+    widths_by: Annotated[
+        Literal["uniform", "importance", "latency"],
+        Field(
+            description="Every layer loses the same share; or, down to the same multiply-accumulates, channels go "
+            "where they matter least; or where they save most measured time for what they matter."
+        ),
+    ] = "uniform"
+    importance: Annotated[
+        ImportanceName,
+        Field(
+            description="What decides which channels stay: the norm of the weights that make a channel times that of "
+            "those that read it (product), of those that make it (magnitude), or chance (random), to compare with."
+        ),
+    ] = "product"
+    round_to: Annotated[
+        int, Field(ge=1, le=256, description="Widths are multiples of it, as runtimes like; never fewer than it.")
+    ] = 8
+    threads: Annotated[
+        int, Field(ge=1, le=4096, description="With widths_by: latency, the threads that layers are timed with.")
+    ] = 1
+
+    @model_validator(mode="after")
+    def _says_how_much(self) -> "PruneChannels":
+        if self.ratio is not None and self.macs is not None:
+            raise ValueError("give `ratio` or `macs`, not both: each says how much goes")
+        if self.ratio is None and self.macs is None and not self.parts:
+            raise ValueError("nothing says how much goes: give `ratio`, `macs` or `parts`")
+        return self
+
+    def check(self, spec: PoseNetSpec) -> PoseNetSpec:
+        """The spec with its new widths; the given spec where weights or times are needed to choose them."""
+        layout = _layout(spec)
+        self._check_parts(layout)
+        counts = self._even_counts(layout)
+        return with_widths(spec, layout.narrowed(counts)) if self.widths_by == "uniform" else spec
+
+    def apply(self, candidate: "Candidate", workshop: "Workshop") -> "Candidate":
+        """A narrower network with the weights of the channels that stay; shares no memory with the given one."""
+        layout = _layout(candidate.spec)
+        self._check_parts(layout)
+        scores = _IMPORTANCE[self.importance](candidate.network, layout, workshop.seed)
+        chosen = self.choose(layout, scores)
+        removed = {name: strongest(scores[name], count) for name, count in chosen.counts.items()}
+        return candidate.followed_by(self.model_dump(mode="json"), remove_channels(candidate.network, removed))
+
+    def choose(self, layout: Layout, scores: Scores, table: LatencyTable | None = None) -> ChosenWidths:
+        """The widths for this layout; with widths_by: latency from this machine's table unless one is given."""
+        even = self._even_counts(layout)
+        if self.widths_by == "uniform":
+            return ChosenWidths(even, None, None)
+        # The bargain is struck at equal cost: as many multiply-accumulates as even widths would leave.
+        limit = layout.macs(layout.narrowed(even)) if self.macs is None else self.macs * layout.macs(layout.widths)
+        fixed = {group.name: even[group.name] for group in layout.groups if self._is_named(group.makers)}
+        search = Search(layout, scores, self.round_to, fixed, lambda widths: layout.macs(widths) <= limit)
+        if self.widths_by == "importance":
+            return ChosenWidths(greedy(search), None, None)
+        table = table or open_table("onnxruntime", self.threads)
+        try:
+            counts = greedy(search, table.time_ms)
+            predicted = table.network_ms(layout, layout.narrowed(counts))
+            return ChosenWidths(counts, predicted, table.network_ms(layout, layout.widths))
+        finally:
+            table.save()
+
+    def _even_counts(self, layout: Layout) -> Counts:
+        counts = self._even_or_equal_counts(layout)
+        if all(counts[group.name] == group.width for group in layout.groups):
+            name = next(name for name in ("ratio", "macs", "parts") if getattr(self, name) is not None)
+            message = f"nothing would go: rounded to multiples of {self.round_to}, every layer stays as wide as it is"
+            raise SettingError(name, f"{message}; more pruning or a smaller round_to would do")
+        return counts
+
+    def _even_or_equal_counts(self, layout: Layout) -> Counts:
+        parts = self.parts or {}
+        if self.macs is None:
+            return uniform(layout, Shares(self.ratio or 0.0, parts), self.round_to)
+        whole = layout.macs(layout.widths)
+        try:
+            return uniform_to_macs(layout, self.macs * whole, parts, self.round_to)
+        except ValueError as error:
+            raise SettingError("macs", f"{self.macs:g} of {whole:,} cannot be reached: {error}") from error
+
+    def _is_named(self, makers: tuple[str, ...]) -> bool:
+        return any(name in (self.parts or {}) for maker in makers for name in part_names(maker))
+
+    def _check_parts(self, layout: Layout) -> None:
+        known = {name for group in layout.groups for maker in group.makers for name in part_names(maker)}
+        for name in self.parts or {}:
+            if name not in known:
+                raise SettingError(
+                    "parts", f"no part that can be pruned is called {name!r}{nearest(name, sorted(known))}"
+                )
+
+
+def _layout(spec: PoseNetSpec) -> Layout:
+    return read_layout(spec, (_CELLS[0] * spec.stride, _CELLS[1] * spec.stride))

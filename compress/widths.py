@@ -1,0 +1,206 @@
+"""How wide each layer of a spec is, which widths must stay equal, and what every convolution then costs. No weights.
+
+A layer that chooses its own number of channels is a *maker*, named by its module's path (`backbone.layers.3`). A
+depthwise convolution and a pool pass channels on. A residual ties the makers before it to those inside it, because
+their channels are added; makers that are tied form one group and keep the same channels (Fang et al. 2023, DepGraph).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from teachers.layers import Concat, Conv, DepthwiseConv, Layer, MaxPool, Residual, SeparableConv, rows_after
+from teachers.spec import IMAGE_CHANNELS, BackboneSpec, PoseNetSpec, StageSpec
+
+Widths = Mapping[str, int]
+"""Channels of each maker."""
+IMAGE = "image"
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """One convolution as a runtime sees it."""
+
+    name: str
+    """The path of its torch module."""
+    reads: tuple[str, ...]
+    """The makers whose channels it sees, in their order; one that stands here twice is seen twice."""
+    after: tuple[str, ...]
+    """The depthwise convolutions that these same channels have just passed, in the same order."""
+    makes: str | None
+    """The maker that it is; None if it is depthwise and passes channels on."""
+    kernel: int
+    stride: int
+    pad: tuple[int, int]
+    dilation: int
+    hw: tuple[int, int]
+    """Rows and columns that it sees."""
+    out_hw: tuple[int, int]
+
+    def channels(self, widths: Widths) -> tuple[int, int]:
+        """Channels in and out at these widths."""
+        seen = sum(widths[maker] for maker in self.reads)
+        return seen, seen if self.makes is None else widths[self.makes]
+
+    def macs(self, widths: Widths) -> int:
+        """Multiply-accumulates at these widths."""
+        seen, made = self.channels(widths)
+        return self.kernel**2 * made * (1 if self.makes is None else seen) * self.out_hw[0] * self.out_hw[1]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Makers of one width, whose channels go together."""
+
+    makers: tuple[str, ...]
+    width: int
+
+    @property
+    def name(self) -> str:
+        """That of the first maker."""
+        return self.makers[0]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """All convolutions of a network for one input size, and the groups that may be pruned."""
+
+    convolutions: tuple[Convolution, ...]
+    widths: dict[str, int]
+    groups: tuple[Group, ...]
+
+    def macs(self, widths: Widths) -> int:
+        """Multiply-accumulates of the whole network at these widths; equal to eval.size.count_macs."""
+        return sum(convolution.macs(widths) for convolution in self.convolutions)
+
+    def narrowed(self, counts: Mapping[str, int]) -> dict[str, int]:
+        """Widths of all makers when these groups, by name, keep so many channels."""
+        new = {maker: counts[group.name] for group in self.groups if group.name in counts for maker in group.makers}
+        return {**self.widths, **new}
+
+
+class _Flow(NamedTuple):
+    makers: tuple[str, ...]
+    hw: tuple[int, int]
+    passed: tuple[str, ...] = ()
+
+
+@dataclass
+class _Walk:
+    convolutions: list[Convolution] = field(default_factory=list)
+    widths: dict[str, int] = field(default_factory=lambda: {IMAGE: IMAGE_CHANNELS})
+    ties: list[tuple[str, str]] = field(default_factory=list)
+    fixed: set[str] = field(default_factory=lambda: {IMAGE})
+
+    def chain(self, path: str, layers: Sequence[Layer], flow: _Flow) -> Iterator[_Flow]:
+        for index, layer in enumerate(layers):
+            flow = self.layer(f"{path}.{index}", layer, flow)
+            yield flow
+
+    def last(self, path: str, layers: Sequence[Layer], flow: _Flow) -> _Flow:
+        return [flow, *self.chain(path, layers, flow)][-1]
+
+    def layer(self, name: str, layer: Layer, flow: _Flow) -> _Flow:
+        if isinstance(layer, Residual):
+            return self.residual(flow, self.last(f"{name}.body", layer.layers, flow))
+        if isinstance(layer, Concat):
+            ends = [self.last(f"{name}.branches.{n}", branch, flow) for n, branch in enumerate(layer.branches)]
+            return _Flow(tuple(maker for end in ends for maker in end.makers), ends[0].hw)
+        out_hw = (rows_after((layer,), flow.hw[0]), rows_after((layer,), flow.hw[1]))
+        if isinstance(layer, MaxPool):
+            return flow._replace(hw=out_hw)
+        if isinstance(layer, DepthwiseConv):
+            return self.depthwise(f"{name}.conv", layer, flow, out_hw)
+        self.widths[name] = layer.channels
+        if isinstance(layer, SeparableConv):
+            flow = self.depthwise(f"{name}.depthwise", layer, flow, out_hw)
+            layer = Conv(channels=layer.channels, kernel=1, pad=(0, 0))
+        self.note(f"{name}.conv", layer, flow, out_hw, makes=name)
+        return _Flow((name,), out_hw)
+
+    def depthwise(self, name: str, layer: DepthwiseConv | SeparableConv, flow: _Flow, out_hw: tuple[int, int]) -> _Flow:
+        self.note(name, layer, flow, out_hw)
+        return flow._replace(hw=out_hw, passed=(*flow.passed, name))
+
+    def note(
+        self,
+        name: str,
+        layer: Conv | DepthwiseConv | SeparableConv,
+        flow: _Flow,
+        out_hw: tuple[int, int],
+        makes: str | None = None,
+    ) -> None:
+        dilation = 1 if isinstance(layer, SeparableConv) else layer.dilation
+        shape = (layer.kernel, layer.stride, layer.pad, dilation, flow.hw, out_hw)
+        self.convolutions.append(Convolution(name, flow.makers, flow.passed, makes, *shape))
+
+    def residual(self, before: _Flow, after: _Flow) -> _Flow:
+        pairs = list(zip(before.makers, after.makers, strict=False))
+        if len(before.makers) == len(after.makers) and all(self.widths[a] == self.widths[b] for a, b in pairs):
+            self.ties += pairs
+        else:
+            # Channels of one maker are added to those of several: they could only go in matching pieces. Left alone.
+            self.fixed |= {*before.makers, *after.makers}
+        return before._replace(passed=())
+
+
+def read_layout(spec: PoseNetSpec, input_hw: tuple[int, int]) -> Layout:
+    """The layout of a spec for one input of this height and width, multiples of the stride."""
+    walk = _Walk()
+    flows = list(walk.chain("backbone.layers", spec.backbone.layers, _Flow((IMAGE,), input_hw)))
+    hw = (input_hw[0] // spec.stride, input_hw[1] // spec.stride)
+    features = tuple(maker for tap in spec.backbone.taps for maker in flows[tap.layer].makers)
+    reads = features
+    for number, stage in enumerate(spec.stages):
+        shared = walk.last(f"stages.{number}.trunk", stage.trunk, _Flow(reads, hw))
+        pafs = walk.last(f"stages.{number}.paf", stage.paf, shared).makers
+        heatmaps = walk.last(f"stages.{number}.heatmap", stage.heatmap, shared).makers
+        walk.fixed |= {*pafs, *heatmaps}  # the maps' channels mean something
+        reads = (*pafs, *heatmaps, *features)
+    return Layout(tuple(walk.convolutions), walk.widths, tuple(_groups(walk)))
+
+
+def _groups(walk: _Walk) -> Iterator[Group]:
+    """Tied makers together, those that may be pruned; one that nobody reads has no use that could be kept or lost."""
+    leader = {maker: maker for maker in walk.widths}
+    for a, b in walk.ties:
+        old, new = leader[b], leader[a]
+        leader = {maker: new if led == old else led for maker, led in leader.items()}
+    read = {maker for convolution in walk.convolutions for maker in convolution.reads}
+    together: dict[str, list[str]] = {}
+    for maker, led in leader.items():
+        together.setdefault(led, []).append(maker)
+    for makers in together.values():
+        # What a residual makes is read as part of the sum, under the name of the maker before it.
+        if read.intersection(makers) and not walk.fixed.intersection(makers):
+            yield Group(tuple(makers), walk.widths[makers[0]])
+
+
+def with_widths(spec: PoseNetSpec, widths: Widths) -> PoseNetSpec:
+    """The same network with these channels; makers that are not named keep theirs."""
+
+    def chain(path: str, layers: Iterable[Layer]) -> tuple[Layer, ...]:
+        return tuple(changed(f"{path}.{index}", layer) for index, layer in enumerate(layers))
+
+    def changed(name: str, layer: Layer) -> Layer:
+        if isinstance(layer, Residual):
+            return Residual(layers=chain(f"{name}.body", layer.layers))
+        if isinstance(layer, Concat):
+            branches = enumerate(layer.branches)
+            return Concat(branches=tuple(chain(f"{name}.branches.{n}", branch) for n, branch in branches))
+        if isinstance(layer, Conv | SeparableConv):
+            return layer.model_copy(update={"channels": widths.get(name, layer.channels)})
+        return layer
+
+    def stage(number: int, old: StageSpec) -> StageSpec:
+        path = f"stages.{number}"
+        return StageSpec(
+            trunk=chain(f"{path}.trunk", old.trunk),
+            paf=chain(f"{path}.paf", old.paf),
+            heatmap=chain(f"{path}.heatmap", old.heatmap),
+        )
+
+    layers = chain("backbone.layers", spec.backbone.layers)
+    backbone = BackboneSpec(name=spec.backbone.name, layers=layers, taps=spec.backbone.taps)
+    stages = tuple(stage(number, old) for number, old in enumerate(spec.stages))
+    return PoseNetSpec.model_validate({**dict(spec), "backbone": backbone, "stages": stages})

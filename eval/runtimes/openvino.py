@@ -1,0 +1,69 @@
+"""OpenVINO on the CPU. It reads its own format and ONNX, so an int8 ONNX artefact keeps its precision there."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eval.runtimes.base import Array, MapsSession, missing_extra, require, version_of
+from eval.runtimes.facts import ArtefactFacts, read_facts
+from teachers.errors import UserError
+
+_LONGEST_REASON = 300
+
+
+class OpenVino:
+    """OpenVINO, CPU device, latency hint, computing in float32."""
+
+    name = "openvino"
+    suffixes: tuple[str, ...] = (".openvino.xml", ".onnx")
+
+    @property
+    def version(self) -> str:
+        """Of the openvino package."""
+        return version_of("openvino")
+
+    def missing(self) -> str | None:
+        """See `Runtime`."""
+        return missing_extra("OpenVINO", "openvino", ["openvino"])
+
+    def start(self) -> None:
+        """See `Runtime`."""
+        require(self.missing())
+        import openvino  # noqa: F401, PLC0415
+
+    def load(self, artefact: Path, threads: int) -> MapsSession:
+        """See `Runtime`."""
+        require(self.missing())
+        import openvino as ov  # noqa: PLC0415
+
+        if not artefact.is_file():
+            raise UserError(f"{artefact}: no such artefact")
+        facts = None if artefact.suffix == ".onnx" else read_facts(artefact)
+        core = ov.Core()
+        # bfloat16 is OpenVINO's default where the CPU has it, and is not what the parity of the maps was proved for.
+        settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
+        try:
+            compiled = core.compile_model(core.read_model(artefact), "CPU", settings)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[-_LONGEST_REASON:]
+            raise UserError(f"{artefact}: not a whole file that OpenVINO can run: {reason}") from error
+        inputs = [name for put in compiled.inputs for name in put.names]
+        if inputs != ["image"]:
+            raise UserError(f"{artefact}: takes {', '.join(inputs) or 'nothing'}, expected one input, `image`")
+        return MapsSession(artefact, facts or _facts_of_onnx(compiled), _runner(compiled))
+
+
+def _runner(compiled: Any) -> Any:
+    request = compiled.create_infer_request()
+
+    def run(image: Array) -> tuple[Array, Array]:
+        found = request.infer({"image": image}, share_inputs=True)
+        return np.array(found["heatmaps"]), np.array(found["pafs"])
+
+    return run
+
+
+def _facts_of_onnx(compiled: Any) -> ArtefactFacts:
+    """OpenVINO keeps no metadata of an ONNX file; ONNX Runtime reads them."""
+    return ArtefactFacts("onnx", "", "", None, "", "", "", {})

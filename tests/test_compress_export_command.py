@@ -1,0 +1,152 @@
+"""compress export: proved, whole, or refused. Parity must be able to fail."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import LICENCE, tiny_spec
+
+from compress.build import ParityError
+from compress.cli import run_command
+from compress.exporters import EXPORTERS
+from compress.exporters.base import ConversionError, Wanted, kept_quiet
+from compress.parity import LIMITS, compare_people, prove
+from compress.shipping import Image, ship
+from eval.people import Person
+from eval.runtimes import RUNTIMES
+from teachers.checkpoint import save_model
+from teachers.posenet import PoseNet
+
+FRAME = Image(np.random.default_rng(0).integers(0, 256, (64, 80, 3), np.uint8), "random")
+
+
+def _tiny(seed: int = 0) -> PoseNet:
+    torch.manual_seed(seed)
+    return PoseNet(tiny_spec(1)).eval()
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    save_model(tmp_path / "model", _tiny(), LICENCE)
+    return tmp_path / "model"
+
+
+def test_the_contract_holds_for_every_converter() -> None:
+    assert len(EXPORTERS) >= 6
+    for name, exporter in EXPORTERS.items():
+        assert exporter.name == name and exporter.suffix.startswith(".") and "fp32" in exporter.precisions
+        assert exporter.runtime is None or exporter.suffix in RUNTIMES[exporter.runtime].suffixes
+    loaded = {exporter.runtime for exporter in EXPORTERS.values()}
+    assert set(RUNTIMES) <= loaded
+
+
+@pytest.mark.parametrize("name", [name for name, one in EXPORTERS.items() if "fp16" in one.precisions])
+def test_half_precision_is_smaller_and_within_its_limits(name: str, tmp_path: Path) -> None:
+    exporter = EXPORTERS[name]
+    if hint := exporter.missing():
+        pytest.skip(hint)
+    sizes = {}
+    for precision in exporter.precisions:
+        path = tmp_path / precision / f"model{exporter.suffix}"
+        shipped = ship(_tiny(), exporter, path, Wanted((64, 80), precision, LICENCE), FRAME)
+        facts = json.loads(path.with_name(f"{path.name}.json").read_text())
+        assert facts["precision"] == precision
+        assert ("reason" in facts["parity"]) == (exporter.runtime is None)
+        sizes[precision] = sum(
+            one.stat().st_size for one in path.parent.rglob("*") if one.suffix == ".bin" and one.is_file()
+        )
+        if shipped.parity is not None and precision == "fp16":
+            assert 1e-6 < shipped.parity.max_abs < LIMITS["fp16"].map_error
+    assert sizes["fp16"] < 0.6 * sizes["fp32"]
+
+
+def test_an_artefact_of_another_network_is_refused_and_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exporter = EXPORTERS["onnx"]
+    real = type(exporter).convert
+    monkeypatch.setattr(type(exporter), "convert", lambda self, _, path, wanted: real(self, _tiny(1), path, wanted))
+    with pytest.raises(ParityError, match=r"model.onnx: heatmaps differ from the network's by .*; at most 0.0001"):
+        ship(_tiny(), exporter, tmp_path / "model.onnx", Wanted((64, 80), "fp32", LICENCE), FRAME)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_keypoints_that_moved_are_refused_although_the_maps_are_near(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = _tiny()
+
+    class Nudged:
+        def run(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+            with torch.inference_mode():
+                maps = network(torch.from_numpy(image))
+            return maps.heatmaps.numpy() + np.float32(5e-5), maps.pafs.numpy()
+
+    image = np.random.default_rng(0).uniform(0, 255, (1, 3, 64, 80)).astype(np.float32)
+    assert prove(network, Nudged(), [image], "random", LIMITS["fp32"]).max_abs == pytest.approx(5e-5, rel=1e-2)
+    found = iter([[_person((0, 0.2), (5, 5))], [_person((0, 0), (5, 5))]])
+    monkeypatch.setattr("compress.parity.decode", lambda *_: next(found))
+    with pytest.raises(ParityError, match=r"1 of 2 keypoints are not where the network's are, within 0.1 pixels"):
+        prove(network, Nudged(), [image], "random", LIMITS["fp32"])
+    with pytest.raises(ValueError, match="at least one image"):
+        prove(network, Nudged(), [], "random", LIMITS["fp32"])
+
+
+def _person(*points: tuple[float, float]) -> Person:
+    return Person(np.array([(x, y, 0.0 if np.isnan(x) else 0.9) for x, y in points], np.float32), 1.0)
+
+
+def test_people_are_compared_with_the_nearest() -> None:
+    nothing = (np.nan, np.nan)
+    left, right = _person((0, 0), (0, 10), nothing), _person((50, 0), (50, 10), (50, 20))
+    assert compare_people([right, left], [left, right], 1.0) == (5, 0, 0.0)
+    moved = _person((50, 0), (50, 13), (50, 20))
+    assert compare_people([left, moved], [left, right], 1.0) == (5, 1, 3.0)
+    assert compare_people([left], [left, right], 1.0)[:2] == (5, 3)
+    assert compare_people([left, right], [left], 1.0)[:2] == (2, 3)
+    assert compare_people([], [], 1.0) == (0, 0, 0.0)
+
+
+def test_the_command_writes_and_tells(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(model.parent)
+    assert run_command(["export", "model", "--to", "onnx", "--height", "64", "--width", "80"]) == 0
+    assert "model.onnx: onnx fp32, input of any size" in capsys.readouterr().out
+    assert RUNTIMES["onnxruntime"].load(model.parent / "model.onnx", 1).metadata()["spec"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--to", "openvno"], "--to openvno: no such format (did you mean openvino?)"),
+        (["--to", "onnx", "--height", "65"], "height: must be a multiple of 8 from 16 on, got 65; 64 would do"),
+        (["--to", "onnx", "--precision", "fp16"], "onnx: is written in fp32, not in fp16"),
+        (["--to", "onnx", "--out", "model.pte"], "model.pte: the name of an artefact for onnx ends with .onnx"),
+    ],
+)
+def test_wrong_use_is_one_line(words: list[str], message: str, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["export", str(model), *words]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_converter_that_is_not_installed_names_its_extra(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("eval.runtimes.base._is_there", lambda module: False)
+    others = [name for name in EXPORTERS if name != "onnx"]
+    assert len(others) >= 5
+    for name in others:
+        assert run_command(["export", str(model), "--to", name]) == 2
+        assert f'pip install "pose-compress[{name}]"' in capsys.readouterr().err
+
+
+def test_what_a_converter_prints_is_kept_and_told_when_it_fails(capfd: pytest.CaptureFixture[str]) -> None:
+    import os
+
+    with kept_quiet("x"):
+        os.write(1, b"noise\n")
+    with pytest.raises(ConversionError, match="x: KeyError: 'a'; it said: the last words"), kept_quiet("x"):
+        os.write(2, b"the last words\n")
+        raise KeyError("a")
+    assert capfd.readouterr() == ("", "")

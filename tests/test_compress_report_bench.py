@@ -1,0 +1,87 @@
+"""compress report --bench: times from elsewhere are matched by hash and have a front of their own."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from compress.cli import run_command
+from compress.records import read_records
+from compress.reporting.devices import artefact_names, device_view, read_bench
+from eval.runtimes.facts import sha256
+
+if TYPE_CHECKING:
+    from compress_tiny_run import TinyRun
+
+ROW = {"runtime": "onnxruntime", "version": "1.0", "p90_ms": 99.0, "ratio": 1.0, "ratio_lo": 0.9, "ratio_hi": 1.1}
+
+
+@pytest.fixture
+def run(tiny_run: "TinyRun", tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_run.out, tmp_path / "run"))
+
+
+def _bench(run: Path, times: dict[str, float]) -> dict[str, Any]:
+    rows = [
+        ROW | {"file": f"{name}.onnx", "sha256": sha256(run / "candidates" / name / "model.onnx"), "median_ms": ms}
+        for name, ms in times.items()
+    ]
+    rows.append(ROW | {"file": "stranger.onnx", "sha256": "0" * 64, "median_ms": 1.0})
+    machine = {"cpu": "A made-up core", "system": "Linux aarch64"}
+    return {"format": 1, "machine": machine, "threads": 1, "input_hw": [64, 80], "rounds": 9, "artefacts": rows}
+
+
+def test_the_front_of_another_device(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    records = read_records(run / "records.jsonl")
+    names = [record.name for record in records]
+    assert len(names) >= 3
+    assert names == ["teacher", "stages-3", "stages-2", "stages-1"]
+    # The candidate with all stages is the teacher's very file, so both stand at its time. The worst one is the slowest
+    # there: it is not on the front.
+    times = {"teacher": 10.0, "stages-2": 8.0, "stages-1": 50.0}
+    path = tmp_path / "times.json"
+    path.write_text(json.dumps(_bench(run, times)))
+    bench = read_bench(path)
+    view = device_view(bench, artefact_names(run / "candidates", records), records, ("latency_ms", "joint_rel_l2"))
+    assert [time.candidate for time in view.times] == names
+    assert [time.median_ms for time in view.times] == [10.0, 10.0, 8.0, 50.0]
+    assert view.unknown == ("stranger.onnx",)
+    assert view.label == "A made-up core, Linux aarch64, 1 thread, input 64x80"
+    on_front = {time.candidate: time.on_front for time in view.times}
+    assert on_front == {"teacher": True, "stages-3": True, "stages-2": True, "stages-1": False}
+    assert view.plot is not None and [point.x for point in view.plot.points] == [10.0, 10.0, 8.0, 50.0]
+    assert run_command(["report", str(run), "--bench", str(path)]) == 0
+    text = (run / "report.md").read_text()
+    assert "Times on other devices" in text and "A made-up core" in text and "50.0" in text
+    assert (run / "figures" / "device-1-1.png").is_file()
+    assert "A made-up core" in (run / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": 2}, "format"),
+        ({"artefacts": []}, "artefacts"),
+        ({"threads": 0}, "threads"),
+        ({"more": 1}, "more"),
+    ],
+)
+def test_another_file_is_a_users_mistake(
+    run: Path, tmp_path: Path, change: dict[str, Any], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "times.json"
+    name = read_records(run / "records.jsonl")[0].name
+    path.write_text(json.dumps(_bench(run, {name: 1.0}) | change))
+    assert run_command(["report", str(run), "--bench", str(path)]) == 2
+    assert f"is not what `compress bench` writes: {message}" in capsys.readouterr().err
+
+
+def test_times_of_strangers_alone_are_refused(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "times.json"
+    path.write_text(json.dumps(_bench(run, {})))
+    assert run_command(["report", str(run), "--bench", str(path)]) == 2
+    assert "none of its artefacts" in capsys.readouterr().err
+    assert run_command(["report", str(run), "--bench", str(tmp_path / "no.json")]) == 2
+    assert "cannot be read" in capsys.readouterr().err

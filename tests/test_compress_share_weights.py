@@ -1,0 +1,170 @@
+"""share_weights: pruning, k-means against an independent one, and centroids that can be trained."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import LICENCE
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from pydantic import ValidationError
+from scipy.cluster.vq import kmeans
+from torch import nn
+
+from compress.candidate import Candidate
+from compress.sharing import (
+    STARTS,
+    KMeans,
+    SharedWeights,
+    cluster,
+    keep_shared,
+    share_parameters,
+    shared_layers,
+)
+from compress.steps.share_weights import ShareWeights, pruned
+from compress.workshop import Workshop
+from teachers.posenet import PoseNet
+
+WORKSHOP = Workshop(seed=0)
+WEIGHTS = hnp.arrays(np.float32, st.integers(1, 60), elements=st.floats(-100, 100, width=32))
+
+
+def _shared(network: PoseNet, **settings: Any) -> PoseNet:
+    return ShareWeights(**settings).apply(Candidate.of(network, LICENCE), WORKSHOP).network
+
+
+def _layers(network: nn.Module, depthwise: bool) -> dict[str, torch.Tensor]:
+    return {
+        name: module.weight.detach()
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Conv2d) and (module.groups > 1) == depthwise
+    }
+
+
+@pytest.mark.parametrize("bits", [2, 3, 5])
+@pytest.mark.parametrize("prune", [0.0, 0.4])
+def test_each_layer_has_two_to_the_bits_values_at_most_zero_included(tiny: PoseNet, bits: int, prune: float) -> None:
+    layers = _layers(_shared(tiny, bits=bits, prune=prune), depthwise=False)
+    assert len(layers) > 5
+    for name, weight in layers.items():
+        assert 1 < len(weight.unique()) <= 2**bits, name
+        zeros = int((weight == 0).sum())
+        assert zeros == int(prune * weight.numel()), name
+
+
+def test_depthwise_layers_stay_float_unless_asked_for(tiny: PoseNet) -> None:
+    before = _layers(tiny, depthwise=True)
+    float_still = _layers(_shared(tiny, bits=2, prune=0.5), depthwise=True)
+    four = _layers(_shared(tiny, bits=2, prune=0.5, depthwise_bits=2), depthwise=True)
+    assert before.keys() == float_still.keys() == four.keys()
+    assert before
+    for name, weight in before.items():
+        assert torch.equal(float_still[name], weight.half().float())
+        assert len(four[name].unique()) <= 4 < len(weight.unique())
+        assert int((four[name] == 0).sum()) == 0, "depthwise weights are not pruned"
+
+
+def test_with_32_bits_what_is_not_shared_is_untouched(tiny: PoseNet) -> None:
+    exact, half = _shared(tiny, float_bits=32), _shared(tiny, float_bits=16)
+    biases = [name for name in tiny.state_dict() if name.endswith("bias")]
+    assert biases
+    for name in biases:
+        assert torch.equal(exact.state_dict()[name], tiny.state_dict()[name])
+        assert torch.equal(half.state_dict()[name], tiny.state_dict()[name].half().float())
+
+
+def test_a_value_too_large_for_fp16_keeps_its_tensor_float(tiny: PoseNet) -> None:
+    with torch.no_grad():
+        tiny.backbone.layers[0].conv.bias[0] = 1e6  # type: ignore[union-attr, index]
+    made = _shared(tiny)
+    assert torch.equal(made.backbone.layers[0].conv.bias, tiny.backbone.layers[0].conv.bias)  # type: ignore[union-attr, arg-type]
+
+
+def test_the_smallest_are_pruned() -> None:
+    weight = np.array([[3, -1, 2], [-5, 1, 4]], np.float32)
+    assert pruned(weight, 0.5).tolist() == [[3, 0, 0], [-5, 0, 4]]
+    assert pruned(weight, 1 / 6).tolist() == [[3, 0, 2], [-5, 1, 4]], "of equal ones the first"
+    assert weight[0, 1] == -1, "the given one is not written to"
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_k_means_agrees_with_scipys(start: Any) -> None:
+    weight = np.random.default_rng(0).normal(size=3000).astype(np.float32)
+    first = cluster(weight, KMeans(8, 0, start)).codebook
+    ours = cluster(weight, KMeans(8, 10_000, start)).codebook
+    theirs, _ = kmeans(weight.astype(np.float64), first.astype(np.float64), thresh=1e-12)
+    np.testing.assert_allclose(ours, np.sort(theirs), atol=1e-3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(weight=WEIGHTS, count=st.integers(1, 9), iterations=st.integers(0, 20), start=st.sampled_from(list(STARTS)))
+def test_every_weight_gets_the_nearest_centroid_and_zeros_stay(
+    weight: np.ndarray, count: int, iterations: int, start: Any
+) -> None:
+    shared = cluster(weight, KMeans(count, iterations, start))
+    found = shared.weights()
+    assert np.all(found[weight == 0] == 0)
+    assert np.array_equal(shared.assignments == 0, weight == 0)
+    assert len(shared.codebook) in (0, count)
+    alive = weight != 0
+    if alive.any():
+        best = np.abs(weight[alive, None].astype(np.float64) - shared.codebook[None]).min(axis=1)
+        np.testing.assert_allclose(np.abs(weight[alive] - found[alive].astype(np.float64)), best, atol=1e-4)
+
+
+@given(weight=WEIGHTS)
+def test_the_codebook_of_a_shared_weight_is_found_again(weight: np.ndarray) -> None:
+    assert np.array_equal(SharedWeights.of(weight).weights(), weight)
+
+
+def test_a_centroids_gradient_is_the_sum_over_its_weights(tiny: PoseNet) -> None:
+    """Han et al., equation (3)."""
+    network = _shared(tiny, bits=3, prune=0.3)
+    image = torch.rand(1, 3, 32, 32) * 255
+    sum(part.square().sum() for part in network(image)).backward()
+    by_weight = {name: module.weight.grad for name, module in network.named_modules() if isinstance(module, nn.Conv2d)}
+    shared = shared_layers(network)
+    trained = _shared(tiny, bits=3, prune=0.3)
+    share_parameters(trained, shared)
+    sum(part.square().sum() for part in trained(image)).backward()
+    compared = 0
+    for name, record in shared.items():
+        codebook = trained.get_submodule(name).parametrizations.weight.original  # type: ignore[union-attr]
+        gradient = by_weight[name]
+        assert gradient is not None
+        for number, found in enumerate(codebook.grad, start=1):  # type: ignore[union-attr, arg-type]
+            expected = gradient[torch.from_numpy(record.assignments) == number].double().sum()
+            torch.testing.assert_close(found.double(), expected, rtol=1e-3, atol=1e-2)
+            compared += 1
+    assert compared > 20
+
+
+def test_trained_centroids_become_plain_weights_that_are_still_shared(tiny: PoseNet) -> None:
+    network = _shared(tiny, bits=3, prune=0.3)
+    names, shared = list(network.state_dict()), shared_layers(network)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    share_parameters(network, shared)
+    optimiser = torch.optim.SGD(network.parameters(), lr=1e-4)
+    sum(part.abs().mean() for part in network(torch.rand(1, 3, 32, 32) * 255)).backward()
+    optimiser.step()
+    keep_shared(network, shared)
+    assert sorted(network.state_dict()) == sorted(names)
+    moved = 0
+    for name, record in shared.items():
+        weight = network.get_submodule(name).weight  # type: ignore[union-attr]
+        assert isinstance(weight, nn.Parameter)
+        again = SharedWeights.of(weight.detach().numpy())
+        assert np.array_equal(again.assignments == 0, record.assignments == 0), "pruned weights stay zero"
+        assert len(again.codebook) <= len(record.codebook)
+        moved += not torch.equal(weight, before[f"{name}.weight"])
+    assert moved > 3
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"bits": 1}, {"bits": 9}, {"depthwise_bits": 0}, {"prune": 1}, {"prune": -0.1}, {"float_bits": 8}]
+)
+def test_settings_out_of_bounds_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        ShareWeights(**wrong)
