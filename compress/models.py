@@ -4,7 +4,6 @@ A teacher without an artefact is exported once, proved equal to its network, and
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,11 +113,6 @@ def default_model(runs: Path = RUNS) -> DefaultModel:
         record.teacher for record in records if record.teacher in teacher_names() or is_model(Path(record.teacher))
     ]
     return DefaultModel(known[0] if known else teacher_names()[0], f"{reason}: the teacher")
-
-
-def usable_cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
 def _sha256(path: Path) -> str:

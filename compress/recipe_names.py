@@ -66,7 +66,9 @@ def _taken(owner: _Owner, candidate: Expanded) -> str:
 
 def _setting(field: str, steps: Sequence[Any]) -> str:
     """What stands for `{field}` in a name."""
-    having = [index for index, step in enumerate(steps) if field in _settings(step)]
+    # What is written goes before what other steps have by default.
+    written = [index for index, step in enumerate(steps) if isinstance(step, dict) and field in step]
+    having = written or [index for index, step in enumerate(steps) if field in _settings(step)]
     if len(having) == 1:
         return _word(_settings(steps[having[0]])[field])
     if having:

@@ -4,7 +4,6 @@ Whatever is measured goes to the journal at once, and records are put together f
 it stopped, and its tables are those of an undisturbed one.
 """
 
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -14,7 +13,7 @@ from typing import Any, cast
 from compress.build import Builder, Built, ParityError, content_of_files
 from compress.candidate import Candidate
 from compress.clip import open_clip
-from compress.conditions import environment
+from compress.conditions import environment, usable_cores
 from compress.cost import CostPlan, latency_settings, measure_memory
 from compress.degrees import ClipPlan, measure_degrees
 from compress.export import stage_outputs
@@ -225,7 +224,7 @@ class _Prepared:
         return Workshop(seed, lessons, work, self._reporter)
 
     def _load_teacher(self) -> Ask:
-        session = RUNTIMES["onnxruntime"].load(self._builder().all_stages_file(), _usable_cores())
+        session = RUNTIMES["onnxruntime"].load(self._builder().all_stages_file(), usable_cores())
         last = stage_outputs(len(self._teacher.spec.stages))
         return lambda image: cast(tuple[Array, Array], tuple(session.outputs(image, last)))
 
@@ -274,7 +273,7 @@ class _Prepared:
         )
         fidelity = kinematics = memory = latency = None
         no_memory: dict[str, str] = {}
-        all_stages, cores = self._builder().all_stages_file(), _usable_cores()
+        all_stages, cores = self._builder().all_stages_file(), usable_cores()
         if recipe.measure.fidelity:
             plan = FidelityPlan(built[0], built, all_stages, self._sample, recipe.scales, cores)
             fidelity = measure_fidelity(plan, journal, track)
@@ -296,7 +295,3 @@ class _Prepared:
         quick_look = bool(recipe.measure.kinematics) and self._clip is None
         macs_hw = input_size(hw, 1.0, stride).padded_hw
         return Measured(macs_hw, fidelity, latency, memory, kinematics, ap, quick_look, no_memory, artefacts.reasons())
-
-
-def _usable_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)

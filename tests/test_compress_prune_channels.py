@@ -288,5 +288,5 @@ objectives: [params, joint_rel_l2]
     network, _ = load_model(tmp_path / "out" / "candidates" / "narrow")
     assert len(network.spec.stages) == 3 and network.spec.feature_channels == 64 + 272 + 272
     steps = [row["steps"] for row in rows(tmp_path / "out")]
-    settings = "importance=product, ratio=0.3, round_to=8, threads=1, widths_by=uniform"
+    settings = "ratio=0.3"
     assert steps == ["", f"remove_stages(keep=3) > prune_channels({settings})"]

@@ -8,8 +8,9 @@ from compress_recipe_text import GOOD, changed, mistakes
 BAD = {
     "unknown key": (changed("images: 4", "image: 4"), "x.yaml:4 data.image: unknown key (did you mean images?)"),
     "key of the root": (
-        GOOD + "tracking: jsonl\n",
-        "x.yaml:17 tracking: unknown key (there is: teacher, data, scales, candidates, measure, objectives, goals)",
+        GOOD + "colours: blue\n",
+        "x.yaml:17 colours: unknown key (there is: teacher, data, scales, candidates, training, measure, objectives, "
+        "goals)",
     ),
     "key of a step": (
         changed("keep: {each: [5, 4]}", "keep: 1\n        keeps: 1"),

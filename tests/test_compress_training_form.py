@@ -6,6 +6,7 @@ from conftest import tiny_spec
 
 from compress.training.form import FormSettings, NormedConv, TrainingForm
 from teachers.posenet import Maps, PoseNet
+from teachers.spec import BackboneSpec, Conv, Layer, Tap
 
 FORMS = [FormSettings(), FormSettings(branches=True), FormSettings(batch_norm=False)]
 
@@ -97,3 +98,28 @@ def test_the_given_network_stays_as_it_was(tiny: PoseNet) -> None:
     assert before.keys() == tiny.state_dict().keys()
     for name, tensor in tiny.state_dict().items():
         assert torch.equal(tensor, before[name])
+
+
+def test_a_branch_beside_a_strided_first_convolution_learns_in_channels_last_memory() -> None:
+    """A strided 1x1 convolution there corrupts the heap in torch 2.13, so it must not be made as one."""
+    torch.manual_seed(0)
+    layers: tuple[Layer, ...] = (
+        Conv(channels=4, stride=2, pad=(1, 1)),
+        Conv(channels=4, stride=2),
+        Conv(channels=8, stride=2),
+    )
+    spec = tiny_spec().model_copy(
+        update={"backbone": BackboneSpec(name="strided", layers=layers, taps=(Tap(layer=2),))}
+    )
+    form = TrainingForm(PoseNet(spec), FormSettings(branches=True))
+    form.calibrate(_images())
+    before = form.folded()
+    form.to(memory_format=torch.channels_last)
+    images = _images().to(memory_format=torch.channels_last)
+    with torch.no_grad():
+        assert _apart(form.eval()(images).stages[-1], before(_images())) < 1e-4
+    form.train()(images).stages[-1].pafs.square().mean().backward()
+    small = form.network.backbone.layers[0].conv
+    assert isinstance(small, NormedConv)
+    assert small.small is not None
+    assert small.small.stride == (1, 1)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from compress.conditions import usable_cores
 from compress.kinematics_folder import find_video
 from compress.kinematics_run import (
     KinematicsCall,
@@ -16,7 +17,7 @@ from compress.kinematics_run import (
     run_kinematics,
     view_in_words,
 )
-from compress.models import default_model, open_model, usable_cores
+from compress.models import default_model, open_model
 from compress.progress import Reporter
 from eval.angles import NOT_COMPUTABLE
 from eval.filters import Butterworth, OneEuro

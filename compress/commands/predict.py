@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from compress.conditions import usable_cores
 from compress.kinematics_folder import make_folder
-from compress.models import open_model, usable_cores
+from compress.models import open_model
 from compress.progress import Reporter
 from eval.frame_video import VideoFrames
 from eval.frames import Frame, Unreadable, open_source

@@ -58,7 +58,9 @@ class NormedConv(nn.Module):
         self.small_norm: nn.BatchNorm2d | None = None
         self.plain_norm: nn.BatchNorm2d | None = None
         if branches and dense and _centred(conv):
-            self.small = nn.Conv2d(conv.in_channels, conv.out_channels, 1, conv.stride[0], bias=False)
+            # Without a stride of its own: a strided 1x1 convolution of a 3-channel image in channels-last memory
+            # corrupts the heap in torch 2.13's backward pass on CPUs.
+            self.small = nn.Conv2d(conv.in_channels, conv.out_channels, 1, bias=False)
             self.small_norm = _silent(conv.out_channels)
             if conv.in_channels == conv.out_channels and conv.stride[0] == 1:
                 self.plain_norm = _silent(conv.out_channels)
@@ -71,10 +73,14 @@ class NormedConv(nn.Module):
             self._calibrate(made, x)
         found: Tensor = self.norm(made)
         if self.small is not None and self.small_norm is not None:
-            found = found + self.small_norm(self.small(x))
+            found = found + self.small_norm(self.small(self._seen_by_small(x)))
         if self.plain_norm is not None:
             found = found + self.plain_norm(x)
         return found
+
+    def _seen_by_small(self, x: Tensor) -> Tensor:
+        stride = self.conv.stride[0]
+        return x if stride == 1 else x[:, :, ::stride, ::stride]
 
     def _calibrate(self, made: Tensor, x: Tensor) -> None:
         with torch.no_grad():
@@ -83,7 +89,7 @@ class NormedConv(nn.Module):
             self.norm.weight.copy_(size * (variance + EPSILON).sqrt())
             self.norm.bias.copy_(size * mean + shift)
             if self.small is not None and self.small_norm is not None:
-                _set_statistics(self.small_norm, self.small(x))
+                _set_statistics(self.small_norm, self.small(self._seen_by_small(x)))
             if self.plain_norm is not None:
                 _set_statistics(self.plain_norm, x)
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from compress.conditions import usable_cores
 from compress.progress import Reporter
 from compress.training.batches import Batch, Order, Samples, stack
 from compress.training.curve import Curve
@@ -69,9 +70,7 @@ class Trainer:
 
     def __init__(self, job: Job, folder: Path, reporter: Reporter) -> None:
         self._job, self._folder, self._reporter = job, folder, reporter
-        if not torch.cuda.is_available():
-            # torch counts a core with two threads once; the second thread is worth having (docs/training.md).
-            torch.set_num_threads(max(1, _cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
+        _use_all_cores()
         torch.manual_seed(job.seed)  # the only numbers drawn from torch are those of new branches and hints
         self._engine = engine = Engine(job.schedule.accumulate)
         require_even(job.schedule, engine.world)
@@ -213,9 +212,12 @@ def _as_laid_out(tensors: dict[str, Tensor], examples: dict[str, Tensor]) -> dic
     return {name: torch.empty_like(examples[name]).copy_(tensor) for name, tensor in tensors.items()}
 
 
-def _cores() -> int:
-    """That this process may use; not every system can say."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+def _use_all_cores() -> None:
+    """torch counts a core with two threads once; the second thread is worth having (docs/training.md)."""
+    wanted = max(1, usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    # Only where it differs: the threads are made anew at every call.
+    if not torch.cuda.is_available() and torch.get_num_threads() != wanted:
+        torch.set_num_threads(wanted)
 
 
 def _threads(engine: Engine) -> int:

@@ -1,0 +1,80 @@
+"""Every recipe that is shipped, as it stands, on a tiny teacher and photographs: its twin that runs in seconds.
+
+Names, steps and settings are the recipe's own; what makes it long is cut: frames, scales, steps of training, rounds.
+"""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from compress_tiny_run import make_photos, records, rows
+from conftest import LICENCE
+from training_lessons import tiny_teacher
+
+from compress.cli import run_command
+from teachers.checkpoint import save_model
+
+ROOT = Path(__file__).resolve().parents[1]
+RECIPES = ("backbone_swap", "channel_prune", "deep_compression", "distill_stages", "mobile_student")
+"""stage_prune has a twin and many tests of its own (test_compress_run.py); openpose_vgg is stage_prune again."""
+SHORT = {"steps": 2, "batch": 2, "crop": [64, 80], "validate_every": 2, "warmup": 0}
+MOST = 3
+"""Candidates of one kind: seven backbones are exported in a test of their own."""
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("twins")
+    save_model(folder / "teacher", tiny_teacher(), LICENCE)
+    make_photos(folder / "photos", 4)
+    return folder
+
+
+def twin(recipe: dict[str, Any], here: Path) -> dict[str, Any]:
+    """The recipe, made short."""
+    small = copy.deepcopy(recipe)
+    photos = str(here / "photos")
+    small |= {"teacher": str(here / "teacher"), "scales": [0.25], "goals": [], "objectives": ["params", "joint_rel_l2"]}
+    small["data"] |= {"source": photos, "images": 1}
+    small["measure"] = {"latency": False, "memory": False}
+    if "training" in small:
+        small["training"] |= {"data": [{"source": photos}], "scales": [0.25], "validation": 1}
+    for candidate in small["candidates"]:
+        for step in candidate["steps"]:
+            _shorten(step)
+    return small
+
+
+def _shorten(step: dict[str, Any]) -> None:
+    for name, value in step.items():
+        if isinstance(value, dict) and "each" in value:
+            # The tiny teacher has three stages.
+            fitting = [one for one in value["each"] if step["step"] != "remove_stages" or one <= 2]
+            value["each"] = fitting[:MOST] if name == "to" else fitting[-1:]
+    if step["step"] == "distill":
+        step["schedule"] |= SHORT
+    if step["step"] == "prune_channels":
+        step["round_to"] = 2
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_twin_runs_to_its_report(name: str, here: Path, tmp_path: Path) -> None:
+    recipe = yaml.safe_load((ROOT / "recipes" / f"{name}.yaml").read_text())
+    small = twin(recipe, here)
+    (tmp_path / "twin.yaml").write_text(yaml.safe_dump(small))
+    out = tmp_path / "out"
+    assert run_command(["run", str(tmp_path / "twin.yaml"), "--out", str(out)]) == 0
+    found = records(out)
+    assert len(found) == len(rows(out)) > len(small["candidates"])
+    assert [record["error"] for record in found] == [None] * len(found)
+    assert (out / "report.html").is_file()
+    learned = [record["name"] for record in found if any(note["kind"] == "training" for note in record["notes"])]
+    assert bool(learned) == ("training" in small)
+
+
+def test_every_recipe_has_a_twin_here_or_elsewhere() -> None:
+    shipped = {path.stem for path in (ROOT / "recipes").glob("*.yaml")}
+    elsewhere = {"stage_prune", "openpose_vgg", "teacher_train"}
+    assert shipped == {*RECIPES, *elsewhere}
