@@ -22,7 +22,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "prune_channels": {"ratio": 0.5, "round_to": 2},
     "share_weights": {"bits": 3, "prune": 0.3},
     "swap_backbone": {"to": "plain", "width": 0.25, "features": 8},
-    "distill": {"schedule": {"steps": 3, "batch": 2, "crop": [64, 80], "learning_rate": 1e-4, "warmup": 0}},
+    "distill": {
+        "schedule": {"steps": 3, "batch": 2, "crop": [64, 80], "learning_rate": 1e-4, "warmup": 0},
+        "margin": 1,
+    },
     "plan_stages": {"plan": "lightweight", "stages": 2, "width": 16},
 }
 WORKSHOP = Workshop(seed=0)

@@ -29,15 +29,18 @@ candidates:
       - step: distill
         form: {{batch_norm: false}}
         schedule: {{steps: 4, batch: 4, crop: [48, 64], learning_rate: 0.01, ema: 0.5, validate_every: 2}}
+        margin: 0
       - step: distill
         form: {{batch_norm: false}}
         schedule: {{steps: 2, batch: 4, crop: [48, 64], ema: 0.5}}
+        margin: 0
   - name: once
     steps:
       - {{step: remove_stages, keep: 1}}
       - step: distill
         form: {{batch_norm: false}}
         schedule: {{steps: 6, batch: 4, crop: [48, 64], learning_rate: 0.01, ema: 0.5, validate_every: 2}}
+        margin: 0
 measure: {{latency: false, memory: false}}
 objectives: [params, joint_rel_l2]
 """

@@ -11,10 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from compress.training.augment import Augmentation, draw
+from compress.training.augment import Augmentation, Warp, draw
 from compress.training.samples import Sample
 from compress.training.targets import Entry, Filled
-from compress.training.views import TeacherSamples, aligned, whole
+from compress.training.views import TeacherSamples, aligned, learnable, whole
 from eval.maps import PAD_VALUE, padded
 
 SPEC = tiny_spec()
@@ -145,3 +145,23 @@ def test_cv2_moves_by_whole_pixels_exactly() -> None:
     image = np.random.default_rng(0).integers(0, 256, (50, 60, 3), dtype=np.uint8)
     moved = cv2.warpAffine(image, np.array([[1.0, 0, -7], [0, 1, -5]]), (40, 30), flags=cv2.INTER_LINEAR)
     assert np.array_equal(moved, image[5:35, 7:47])
+
+
+def test_nothing_is_learnt_beside_an_edge_at_which_the_frame_was_cut() -> None:
+    """The crop's upper left corner is the frame's: cut below and to the right alone."""
+    warp = Warp(np.array([[1.0, 0, 0], [0, 1, 0]]), (32, 48))
+    mask = learnable(warp, (64, 64), (4, 6), 1)
+    expected = np.ones((4, 6))
+    expected[-1], expected[:, -1] = 0, 0
+    np.testing.assert_array_equal(mask, expected)
+
+
+def test_a_whole_frame_is_learnt_to_its_edges() -> None:
+    warp = Warp(np.array([[1.0, 0, 3], [0, 1, 0]]), (32, 48))
+    assert learnable(warp, (32, 40), (4, 6), 2).min() == 1
+
+
+def test_a_crop_from_the_middle_loses_a_strip_all_around() -> None:
+    warp = Warp(np.array([[-1.0, 0, 80], [0, 1, -16]]), (48, 48), mirrored=True)
+    mask = learnable(warp, (200, 200), (6, 6), 2)
+    assert mask.sum() == mask[2:4, 2:4].sum() == 4

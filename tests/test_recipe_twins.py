@@ -55,6 +55,7 @@ def _shorten(step: dict[str, Any]) -> None:
             value["each"] = fitting[:MOST] if name == "to" else fitting[-1:]
     if step["step"] == "distill":
         step["schedule"] |= SHORT
+        step["margin"] = 1
     if step["step"] == "prune_channels":
         step["round_to"] = 2
 

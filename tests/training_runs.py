@@ -38,6 +38,7 @@ candidates:
       - {{step: remove_stages, keep: 1}}
       - step: distill
         schedule: {{steps: 8, batch: 2, crop: [48, 64], learning_rate: 0.01, ema: 0.5, validate_every: 4}}
+        margin: 0
 measure: {{latency: false, memory: false}}
 objectives: [params, joint_rel_l2]
 """

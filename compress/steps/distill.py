@@ -37,6 +37,12 @@ class Distill(Step):
     augmentation: Annotated[
         Augmentation, Field(description="Random changes of the crops; each moves them off what the teacher said.")
     ] = Augmentation.none()
+    margin: Annotated[
+        int,
+        Field(
+            ge=0, le=64, description="Cells beside a cut edge that nothing is learnt from: what lies beyond is unseen."
+        ),
+    ] = 4
     extra_stages: Annotated[
         int, Field(ge=0, le=5, description="Further stages during training, discarded after; they help the kept ones.")
     ] = 0
@@ -48,6 +54,8 @@ class Distill(Step):
                 raise SettingError(
                     "schedule.crop", f"must be multiples of the stride {spec.stride}, got {list(self.schedule.crop)}"
                 )
+        if 2 * self.margin * spec.stride >= min(self.schedule.crop):
+            raise SettingError("margin", f"leaves nothing of a crop of {list(self.schedule.crop)}, got {self.margin}")
         if self.augmentation.flip:
             raise SettingError(
                 "augmentation.flip",
@@ -80,7 +88,7 @@ class Distill(Step):
             lessons.prepare()
         job = Job(
             network=deepened(candidate.network, self.extra_stages, teacher, workshop.seed),
-            samples=lessons.samples(self.schedule.crop, self.augmentation),
+            samples=lessons.samples(self.schedule.crop, self.augmentation, self.margin),
             held_out=lessons.held_out,
             energies=lessons.energies,
             schedule=self.schedule,

@@ -68,9 +68,9 @@ class Lessons:
         """The unit of each loss."""
         return Energies(*self.filled.energies(len(self.teacher.spec.skeleton.keypoints)))
 
-    def samples(self, crop_hw: tuple[int, int], augmentation: Augmentation) -> TeacherSamples:
+    def samples(self, crop_hw: tuple[int, int], augmentation: Augmentation, margin: int = 0) -> TeacherSamples:
         """Random crops. Frames are never mirrored here: the teacher has been asked about the mirrored ones."""
-        return TeacherSamples(self.filled, self.teacher.spec, augmentation, crop_hw)
+        return TeacherSamples(self.filled, self.teacher.spec, augmentation, crop_hw, margin)
 
     def require_fit(self, spec: PoseNetSpec) -> None:
         """UserError where this network cannot learn the teacher's maps."""

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from compress.training.augment import Augmentation, Warp, draw
 from compress.training.samples import Sample
@@ -20,6 +22,8 @@ class TeacherSamples:
     spec: PoseNetSpec
     augmentation: Augmentation
     crop_hw: tuple[int, int]
+    margin: int = 0
+    """Cells beside a cut edge that nothing is learnt from; see `learnable`."""
 
     def __len__(self) -> int:
         return len(self.filled.entries)
@@ -32,7 +36,30 @@ class TeacherSamples:
         warp = aligned(draw(self.augmentation, image.shape[:2], self.crop_hw, rng), stride)
         crop = warp.maps(maps.astype(np.float32), skeleton, stride)
         heat = skeleton.heatmap_channels
-        return Sample(warp.image(np.asarray(image)), crop[:heat], crop[heat:], np.ones(crop.shape[1:], np.float32))
+        mask = learnable(warp, image.shape[:2], crop.shape[1:], self.margin)
+        return Sample(warp.image(np.asarray(image)), crop[:heat], crop[heat:], mask)
+
+
+def learnable(warp: Warp, source_hw: tuple[int, ...], grid_hw: tuple[int, ...], margin: int) -> NDArray[np.float32]:
+    """1 where the maps may be learnt from, 0 within `margin` cells of an edge at which the frame was cut.
+
+    The teacher saw what lies beyond such an edge and the student does not: it would learn to guess what it cannot see
+    (docs/training.md has the numbers).
+    """
+    mask = np.ones(grid_hw, np.float32)
+    height, width = warp.crop_hw
+    back = cv2.invertAffineTransform(warp.matrix)
+    beyond = (
+        (mask[:margin], ((width - 1) / 2, -1.0)),
+        (mask[grid_hw[0] - margin :], ((width - 1) / 2, float(height))),
+        (mask[:, :margin], (-1.0, (height - 1) / 2)),
+        (mask[:, grid_hw[1] - margin :], (float(width), (height - 1) / 2)),
+    )
+    for strip, point in beyond:
+        x, y = back[:, :2] @ point + back[:, 2]
+        if -0.5 <= x <= source_hw[1] - 0.5 and -0.5 <= y <= source_hw[0] - 0.5:
+            strip[:] = 0.0
+    return mask
 
 
 def whole(entry: Entry, spec: PoseNetSpec) -> Sample:
