@@ -8,8 +8,8 @@ from compress_recipe_text import GOOD, changed, mistakes
 BAD = {
     "unknown key": (changed("images: 4", "image: 4"), "x.yaml:4 data.image: unknown key (did you mean images?)"),
     "key of the root": (
-        GOOD + "colours: blue\n",
-        "x.yaml:17 colours: unknown key (there is: teacher, data, scales, candidates, training, measure, objectives, "
+        GOOD + "xyz: 1\n",
+        "x.yaml:17 xyz: unknown key (there is: teacher, data, scales, candidates, training, measure, objectives, "
         "goals)",
     ),
     "key of a step": (
