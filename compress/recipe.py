@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from compress.recipe_checks import check_chains, check_lists, check_machine, check_sources, check_teacher
+from compress.recipe_checks import check_ap, check_chains, check_lists, check_machine, check_sources, check_teacher
 from compress.recipe_each import Expanded, expand
 from compress.recipe_mistakes import SHOWN, Mistakes, show
 from compress.recipe_models import CandidatePlan, Data, LatencyPlan, Measure, Recipe
@@ -58,6 +58,7 @@ def _load(path: Path, overrides: Sequence[str], here: bool) -> Recipe:
         check_sources(data, mistakes)
         teacher = check_teacher(data, mistakes)
         if teacher is not None:
+            check_ap(data, teacher, mistakes)
             check_chains(candidates, teacher, bool(data.get("training")), mistakes)
     mistakes.refuse()
     assert recipe is not None, "a recipe that cannot be made has mistakes"

@@ -18,6 +18,7 @@ from compress.recipe_mistakes import Mistakes, show
 from compress.recipe_models import MAX_GOALS, AnyStep, Measure, Recipe
 from compress.steps.base import SettingError, Step
 from compress.yaml_source import Keys
+from eval.coco_labels import COCO_17, lacking
 from teachers.assets import known_assets
 from teachers.errors import UserError
 from teachers.known import teacher_spec
@@ -120,6 +121,18 @@ def check_teacher(data: dict[str, Any], mistakes: Mistakes) -> PoseNetSpec | Non
     except (UserError, OSError, RuntimeError) as error:  # the latter two as in check_sources
         mistakes.add(("teacher",), " ".join(str(error).split()))
         return None
+
+
+def check_ap(data: dict[str, Any], teacher: PoseNetSpec, mistakes: Mistakes) -> None:
+    """AP is asked only of networks that find all of COCO's keypoints; no step changes which ones a network finds."""
+    measure = data.get("measure")
+    absent = lacking(teacher.skeleton)
+    if absent and isinstance(measure, dict) and measure.get("ap", False) is not False:
+        mistakes.add(
+            ("measure", "ap"),
+            f"COCO's AP needs its {len(COCO_17)} keypoints, and the teacher's {teacher.skeleton.name} has no "
+            f"{', '.join(absent)}; leave measure.ap out",
+        )
 
 
 def check_chains(candidates: Sequence[Expanded], teacher: PoseNetSpec, training: bool, mistakes: Mistakes) -> None:

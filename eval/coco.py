@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from eval.coco_labels import COCO_17, CocoLabels
+from eval.coco_labels import COCO_17, CocoLabels, lacking
 from eval.people import Person
+from teachers.errors import UserError
 from teachers.skeleton import Skeleton
 
 # Where pycocotools leaves what in `stats` for keypoints.
@@ -60,8 +61,12 @@ def to_coco_17(keypoints: NDArray[np.float32], skeleton: Skeleton) -> NDArray[np
 def average_precision(labels: CocoLabels, people: Mapping[int, Sequence[Person]], skeleton: Skeleton) -> KeypointAp:
     """AP and AR of people, by image id, in pixels of the labelled image; an image without anybody has an empty list.
 
-    Only these images are evaluated. Raises ValueError when there is none, or one that the labels do not have.
+    Only these images are evaluated. Raises ValueError when there is none, or one that the labels do not have, and
+    UserError when the skeleton lacks keypoints of COCO's: every one of them would count as missed.
     """
+    absent = lacking(skeleton)
+    if absent:
+        raise UserError(f"{labels.name}: AP needs COCO's 17 keypoints; {skeleton.name} has no {', '.join(absent)}")
     unknown = people.keys() - set(labels.ids.values())
     if unknown or not people:
         raise ValueError(f"people of images that {labels.name} does not have: {sorted(unknown)}, of {len(people)}")

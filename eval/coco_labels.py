@@ -10,6 +10,7 @@ from typing import Any
 from eval.coco_images import open_coco
 from eval.frame_folder import ImageFiles
 from teachers.errors import UserError
+from teachers.skeleton import Skeleton
 
 COCO_17 = (
     "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
@@ -41,6 +42,11 @@ class CocoLabels:
         """The annotations of these images."""
         wanted = set(image_ids)
         return [annotation for annotation in self.annotations if annotation["image_id"] in wanted]
+
+
+def lacking(skeleton: Skeleton) -> tuple[str, ...]:
+    """COCO's keypoints that networks of this skeleton do not find; their AP would not be COCO's if there are any."""
+    return tuple(name for name in COCO_17 if name not in skeleton.keypoints)
 
 
 def open_labels(path: Path) -> CocoLabels:

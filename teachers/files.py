@@ -1,6 +1,8 @@
 """Files are written whole or not at all: into a temporary file beside the target, flushed, then renamed."""
 
 import os
+import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +10,9 @@ from pathlib import Path
 
 _PARTIAL = ".partial-"
 """How the names of temporary files begin, so that those of a killed process are told from anybody's own files."""
+_STAGING = ".importing-"
+"""How the names of folders in the making begin; they end with the process that makes them."""
+_STAGED = re.compile(re.escape(_STAGING) + r"(?P<target>.+)-(?P<process>\d{1,9})", re.DOTALL)
 
 
 @contextmanager
@@ -32,15 +37,61 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def staging(folder: Path) -> Iterator[Path]:
+    """Yields the path of a folder that is not there yet, beside the target: from it a file is renamed into the target.
+
+    It is removed at the end, and so are those that killed processes left for the same target.
+    """
+    made = folder.with_name(f"{_STAGING}{folder.name}-{os.getpid()}")
+    if folder.parent.is_dir():
+        for path in folder.parent.iterdir():
+            staged = _STAGED.fullmatch(path.name)
+            if staged and staged["target"] == folder.name:
+                _remove_left(path)
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
 def is_partial(path: Path) -> bool:
-    """Whether this is a temporary file of ours, in use or left by a process that was killed."""
-    return path.name.startswith(_PARTIAL)
+    """Whether this is a temporary file or folder of ours, in use or left by a process that was killed."""
+    return path.name.startswith(_PARTIAL) or _STAGED.fullmatch(path.name) is not None
 
 
 def sweep(folder: Path) -> None:
-    """Removes what killed processes left below the folder; to be called while nobody else writes there."""
+    """Removes what killed processes left below the folder; to be called while nobody else writes there.
+
+    Our temporary files are files: a folder of such a name is somebody's own and stays.
+    """
     for stale in folder.rglob(f"{_PARTIAL}*"):
-        stale.unlink(missing_ok=True)
+        if stale.is_symlink() or not stale.is_dir():
+            stale.unlink(missing_ok=True)
+    for stale in list(folder.rglob(f"{_STAGING}*")):
+        _remove_left(stale)
+
+
+def _remove_left(path: Path) -> None:
+    """Removes a folder that `staging` made, unless the process that made it is at work."""
+    staged = _STAGED.fullmatch(path.name)
+    if staged and path.is_dir() and not path.is_symlink() and not _at_work(int(staged["process"])):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _at_work(process: int) -> bool:
+    """Whether another process of this number is there; ours would not have come here with a folder in the making."""
+    if process == os.getpid():
+        return False
+    if os.name != "posix":
+        return True  # nobody can be asked: elsewhere signal 0 is a signal
+    try:
+        os.kill(process, 0)  # asks, and sends nothing
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True  # somebody else's
+    return True
 
 
 @contextmanager

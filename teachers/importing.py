@@ -4,8 +4,6 @@ The kind of file is told by its content (`teachers.file_kinds`), the network by 
 """
 
 import hashlib
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,17 +11,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from teachers import openpose_thin, openpose_vgg
+from teachers import openpose_mobilenet_v2, openpose_thin, openpose_vgg
 from teachers.assets import known_assets
 from teachers.checkpoint import SPEC, WEIGHTS, load_spec, save_model
 from teachers.errors import UserError
 from teachers.file_kinds import WANTED, Kind, kind_of
-from teachers.files import is_partial, sweep
+from teachers.files import is_partial, staging, sweep
 from teachers.licence import Licence
 from teachers.openpose_prototxt import from_prototxt
 from teachers.openpose_torch import from_published
 from teachers.posenet import PoseNet
 from teachers.read_caffe import read_caffemodel, read_prototxt
+from teachers.read_tensorflow import read_constants
 from teachers.read_torch import read_safetensors, read_state_dict
 from teachers.skeleton import COCO_18, MPI_15
 from teachers.spec import PoseNetSpec
@@ -75,17 +74,14 @@ def write_model(folder: Path, imported: Imported) -> None:
     """Makes the folder a model: whole, or left as it was. `refuse_folder` says which folders are refused."""
     refuse_folder(folder)
     folder = folder.resolve()
-    staging = folder.with_name(f".importing-{folder.name}-{os.getpid()}")  # beside the target: a rename is enough
-    try:
-        save_model(staging, imported.network, imported.licence)
+    with staging(folder) as made:
+        save_model(made, imported.network, imported.licence)
         folder.mkdir(exist_ok=True)
         sweep(folder)
         # Another network's spec must never stand beside these weights: without a spec a folder is no model.
         (folder / SPEC).unlink(missing_ok=True)
-        (staging / WEIGHTS).replace(folder / WEIGHTS)
-        (staging / SPEC).replace(folder / SPEC)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        (made / WEIGHTS).replace(folder / WEIGHTS)
+        (made / SPEC).replace(folder / SPEC)
 
 
 def refuse_folder(folder: Path) -> None:
@@ -128,8 +124,9 @@ def _sorted_out(paths: Sequence[Path]) -> tuple[Path, Kind, Path | None]:
 
 def _from_caffemodel(path: Path, prototxt: Path | None) -> tuple[PoseNet, tuple[str, ...]]:
     wanted = from_prototxt(read_prototxt(prototxt), str(prototxt)) if prototxt is not None else None
-    spec, tensors = openpose_vgg.from_caffe(read_caffemodel(path), str(path), wanted)
-    return _network(spec, tensors, path), ()
+    blobs, notes = read_caffemodel(path)
+    spec, tensors = openpose_vgg.from_caffe(blobs, str(path), wanted)
+    return _network(spec, tensors, path), notes
 
 
 def _from_torch(path: Path) -> tuple[PoseNet, tuple[str, ...]]:
@@ -143,7 +140,9 @@ def _from_safetensors(path: Path) -> tuple[PoseNet, tuple[str, ...]]:
 
 
 def _from_tensorflow(path: Path) -> tuple[PoseNet, tuple[str, ...]]:
-    return openpose_thin.read(path), ()
+    constants = read_constants(path)
+    openpose_mobilenet_v2.refuse(constants, str(path))
+    return openpose_thin.from_constants(constants, str(path)), ()
 
 
 _READERS = {

@@ -4,6 +4,7 @@ Ildoo Kim's `mobilenet_thin`, trained on COCO, published as a frozen TensorFlow 
 Input is raw BGR 0..255. On even inputs TensorFlow's SAME pads a stride-2 3x3 convolution by 0 before and 1 after.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -58,8 +59,12 @@ def _branch(bottleneck: int, head: int) -> tuple[Layer, ...]:
 
 def read(path: Path) -> PoseNet:
     """The network with the weights of `graph_opt.pb`; UserError names what does not fit."""
+    return from_constants(read_constants(path), str(path))
+
+
+def from_constants(constants: Mapping[str, NDArray[np.float32]], where: str) -> PoseNet:
+    """The same from a graph's constants by name; UserError begins with `where`."""
     network = PoseNet(spec())
-    constants = read_constants(path)
     tensors: dict[str, Tensor] = {}
     used: set[str] = set()
     missing: list[str] = []
@@ -73,8 +78,8 @@ def read(path: Path) -> PoseNet:
     unexpected = sorted(constants.keys() - used)
     if missing or unexpected:
         lines = [f"{name}: missing" for name in missing] + [f"{name}: unexpected" for name in unexpected]
-        raise UserError(f"{path}: not the mobilenet_thin graph:\n  " + "\n  ".join(lines[:8]))
-    load_weights(network, tensors, str(path))
+        raise UserError(f"{where}: not the mobilenet_thin graph:\n  " + "\n  ".join(lines[:8]))
+    load_weights(network, tensors, where)
     return network.eval()
 
 

@@ -36,7 +36,8 @@ _MESSAGES: dict[str, list[Field]] = {
     "BlobShape": [("dim", 1, INT64, True)],
     "UnpackedBlobProto": [("data", 5, FLOAT, True)],
 }
-_RAW_TYPES = {0: "<f8", 1: "<f4", 2: "<f2"}  # OpenCV's caffe::Type DOUBLE, FLOAT, FLOAT16
+_FLOAT32 = "<f4"
+_RAW_TYPES = {0: "<f8", 1: _FLOAT32, 2: "<f2"}  # OpenCV's caffe::Type DOUBLE, FLOAT, FLOAT16
 
 
 @cache
@@ -44,14 +45,23 @@ def _messages() -> dict[str, Any]:
     return message_classes("caffe_weights", _MESSAGES)
 
 
-def read_caffemodel(path: Path) -> Mapping[str, tuple[NDArray[np.float32], ...]]:
-    """Layer name -> blobs (for a convolution: weights (out, in, h, w) and bias), of every layer that has any.
+class CaffeModel(NamedTuple):
+    """The weights of a .caffemodel, and what was done to them that a user should know."""
+
+    blobs: Mapping[str, tuple[NDArray[np.float32], ...]]
+    """By layer name; for a convolution weights (out, in, h, w) and bias."""
+    notes: tuple[str, ...]
+
+
+def read_caffemodel(path: Path) -> CaffeModel:
+    """The blobs of every layer that has any, as float32; other widths are converted, and said.
 
     The file is read layer by layer, so the peak is the blobs themselves and some five copies of the largest layer:
     240 MiB for the 200 MiB of the published COCO model. The arrays are writable and own their memory, so torch can
     take them without a copy. UserError says what was found instead.
     """
     found: dict[str, tuple[NDArray[np.float32], ...]] = {}
+    converted: set[str] = set()
     for kind, data in _layers(path):
         try:
             layer = parse(_messages()[kind], data)
@@ -63,10 +73,11 @@ def read_caffemodel(path: Path) -> Mapping[str, tuple[NDArray[np.float32], ...]]
             continue
         if layer.name in found:
             raise UserError(f"{path}: layer {layer.name!r} occurs twice; each layer's weights must occur once")
-        found[layer.name] = tuple(_blob(blob, f"{path}: layer {layer.name!r}") for blob in layer.blobs)
+        found[layer.name] = tuple(_blob(blob, f"{path}: layer {layer.name!r}", converted) for blob in layer.blobs)
     if not found:
         raise UserError(f"{path}: holds no layer with weights; a .caffemodel is needed, not a solver state")
-    return found
+    widths = ", ".join(sorted(converted))
+    return CaffeModel(found, (f"{path.name}: weights in {widths} were converted to float32",) if converted else ())
 
 
 def _layers(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -117,17 +128,21 @@ def _varint(file: BinaryIO, where: str) -> int:
     raise UserError(f"{where} stands no number")
 
 
-def _blob(data: bytes, where: str) -> NDArray[np.float32]:
+def _blob(data: bytes, where: str, converted: set[str]) -> NDArray[np.float32]:
+    """One blob's values; the name of their type joins `converted` if it is not float32."""
+    kind = _FLOAT32
     try:
         blob = parse(_messages()["BlobProto"], data)
         if not (blob.data or blob.double_data or blob.raw_data):  # old writers did not pack
             flat = np.array(parse(_messages()["UnpackedBlobProto"], data).data, dtype=np.float32)
         elif blob.data:
-            flat = _numbers(blob.data, "<f4")
+            flat = _numbers(blob.data, kind)
         elif blob.double_data:
-            flat = _numbers(blob.double_data, "<f8")
+            kind = "<f8"
+            flat = _numbers(blob.double_data, kind)
         elif blob.raw_data_type in _RAW_TYPES:
-            flat = _numbers(blob.raw_data, _RAW_TYPES[blob.raw_data_type])
+            kind = _RAW_TYPES[blob.raw_data_type]
+            flat = _numbers(blob.raw_data, kind)
         else:
             raise UserError(f"{where}: its weights are integers (raw type {blob.raw_data_type}); float ones are needed")
     except (MessageError, ValueError) as error:
@@ -135,6 +150,8 @@ def _blob(data: bytes, where: str) -> NDArray[np.float32]:
     shape = tuple(blob.shape.dim) or (blob.num, blob.channels, blob.height, blob.width)
     if any(size < 0 for size in shape) or _product(shape) != flat.size:
         raise UserError(f"{where}: a blob of shape {shape} holds {flat.size:,} values; the file is damaged")
+    if kind != _FLOAT32:
+        converted.add(np.dtype(kind).name)
     return flat.reshape(shape)
 
 

@@ -18,6 +18,8 @@ from compress.reporting.facts import RunFacts, report_facts
 from eval.coco_labels import COCO_17
 from eval.people import Person
 from eval.rendering import made_up_person
+from teachers import openpose_vgg
+from teachers.skeleton import MPI_15
 
 QUICK = ("measure.fidelity=false", "measure.latency=false", "measure.memory=false", "objectives=[params, ap]")
 
@@ -66,6 +68,20 @@ def test_what_is_no_keypoint_file_is_refused_before_anything_is_written(
     missing = set_to(f"measure.ap.labels={tmp_path / 'none.json'}", *QUICK)
     assert run_command(["run", str(tiny_run.recipe), "--out", str(out), *missing]) == 2
     assert "measure.ap.labels: no file" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_ap_of_a_network_without_cocos_keypoints_is_a_mistake_of_the_recipe(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, mpi = tmp_path / "out", tmp_path / "mpi"
+    mpi.mkdir()
+    (mpi / "spec.json").write_text(openpose_vgg.spec(MPI_15, 3).to_json())
+    (mpi / "weights.safetensors").touch()  # the recipe is checked before any weights are read
+    asked = (f"teacher={mpi}", f"measure.ap={{labels: {labels(tiny_run, tmp_path)}}}", *QUICK)
+    assert run_command(["run", str(tiny_run.recipe), "--out", str(out), *set_to(*asked)]) == 2
+    said = capsys.readouterr().err
+    assert "measure.ap: COCO's AP needs its 17 keypoints, and the teacher's mpi-15 has no nose, left_eye," in said
     assert not out.exists()
 
 

@@ -42,6 +42,10 @@ def test_links_lead_to_files(page: Path) -> None:
     assert "LEAD_" not in text, "a number that is still to be measured"
 
 
+def test_who_adds_a_teacher_is_told_how_one_is_imported() -> None:
+    assert "](teachers.md)" in (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+
+
 def test_the_readme_names_every_page() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     pages = [page for page in PAGES if page.parent.name == "docs"]

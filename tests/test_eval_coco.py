@@ -17,7 +17,7 @@ from eval.coco import average_precision, to_coco_17
 from eval.coco_labels import COCO_17, CocoLabels, open_labels
 from eval.people import Person
 from teachers.errors import UserError
-from teachers.skeleton import COCO_18
+from teachers.skeleton import COCO_18, MPI_15
 
 # Where COCO-17's keypoints lie in COCO-18, written down by hand; the publisher's evaluation has the same list.
 PLACES = (0, 15, 14, 17, 16, 5, 2, 6, 3, 7, 4, 11, 8, 12, 9, 13, 10)
@@ -213,3 +213,10 @@ BOX = {"id": 1, "image_id": 100, "category_id": 1, "bbox": [1, 2, 3, 4], "area":
 def test_a_file_without_usable_labels_gets_a_sentence(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match=said):
         open_labels(write_labels(tmp_path, **changes))
+
+
+def test_a_skeleton_without_cocos_keypoints_is_refused(tmp_path: Path) -> None:
+    """Otherwise each of them would count as missed, and the AP would stand beside COCO's."""
+    labels = open_labels(write_labels(tmp_path))
+    with pytest.raises(UserError, match="AP needs COCO's 17 keypoints; mpi-15 has no nose, left_eye, right_eye"):
+        average_precision(labels, {image: [] for image in labels.image_ids()}, MPI_15)

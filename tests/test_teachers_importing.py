@@ -1,9 +1,13 @@
 """Weights files of every kind: the network equals one written independently, and what does not fit is named."""
 
+import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -102,6 +106,16 @@ def test_prefix_and_half_precision_are_taken_and_said(tmp_path: Path) -> None:
     assert "'module.'" in said and "float16 were converted to float32" in said
     found = imported.network.state_dict()["backbone.layers.0.conv.weight"]
     torch.testing.assert_close(found, weights(1)["model0.conv1_1.weight"], rtol=1e-3, atol=1e-3)
+
+
+def test_half_precision_in_a_caffe_file_is_taken_and_said(tmp_path: Path) -> None:
+    whole, half = caffe_file(tmp_path / "w.caffemodel"), tmp_path / "half.caffemodel"
+    cv2.dnn.shrinkCaffeModel(str(whole), str(half))
+    said = "half.caffemodel: weights in float16 were converted to float32"
+    imported = import_files([half])
+    assert said in imported.notes and not any("float16" in note for note in import_files([whole]).notes)
+    found = imported.network.state_dict()["backbone.layers.0.conv.weight"]
+    torch.testing.assert_close(found, weights(1)["model0.conv1_1.weight"].half().float(), rtol=0, atol=0)
 
 
 def test_the_weights_are_the_ones_that_were_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,6 +252,19 @@ def test_a_model_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     assert not (tmp_path / "other").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["deep", "w.pth"]
+
+
+def test_what_a_killed_import_left_is_removed(tmp_path: Path) -> None:
+    imported = import_files([state_file(tmp_path / "w.pth", weights(1))])
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()  # a process number that is nobody's any more
+    left, other = tmp_path / f".importing-model-{child.pid}", tmp_path / f".importing-model-2-{child.pid}"
+    at_work, own = tmp_path / f".importing-model-{os.getppid()}", tmp_path / ".importing-model-notes"
+    for folder in (left, other, at_work, own):
+        folder.mkdir()
+        (folder / "weights.safetensors").touch()
+    write_model(tmp_path / "model", imported)
+    assert not left.exists() and other.exists() and at_work.exists() and own.exists()
 
 
 def test_folders_of_somebody_else_are_refused(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_every_stage_equals_opencv(tmp_path: Path, heads: tuple[int, int], skele
     prototxt, model = tmp_path / "pose_deploy.prototxt", tmp_path / "pose.caffemodel"
     prototxt.write_text(text)
     model.write_bytes(caffemodel(random_blobs(shapes)))
-    found, tensors = from_caffe(read_caffemodel(model), str(model), from_prototxt(read_prototxt(prototxt), "p"))
+    found, tensors = from_caffe(read_caffemodel(model).blobs, str(model), from_prototxt(read_prototxt(prototxt), "p"))
     assert found == spec(skeleton, stages)
     with torch.device("meta"):
         network = PoseNet(found)

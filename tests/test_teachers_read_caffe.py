@@ -24,7 +24,8 @@ def _write(folder: Path, data: bytes, name: str = "x.caffemodel") -> Path:
 
 
 def test_layers_and_blobs_are_read_exactly(tmp_path: Path) -> None:
-    found = read_caffemodel(_write(tmp_path, MODEL))
+    found, notes = read_caffemodel(_write(tmp_path, MODEL))
+    assert notes == ()
     assert list(found) == ["conv1", "conv2"]  # the data layer has no weights
     np.testing.assert_array_equal(found["conv1"][0], WEIGHT)
     np.testing.assert_array_equal(found["conv2"][1], BIAS - 1)
@@ -35,7 +36,7 @@ def test_layers_and_blobs_are_read_exactly(tmp_path: Path) -> None:
 
 def test_legacy_layers_and_blobs_are_read(tmp_path: Path) -> None:
     """V1LayerParameter, four numbers instead of a shape, and floats that are not packed."""
-    found = read_caffemodel(_write(tmp_path, v1_layer("conv1", [legacy_blob(WEIGHT), legacy_blob(BIAS)])))
+    found = read_caffemodel(_write(tmp_path, v1_layer("conv1", [legacy_blob(WEIGHT), legacy_blob(BIAS)]))).blobs
     np.testing.assert_array_equal(found["conv1"][0], WEIGHT)
     np.testing.assert_array_equal(found["conv1"][1], BIAS.reshape(1, 1, 1, 2))
 
@@ -44,7 +45,8 @@ def test_packed_floats_in_pieces_and_doubles_are_read(tmp_path: Path) -> None:
     shape = field(7, field(1, varint(2)))
     pieces = field(5, BIAS[:1].tobytes()) + shape + field(5, BIAS[1:].tobytes())
     doubles = shape + field(8, BIAS.astype("<f8").tobytes())
-    found = read_caffemodel(_write(tmp_path, layer("conv1", [pieces, doubles])))
+    found, notes = read_caffemodel(_write(tmp_path, layer("conv1", [pieces, doubles])))
+    assert notes == ("x.caffemodel: weights in float64 were converted to float32",)
     np.testing.assert_array_equal(found["conv1"][0], BIAS)
     np.testing.assert_array_equal(found["conv1"][1], BIAS)
 
@@ -52,7 +54,8 @@ def test_packed_floats_in_pieces_and_doubles_are_read(tmp_path: Path) -> None:
 def test_half_precision_that_opencv_wrote_is_read(tmp_path: Path) -> None:
     source, half = _write(tmp_path, MODEL), tmp_path / "half.caffemodel"
     cv2.dnn.shrinkCaffeModel(str(source), str(half))
-    found = read_caffemodel(half)
+    found, notes = read_caffemodel(half)
+    assert notes == ("half.caffemodel: weights in float16 were converted to float32",)
     np.testing.assert_array_equal(found["conv1"][0], WEIGHT.astype(np.float16).astype(np.float32))
     assert half.read_bytes() != MODEL
 
@@ -62,7 +65,7 @@ def test_every_cut_is_a_user_error_or_whole_layers(tmp_path: Path) -> None:
     for length in range(len(MODEL)):
         path = _write(tmp_path, MODEL[:length])
         try:
-            found = read_caffemodel(path)
+            found = read_caffemodel(path).blobs
         except UserError as error:
             assert str(error).startswith(str(path))
         else:
@@ -113,7 +116,7 @@ import resource, sys
 from pathlib import Path
 from teachers.read_caffe import read_caffemodel
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-blobs = read_caffemodel(Path(sys.argv[1]))
+blobs = read_caffemodel(Path(sys.argv[1])).blobs
 held = sum(array.nbytes for arrays in blobs.values() for array in arrays) // 1024
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before - held)
 """

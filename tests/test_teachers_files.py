@@ -1,0 +1,54 @@
+"""What killed processes left is removed, and nothing else."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from teachers.files import is_partial, staging, sweep
+
+
+@pytest.fixture(scope="module")
+def gone() -> int:
+    """The number of a process that has ended."""
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    return child.pid
+
+
+def test_sweep_removes_what_is_left_and_leaves_folders_alone(tmp_path: Path, gone: int) -> None:
+    deep = tmp_path / "deep"
+    own = deep / ".partial-notes"
+    own.mkdir(parents=True)
+    (own / "mine.txt").touch()
+    left = deep / f".importing-vgg-{gone}"
+    left.mkdir()
+    (left / "weights.safetensors").touch()
+    at_work = deep / f".importing-vgg-{os.getppid()}"
+    at_work.mkdir()
+    (deep / ".partial-x.json").touch()
+    (deep / ".partial-link").symlink_to(own)
+    sweep(tmp_path)
+    assert sorted(path.name for path in deep.iterdir()) == sorted([own.name, at_work.name])
+    assert (own / "mine.txt").exists()
+
+
+def test_links_are_not_followed(tmp_path: Path, gone: int) -> None:
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "own.txt").touch()
+    link = tmp_path / f".importing-vgg-{gone}"
+    link.symlink_to(tmp_path / "theirs")
+    sweep(tmp_path)
+    assert (tmp_path / "theirs" / "own.txt").exists()
+
+
+def test_a_folder_in_the_making_goes_whatever_happens(tmp_path: Path, gone: int) -> None:
+    left = tmp_path / f".importing-a[1]-{gone}"
+    left.mkdir()
+    with pytest.raises(OSError, match="full"), staging(tmp_path / "a[1]") as made:
+        assert made.parent == tmp_path and is_partial(made) and not made.exists() and not left.exists()
+        made.mkdir()
+        raise OSError("full")
+    assert not list(tmp_path.iterdir())
