@@ -59,6 +59,8 @@ def _goes_on(arguments: Sequence[str]) -> str:
 
 
 def _call(arguments: Sequence[str]) -> int:
+    # Before torch, which would import it from C and take a Ctrl-C in the middle of that for a broken NumPy.
+    importlib.import_module("numpy")
     options, command = parse(arguments)
     code: int = command.call(options)
     return code
