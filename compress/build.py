@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -40,11 +39,6 @@ class Built:
     stage: int | None
     """The teacher's stage whose maps are this candidate's maps; None if it is not the teacher's first stages."""
     parity_max_abs: float
-
-    @property
-    def notes(self) -> tuple[dict[str, Any], ...]:
-        """What its steps found out on their way."""
-        return self.candidate.notes
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def finished_record(identity: Identity, built: Built, measured: Measured) -> Rec
         stages=len(network.spec.stages),
         backbone=network.spec.backbone.name,
         measurement=measurement,
-        notes=built.notes,
+        notes=built.candidate.notes,
         missing=dict(measured.no_latency.get(name, {}))
         | _not_asked(parts, measured.quick_look)
         | _without_people(kinematics)
