@@ -14,7 +14,7 @@ class TrialFacts:
 
     number: int
     state: State
-    """screened: measured untrained or after a short training, and not worth more; it never ranks beside complete ones."""
+    """screened: measured untrained or after a short training, and not worth more; never ranks beside complete ones."""
     choices: Mapping[str, Choice]
     """What was varied, by a readable name of the recipe's path."""
     values: Mapping[str, float]
