@@ -8,7 +8,7 @@ from compress.training.form import FormSettings, NormedConv, TrainingForm
 from teachers.posenet import Maps, PoseNet
 from teachers.spec import BackboneSpec, Conv, Layer, Tap
 
-FORMS = [FormSettings(), FormSettings(branches=True), FormSettings(batch_norm=False)]
+FORMS = [FormSettings(), FormSettings(branches=True), FormSettings(batch_norm=False), FormSettings(batch_norm=False, balance=False)]
 
 
 def _images(seed: int = 0) -> torch.Tensor:
@@ -19,7 +19,7 @@ def _apart(ours: Maps, theirs: Maps) -> float:
     return max(float((one - other).abs().max()) for one, other in zip(ours, theirs, strict=True))
 
 
-@pytest.fixture(params=FORMS, ids=["batch norm", "branches", "plain"])
+@pytest.fixture(params=FORMS, ids=["batch norm", "branches", "balanced", "plain"])
 def form(request: pytest.FixtureRequest, tiny: PoseNet) -> TrainingForm:
     form = TrainingForm(tiny, request.param)
     form.calibrate(_images())

@@ -43,6 +43,15 @@ class Distill(Step):
             ge=0, le=64, description="Cells beside a cut edge that nothing is learnt from: what lies beyond is unseen."
         ),
     ] = 4
+    evenness: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="How alike frames count that show much and little: 0 by summed squares, 1 all alike, as where "
+            "L2 is relative to each frame's own.",
+        ),
+    ] = 0.5
     extra_stages: Annotated[
         int, Field(ge=0, le=5, description="Further stages during training, discarded after; they help the kept ones.")
     ] = 0
@@ -71,7 +80,7 @@ class Distill(Step):
         lessons = workshop.lessons
         lessons.require_fit(candidate.spec)
         settings = self.model_dump(mode="json")
-        key = fact_key("distill", 1, settings, candidate.id, lessons.key, workshop.seed)
+        key = fact_key("distill", 2, settings, candidate.id, lessons.key, workshop.seed)
         with TemporaryDirectory() as temporary:
             folder = Path(temporary) if workshop.folder is None else workshop.folder / f"training-{key}"
             trained = self._train(candidate, workshop, folder)
@@ -88,7 +97,7 @@ class Distill(Step):
             lessons.prepare()
         job = Job(
             network=deepened(candidate.network, self.extra_stages, teacher, workshop.seed),
-            samples=lessons.samples(self.schedule.crop, self.augmentation, self.margin),
+            samples=lessons.samples(self.schedule.crop, self.augmentation, self.margin, self.evenness),
             held_out=lessons.held_out,
             energies=lessons.energies,
             schedule=self.schedule,

@@ -7,7 +7,7 @@ a batch norm of its own, and ships as one 3x3 convolution that computes the same
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
 import torch
@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
+from compress.training.balance import BalancedConv, balance, unbalance
 from teachers.layers import Frozen
 from teachers.posenet import ConvBlock, Maps, PoseNet
 
@@ -26,6 +27,13 @@ class FormSettings(Frozen):
 
     batch_norm: Annotated[
         bool, Field(description="Batch norm after every convolution but the heads', folded away afterwards.")
+    ] = True
+    balance: Annotated[
+        bool,
+        Field(
+            description="Without batch norm: weights are learnt in units of the signals they join, so that one "
+            "learning rate fits all. For networks that come trained; batch norm is for fresh ones."
+        ),
     ] = True
     branches: Annotated[
         bool, Field(description="1x1 and plain paths beside the 3x3 convolutions, folded away afterwards; slower.")
@@ -187,6 +195,8 @@ class TrainingForm(nn.Module):
                 if block.relu:  # a head ends without ReLU; its output is a map, not to be normalised
                     _even_out(block)
                     block.conv = NormedConv(block.conv, settings.branches)  # type: ignore[assignment]
+        elif settings.balance:
+            balance(self.network)
 
     def forward(self, images: Tensor) -> Outputs:
         """Images (N, 3, H, W) as `PoseNet.all_stages` takes them."""
@@ -196,16 +206,13 @@ class TrainingForm(nn.Module):
     @torch.no_grad()
     def calibrate(self, images: Tensor) -> None:
         """Sets every batch norm so that the network computes what it did before it had any."""
-        normed = list(self._normed())
+        told = [module for module in self.modules() if isinstance(module, NormedConv | BalancedConv)]
         self.eval()
-        for module in normed:
+        for module in told:
             module.calibrating = True
         self(images)
-        for module in normed:
+        for module in told:
             module.calibrating = False
-
-    def _normed(self) -> Iterator[NormedConv]:
-        return (module for module in self.modules() if isinstance(module, NormedConv))
 
     def folded(self) -> PoseNet:
         """The network of the spec, in evaluation mode, with batch norms and branches folded into its convolutions."""
@@ -213,6 +220,7 @@ class TrainingForm(nn.Module):
         for block in _blocks(network):
             if isinstance(block.conv, NormedConv):
                 block.conv = block.conv.folded()
+        unbalance(network)
         plain = PoseNet(network.spec)
         plain.load_state_dict(network.state_dict())
         return plain.eval()

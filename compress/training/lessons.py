@@ -12,7 +12,7 @@ from compress.training.data import TrainingFrames, TrainingPlan, open_training
 from compress.training.losses import Energies
 from compress.training.samples import Sample
 from compress.training.targets import GIB, Array, Ask, Filled, Store, TargetCache, Teaching
-from compress.training.views import TeacherSamples, whole
+from compress.training.views import Evening, TeacherSamples, whole
 from teachers.errors import UserError
 from teachers.spec import PoseNetSpec
 
@@ -68,9 +68,12 @@ class Lessons:
         """The unit of each loss."""
         return Energies(*self.filled.energies(len(self.teacher.spec.skeleton.keypoints)))
 
-    def samples(self, crop_hw: tuple[int, int], augmentation: Augmentation, margin: int = 0) -> TeacherSamples:
+    def samples(
+        self, crop_hw: tuple[int, int], augmentation: Augmentation, margin: int = 0, evenness: float = 0.0
+    ) -> TeacherSamples:
         """Random crops. Frames are never mirrored here: the teacher has been asked about the mirrored ones."""
-        return TeacherSamples(self.filled, self.teacher.spec, augmentation, crop_hw, margin)
+        evening = Evening(self.energies, evenness) if evenness else None
+        return TeacherSamples(self.filled, self.teacher.spec, augmentation, crop_hw, margin, evening)
 
     def require_fit(self, spec: PoseNetSpec) -> None:
         """UserError where this network cannot learn the teacher's maps."""

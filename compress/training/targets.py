@@ -48,6 +48,11 @@ class Entry:
         """(h, w, 3) uint8 and (C, gh, gw) half precision, heatmaps then PAFs, read as far as they are used."""
         return np.load(self.image, "r", allow_pickle=False), np.load(self.maps, "r", allow_pickle=False)
 
+    def energies(self, joints: int) -> NDArray[np.float64]:
+        """(3,) mean squares per cell, summed over channels: joints, background, PAFs."""
+        squares = np.square(self.load()[1].astype(np.float64)).mean(axis=(1, 2))
+        return np.array([squares[:joints].sum(), squares[joints], squares[joints + 1 :].sum()])
+
     def pixels(self) -> int:
         """Rows times columns of the picture."""
         rows, columns = np.load(self.image, "r", allow_pickle=False).shape[:2]
@@ -203,9 +208,9 @@ class Filled:
         totals, cells = np.zeros(3), 0
         for entries in self.entries:
             for entry in entries:
-                squares = np.square(entry.load()[1].astype(np.float64)).sum(axis=(1, 2))
-                totals += (squares[:joints].sum(), squares[joints], squares[joints + 1 :].sum())
-                cells += entry.load()[1][0].size
+                size = entry.load()[1][0].size
+                totals += entry.energies(joints) * size
+                cells += size
         joints_energy, background, pafs = (totals / cells).tolist()
         return joints_energy, background, pafs
 

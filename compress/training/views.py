@@ -8,10 +8,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress.training.augment import Augmentation, Warp, draw
+from compress.training.losses import Energies
 from compress.training.samples import Sample
 from compress.training.targets import Entry, Filled
 from eval.maps import padded
 from teachers.spec import PoseNetSpec
+
+
+@dataclass(frozen=True)
+class Evening:
+    """How much the cells of a frame count, by how much the teacher sees in it.
+
+    Students are measured by L2 relative to each frame's own norm, so an error where hardly anybody is seen weighs more
+    than the same error in a crowd. Summed squares alone would let crowds decide everything.
+    """
+
+    energies: Energies
+    """Means over all frames."""
+    evenness: float
+    """0: as summed squares have it; 1: every frame alike, but for the limit."""
+    most: float = 30.0
+
+    def weight(self, of_frame: NDArray[np.float64]) -> float:
+        """of_frame: (3,) as `Entry.energies` gives it; 1 for a frame like the mean, at most `most`."""
+        joints, _, pafs = of_frame.tolist()
+        share = (joints / max(self.energies.joints, 1e-12) + pafs / max(self.energies.pafs, 1e-12)) / 2
+        return float(min(self.most, max(share, 1e-12) ** -self.evenness))
 
 
 @dataclass(frozen=True)
@@ -24,6 +46,8 @@ class TeacherSamples:
     crop_hw: tuple[int, int]
     margin: int = 0
     """Cells beside a cut edge that nothing is learnt from; see `learnable`."""
+    evening: Evening | None = None
+    """None lets every cell count alike, whoever its frame shows."""
 
     def __len__(self) -> int:
         return len(self.filled.entries)
@@ -31,12 +55,15 @@ class TeacherSamples:
     def sample(self, index: int, rng: np.random.Generator) -> Sample:
         """One crop of frame `index`, at a scale drawn in proportion to how many crops the scales hold."""
         entries = self.filled.entries[index]
-        image, maps = _choose(entries, self.crop_hw, rng).load()
+        entry = _choose(entries, self.crop_hw, rng)
+        image, maps = entry.load()
         skeleton, stride = self.spec.skeleton, self.spec.stride
         warp = aligned(draw(self.augmentation, image.shape[:2], self.crop_hw, rng), stride)
         crop = warp.maps(maps.astype(np.float32), skeleton, stride)
         heat = skeleton.heatmap_channels
         mask = learnable(warp, image.shape[:2], crop.shape[1:], self.margin)
+        if self.evening is not None:
+            mask *= self.evening.weight(entry.energies(heat - 1))
         return Sample(warp.image(np.asarray(image)), crop[:heat], crop[heat:], mask)
 
 
