@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from compress.columns import Value
@@ -17,6 +18,8 @@ class JsonlTracker:
 
     def __init__(self, place: Place) -> None:
         self._file = place.folder / EVENTS
+        # A kill may have come between this line and the note that it was told.
+        self._last = _last_event(self._file)
 
     def config(self, values: Mapping[str, Any]) -> None:
         self._add("config", **values)
@@ -44,4 +47,23 @@ class JsonlTracker:
         """Nothing is held between calls."""
 
     def _add(self, event: str, **content: Any) -> None:
-        append_line(self._file, json.dumps({"event": event, "time": round(time.time(), 3), **content}))
+        told = {"event": event, "time": round(time.time(), 3), **content}
+        if self._last is not None and event != "finish" and _identity(told) == _identity(self._last):
+            self._last = None
+            return
+        append_line(self._file, json.dumps(told))
+
+
+def _last_event(file: Path) -> dict[str, Any] | None:
+    """None where there is none, or one that a kill cut short."""
+    try:
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8").splitlines()[-1])
+    except (FileNotFoundError, IndexError, ValueError):
+        return None
+    return found
+
+
+def _identity(event: Mapping[str, Any]) -> str:
+    """The time aside; and of a point told twice the speed differs."""
+    varies = {"time", "values"} if event["event"] == "point" else {"time"}
+    return json.dumps({name: value for name, value in event.items() if name not in varies}, sort_keys=True)

@@ -30,16 +30,19 @@ class Lane:
     def __init__(self, name: str, make: Callable[[Place], Tracker], place: Place) -> None:
         self._name, self._make, self._place = name, make, place
         self._tracker: Tracker | None = None
-        self._queue: SimpleQueue[tuple[str, Tell] | bool] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[str, str, Tell] | bool] = SimpleQueue()
         self._lost = threading.Event()
         # A daemon: one that hangs does not keep the program from ending.
         self._thread = threading.Thread(target=self._live, name=f"tracking-{name}", daemon=True)
         self._thread.start()
 
-    def put(self, key: str, tell: Tell) -> None:
-        """key: one line; what an earlier call told under the same key is not told again."""
+    def put(self, subject: str, content: str, tell: Tell) -> None:
+        """Told unless the last thing told about this subject, by this call or an earlier one, had the same content.
+
+        subject: words on one line, of which the first is the kind; content: a hash, or empty.
+        """
         if not self._lost.is_set():
-            self._queue.put((key, tell))
+            self._queue.put((subject, content, tell))
 
     def finish(self, ok: bool) -> None:
         """Waits until the tracker has taken in everything, or `PATIENCE_S` seconds."""
@@ -55,11 +58,11 @@ class Lane:
             told = _Told(self._place.folder / LOGGED)
             self._tracker = self._make(self._place)
             while not isinstance(item := self._queue.get(), bool):
-                key, tell = item
-                doing = key.split()[0]
-                if key not in told:
+                subject, content, tell = item
+                doing = subject.split()[0]
+                if told.last.get(subject) != content:
                     tell(self._tracker)
-                    told.add(key)
+                    told.note(subject, content)
             doing = "the end"
             self._tracker.finish(item)
         except _ANYTHING as error:
@@ -86,15 +89,17 @@ def _in_words(error: BaseException) -> str:
 
 
 class _Told:
-    """The keys of all that a tracker has taken in, on disk before the next one is told."""
+    """What a tracker has taken in, noted on disk before it is told the next thing."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._keys = set(path.read_text(encoding="utf-8").splitlines()) if path.exists() else set()
+        self.last: dict[str, str] = {}
+        if path.exists():
+            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+                subject, tab, content = line.partition("\t")
+                if tab:  # else cut short by a kill
+                    self.last[subject] = content
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._keys
-
-    def add(self, key: str) -> None:
-        append_line(self._path, key)
-        self._keys.add(key)
+    def note(self, subject: str, content: str) -> None:
+        append_line(self._path, f"{subject}\t{content}")
+        self.last[subject] = content

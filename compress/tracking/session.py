@@ -22,17 +22,17 @@ class Tracking:
         self._lanes = tuple(lanes)
 
     def config(self, values: Mapping[str, Any]) -> None:
-        self._put(f"config {fact_key(values)}", "config", dict(values))
+        self._put("config", fact_key(values), "config", dict(values))
 
     def candidate(self, name: str, row: Mapping[str, Value]) -> None:
-        self._put(f"candidate {name} {fact_key(dict(row))}", "candidate", name, dict(row))
+        self._put(f"candidate {name}", fact_key(row), "candidate", name, dict(row))
 
     def point(self, series: str, step: int, values: Mapping[str, float]) -> None:
         # By the step alone: a training that goes on from a checkpoint repeats some, at another speed.
-        self._put(f"point {series} {step}", "point", series, step, dict(values))
+        self._put(f"point {series} {step}", "", "point", series, step, dict(values))
 
     def files(self, files: Files) -> None:
-        self._put(f"files {files.kind} {files.name} {files.id}", "files", files)
+        self._put(f"files {files.kind} {files.name}", f"{files.id} {files.on_front}", "files", files)
 
     def following(self, name: str, position: int) -> Follow:
         """What tells the curves of step `position`, counted from 0, of the candidate `name`."""
@@ -43,9 +43,9 @@ class Tracking:
         for lane in self._lanes:
             lane.finish(ok)
 
-    def _put(self, key: str, method: str, *values: Any) -> None:
+    def _put(self, subject: str, content: str, method: str, *values: Any) -> None:
         for lane in self._lanes:
-            lane.put(key, lambda tracker: getattr(tracker, method)(*values))
+            lane.put(subject, content, lambda tracker: getattr(tracker, method)(*values))
 
 
 def series(kind: str, name: str, position: int) -> str:

@@ -107,6 +107,7 @@ class WandbTracker:
             reason = next(iter(str(error).splitlines()), "")
             self._place.reporter.warn(f"tracking: wandb cannot be reached ({reason}); this call's part is kept offline")
             self._offline = True
+            self._wandb.teardown()  # its service takes the run for begun
             return self._init("offline")
 
     def _init(self, mode: str) -> Any:
