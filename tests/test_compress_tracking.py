@@ -412,6 +412,26 @@ def test_wandbs_service_killed_in_the_middle_costs_a_line(
     assert last["candidate/a-1.5/latency_ms"] == 1.25
 
 
+def test_wandbs_service_that_hangs_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _needs("wandb")
+    psutil, files, services = pytest.importorskip("psutil"), door.WandbTracker.files, []
+
+    def stopping(self: door.WandbTracker, told: Files) -> None:
+        files(self, told)
+        if not services:
+            assert self._service is not None
+            services.append(psutil.Process(self._service))
+            services[0].suspend()
+
+    monkeypatch.setattr(door.WandbTracker, "files", stopping)
+    monkeypatch.setattr(lane, "PATIENCE_S", 4.0)
+    tell(tmp_path / "out", "wandb")
+    assert "TimeoutError" in capsys.readouterr().err
+    services[0].wait(5)
+
+
 def test_wandb_goes_online_only_with_a_key(
     monkeypatch: pytest.MonkeyPatch, _no_account: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -435,7 +455,7 @@ def test_wandb_goes_online_only_with_a_key(
 def test_a_server_that_is_not_there_leaves_the_run_offline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _needs("wandb")
+    pytest.importorskip("wandb").teardown()  # it reads its settings once, and must not look for the real server
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     monkeypatch.setattr(door, "_INIT_S", 2.0)
