@@ -1,70 +1,23 @@
 """Tracking: what trackers are told, once each over any number of calls, and that losing one never loses a run."""
 
-import json
 import os
-import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
 
 import pytest
 from compress_recipe_text import GOOD, load, mistakes
 from compress_tiny_run import NAMES, QUICK, TinyRun, fidelity, keep_export, records, rows, set_to
-from tracking_wandb_file import history
-from tracking_wandb_file import records as wandb_records
+from tracking_calls import METHODS, Notebook, events, no_account, of, run, tell
 from training_runs import TinyTraining, killed_at, make_training, prepare
 
-from compress import tracking
 from compress.cli import run_command
 from compress.progress import Reporter
 from compress.tables import cell
 from compress.tracking import TRACKERS, lane
-from compress.tracking import wandb as door
-from compress.tracking.protocol import Files, Place
 from compress.tracking.session import open_tracking
-
-METHODS = ("__init__", "config", "candidate", "point", "files", "finish", "abandon")
-
-
-class Notebook:
-    """A tracker in memory that raises, or hangs, where it is told to."""
-
-    told: ClassVar[list[tuple[Any, ...]]] = []
-    raises: ClassVar[tuple[str, ...]] = ()
-    error: ClassVar[BaseException] = ConnectionResetError("gone")
-    hangs: ClassVar[bool] = False
-
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        self._note("__init__", place.run)
-
-    def config(self, values: Any) -> None:
-        self._note("config", values)
-
-    def candidate(self, name: str, row: Any) -> None:
-        self._note("candidate", name, row)
-
-    def point(self, series: str, step: int, values: Any) -> None:
-        if self.hangs:
-            time.sleep(1e6)
-        self._note("point", series, step, values)
-
-    def files(self, files: Files) -> None:
-        self._note("files", files)
-
-    def finish(self, ok: bool) -> None:
-        self._note("finish", ok)
-
-    def abandon(self) -> None:
-        self._note("abandon")
-
-    def _note(self, *what: Any) -> None:
-        self.told.append(what)
-        if what[0] in self.raises:
-            raise self.error
 
 
 @pytest.fixture
@@ -78,27 +31,7 @@ def notebook(monkeypatch: pytest.MonkeyPatch) -> type[Notebook]:
 
 @pytest.fixture(autouse=True)
 def _no_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """As on a machine on which nobody has ever used wandb; whatever it left in the home folder would be seen."""
-    for name in [name for name in os.environ if name.startswith("WANDB_") or name == "NETRC"]:
-        monkeypatch.delenv(name)
-    home = tmp_path / "home"
-    home.mkdir()
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(home / ".cache"))
-    return home
-
-
-def run(recipe: TinyRun, out: Path, trackers: str, *more: str) -> int:
-    words = set_to(*QUICK, *more, *([f"tracking={trackers}"] if trackers else []))
-    return run_command(["run", str(recipe.recipe), "--out", str(out), *words])
-
-
-def events(out: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (out / "tracking/jsonl/events.jsonl").read_text().splitlines()]
-
-
-def of(found: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
-    return [event for event in found if event["event"] == kind]
+    return no_account(monkeypatch, tmp_path)
 
 
 # What a recipe may say.
@@ -134,25 +67,12 @@ def test_a_tracker_that_is_not_there_is_a_mistake(written: str, told: str) -> No
 # Every tracker.
 
 
-def tell(out: Path, name: str, worker: str = "") -> None:
-    """All that a tracker can be told."""
-    model = out / "candidates/a-1.5/model.onnx"
-    model.parent.mkdir(parents=True, exist_ok=True)
-    model.write_bytes(b"weights")
-    with open_tracking([name], out, Reporter(), worker) as found:
-        found.config({"recipe": {"teacher": "t", "candidates": [{"name": "a"}]}, "conditions": {"threads": 1}})
-        found.point("training/a-1.5/steps.0", 1, {"loss": 2.5, "learning_rate": 1e-3})
-        found.point("training/a-1.5/steps.0", 2, {"loss": 1.5, "learning_rate": 1e-3, "images_per_s": 7.0})
-        found.candidate("a-1.5", {"name": "a-1.5", "stages": 2, "latency_ms": 1.25, "ap": None, "note": "ap: off"})
-        found.files(Files("model", "a-1.5", "77aa", model.parent, [model], {"licence": "MIT"}, on_front=True))
-        found.files(Files("report", "report", "88bb", out, [model]))
-
-
 @pytest.mark.parametrize("name", TRACKERS)
 def test_a_tracker_takes_all_it_is_told_and_nothing_twice(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], _no_account: Path
 ) -> None:
-    _needs(name)
+    if name == "wandb":
+        pytest.importorskip("wandb")
     before, environment = (sys.exit, sys.excepthook), dict(os.environ)
     for _ in range(2):
         tell(tmp_path / "out", name)
@@ -163,11 +83,6 @@ def test_a_tracker_takes_all_it_is_told_and_nothing_twice(
         assert len(keys) == len(set(keys)) == 6
     assert (sys.exit, sys.excepthook) == before and dict(os.environ) == environment
     assert not list(_no_account.iterdir())
-
-
-def _needs(name: str) -> None:
-    if name == "wandb":
-        pytest.importorskip("wandb")
 
 
 def test_jsonl_holds_each_thing_once(tmp_path: Path) -> None:
@@ -333,137 +248,3 @@ def test_a_run_that_fails_says_so_to_its_tracker(notebook: type[Notebook], tmp_p
     with pytest.raises(ZeroDivisionError), open_tracking(["jsonl"], tmp_path / "out", Reporter()):
         _ = 1 / 0
     assert notebook.told[-1] == ("finish", False)
-
-
-def test_wandb_that_is_not_installed_costs_a_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setitem(sys.modules, "wandb", None)
-    tell(tmp_path / "out", "wandb")
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "wandb was lost at the start (wandb cannot be imported: pip install wandb" in line
-
-
-# wandb, offline.
-
-
-def run_files(out: Path) -> list[Path]:
-    return sorted((out / "tracking/wandb/wandb").glob("offline-run-*/*.wandb"))
-
-
-def test_wandb_keeps_a_run_offline_whose_history_can_be_read_back(
-    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    _needs("wandb")
-    keep_export(monkeypatch, tiny_run)
-    out = tmp_path / "out"
-    assert run(tiny_run, out, "wandb") == 0
-    assert "wandb sync" in capsys.readouterr().err
-    (file,) = run_files(out)
-    told = {name: value for row in history(file) for name, value in row.items() if name.startswith("candidate/")}
-    assert {name.split("/")[1] for name in told} == set(NAMES)
-    for row in rows(out):
-        # Six digits are written; and JSON knows no difference between 0 and 0.0.
-        assert told[f"candidate/{row['name']}/joint_rel_l2"] == pytest.approx(float(row["joint_rel_l2"]), rel=1e-5)
-        assert told[f"candidate/{row['name']}/params"] == int(row["params"])
-    found = wandb_records(file)
-    begun = next(record.run for record in found if record.WhichOneof("record_type") == "run")
-    assert (begun.project, begun.run_group, begun.display_name) == ("compress", "out", "out")
-    config = {item.key or "/".join(item.nested_key): item.value_json for r in found for item in r.config.update}
-    assert str(tiny_run.photos) in config["recipe"] and "conditions" in config
-    artefacts = {r.artifact.name: r.artifact for r in found if r.WhichOneof("record_type") == "artifact"}
-    if not artefacts:  # sent as requests
-        artefacts = {a.name: a for r in found if (a := r.request.log_artifact.artifact).name}
-    front = {row["name"] for row in rows(out) if row["on_front"] == "true"} - {"teacher"}
-    assert {name for name in artefacts if name.startswith("out-")} == {f"out-{name}" for name in front | {"report"}}
-    # Again: the same run goes on, and what it was told is not told again.
-    time.sleep(1.1)  # wandb names its folders by the second
-    assert run(tiny_run, out, "wandb") == 0
-    first, second = run_files(out)
-    assert first.name == second.name and not [row for row in history(second) if row]
-
-
-def test_wandbs_service_killed_in_the_middle_costs_a_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    _needs("wandb")
-    out, point, services = tmp_path / "out", door.WandbTracker.point, []
-
-    def killing(self: door.WandbTracker, series: str, step: int, values: Any) -> None:
-        point(self, series, step, values)
-        if step == 1 and not services:
-            assert self._service is not None
-            services.append(self._service)
-            os.kill(self._service, signal.SIGKILL)
-            time.sleep(0.3)
-
-    monkeypatch.setattr(door.WandbTracker, "point", killing)
-    before = (sys.exit, sys.excepthook)
-    tell(out, "wandb")
-    assert services and (sys.exit, sys.excepthook) == before
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "wandb was lost at point (Connection" in line
-    time.sleep(1.1)
-    tell(out, "wandb")
-    keys = (out / "tracking/wandb/logged.txt").read_text().splitlines()
-    assert len(keys) == len(set(keys)) == 6
-    last = {name: value for row in history(run_files(out)[-1]) for name, value in row.items()}
-    assert last["training/a-1.5/steps.0/step"] == 2 and last["training/a-1.5/steps.0/loss"] == 1.5
-    assert last["candidate/a-1.5/latency_ms"] == 1.25
-
-
-def test_wandbs_service_that_hangs_is_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    _needs("wandb")
-    psutil, files, services = pytest.importorskip("psutil"), door.WandbTracker.files, []
-
-    def stopping(self: door.WandbTracker, told: Files) -> None:
-        files(self, told)
-        if not services:
-            assert self._service is not None
-            services.append(psutil.Process(self._service))
-            services[0].suspend()
-
-    monkeypatch.setattr(door.WandbTracker, "files", stopping)
-    monkeypatch.setattr(lane, "PATIENCE_S", 4.0)
-    tell(tmp_path / "out", "wandb")
-    assert "TimeoutError" in capsys.readouterr().err
-    services[0].wait(5)
-
-
-def test_wandb_goes_online_only_with_a_key(
-    monkeypatch: pytest.MonkeyPatch, _no_account: Path, request: pytest.FixtureRequest
-) -> None:
-    wandb = pytest.importorskip("wandb")
-    host = wandb.setup().settings.base_url.split("//")[1]
-    request.addfinalizer(wandb.teardown)  # it reads its settings once
-    assert door._offline(wandb)
-    (_no_account / ".netrc").write_text(f"machine {host}\n  login user\n  password {'0' * 40}\n")
-    (_no_account / ".netrc").chmod(0o600)
-    assert not door._offline(wandb)
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    request.addfinalizer(wandb.teardown)  # it reads its settings once
-    assert door._offline(wandb)
-    (_no_account / ".netrc").unlink()
-    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
-    assert door._offline(wandb)
-    monkeypatch.delenv("WANDB_MODE")
-    assert not door._offline(wandb)
-
-
-def test_a_server_that_is_not_there_leaves_the_run_offline(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    pytest.importorskip("wandb").teardown()  # it reads its settings once, and must not look for the real server
-    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
-    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
-    monkeypatch.setattr(door, "_INIT_S", 2.0)
-    tell(tmp_path / "out", "wandb")
-    said = capsys.readouterr().err
-    assert "wandb cannot be reached" in said and "was lost" not in said
-    assert len(run_files(tmp_path / "out")) == 1
-
-
-def test_the_registry_is_what_recipes_may_name() -> None:
-    assert set(tracking.TRACKERS) == {"jsonl", "wandb"}
