@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -95,9 +95,9 @@ class Builder:
         return Built(name, candidate, folder / ARTEFACT, self._stage_of(candidate), facts[-1]["parity_max_abs"])
 
     def _make(self, name: str, steps: Sequence[Step], key: str, recipe_text: str) -> Built:
-        candidate = self.teacher
+        candidate, workshop = self.teacher, replace(self.workshop, building=name)
         for step in steps:
-            candidate = step.apply(candidate, self.workshop)
+            candidate = step.apply(candidate, workshop)
         folder = self.folder / name
         stage = self._stage_of(candidate)
         save_model(folder, candidate.network, candidate.licence)

@@ -113,6 +113,8 @@ def _user_keys(loc: Keys, candidates: Sequence[Expanded]) -> Keys:
     """pydantic's path, in which a choice between types has a part of its own, as a path that the user wrote."""
     if loc[:2] in (("measure", "latency"), ("measure", "kinematics")):
         return (*loc[:2], *loc[3:])
+    if loc[:1] == ("tracking",):
+        return (*loc[:1], *loc[2:])
     if loc[:1] != ("candidates",) or len(loc) < 2 or not candidates:
         return loc
     within = loc[2:]

@@ -8,6 +8,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from compress.goals import parse_goal
 from compress.objectives import ObjectiveName
+from compress.recipe_tracking import TrackerNames
 from compress.steps import STEPS
 from compress.steps.base import Step
 from compress.training.data import TrainingPlan
@@ -233,6 +234,7 @@ class Recipe(Frozen):
         Field(min_length=1, description="Columns of the Pareto front. More of them leave more candidates on it."),
     ] = ("latency_ms", "joint_rel_l2")
     goals: Annotated[tuple[GoalText, ...], Field(max_length=MAX_GOALS, description=GOAL_SYNTAX)] = ()
+    tracking: TrackerNames = ()
 
     @property
     def rounds(self) -> int:
@@ -252,11 +254,12 @@ class Recipe(Frozen):
 
     def to_yaml(self) -> str:
         """The canonical text: every default and every candidate written out. It can be run alone."""
-        return dump_yaml(self.model_dump(mode="json"))
+        # Trackers change no result: a run without them has the text that it had before there were any.
+        return dump_yaml(self.model_dump(mode="json", exclude=None if self.tracking else {"tracking"}))
 
     def only(self, name: str) -> "Recipe":
-        """The recipe of one candidate alone; KeyError if there is none of that name."""
+        """The recipe of one candidate alone, untracked; KeyError if there is none of that name."""
         found = tuple(plan for plan in self.candidates if plan.name == name)
         if not found:
             raise KeyError(name)
-        return self.model_copy(update={"candidates": found})
+        return self.model_copy(update={"candidates": found, "tracking": ()})

@@ -6,14 +6,14 @@ it stopped, and its tables are those of an undisturbed one.
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 from compress.build import Builder, Built, ParityError, content_of_files
 from compress.candidate import Candidate
 from compress.clip import open_clip
-from compress.conditions import environment, usable_cores
+from compress.conditions import usable_cores
 from compress.cost import CostPlan, latency_settings, measure_memory
 from compress.degrees import ClipPlan, measure_degrees
 from compress.export import stage_outputs
@@ -29,15 +29,17 @@ from compress.recording import Identity, Measured, failed_record, finished_recor
 from compress.records import Record, append_record, read_records
 from compress.report import write_report
 from compress.reporting.facts import RunFacts
+from compress.run_conditions import conditions, draw_frames
 from compress.run_folder import CANDIDATES, JOURNAL, RECORDS, WORK, run_folder, write_environment
 from compress.runtime_artefacts import RuntimeArtefacts, in_each_runtime, require_runtimes
 from compress.steps.base import Step
+from compress.tracking.results import track_results
+from compress.tracking.session import Tracking, open_tracking
 from compress.training.engine import wait_for_all
 from compress.training.lessons import Lessons
 from compress.training.targets import Array, Ask
 from compress.workshop import Workshop
-from eval.frames import Sample, draw_sample, open_source
-from eval.maps import BASE_HEIGHT, input_size, prepare
+from eval.maps import input_size, prepare
 from eval.runtimes import RUNTIMES
 from teachers.assets import cache_folder
 from teachers.errors import UserError
@@ -80,8 +82,9 @@ def run(call: RunCall, reporter: Reporter) -> RunResult:
         prepared = _Prepared(call, reporter)
         claim()
         wait_for_all()  # from here on the folder holds this recipe's files only, which `follow` looks at
-        prepared.finish_candidates()
-        return prepared.report()
+        with open_tracking(call.recipe.tracking, call.out, reporter) as tracking:
+            prepared.finish_candidates(tracking)
+            return prepared.report(tracking)
 
 
 def follow(call: RunCall) -> None:
@@ -100,7 +103,7 @@ class _Prepared:
         with reporter.download(f"teacher {recipe.teacher}") as on_bytes:
             network, licence = load_teacher(recipe.teacher, on_bytes)
         self._teacher = Candidate.of(network, licence)
-        self._sample = self._draw()
+        self._sample = draw_frames(recipe.data, reporter)
         self._image = next(iter(self._sample.frames())).image
         if recipe.measure.latency:
             require_runtimes(recipe.measure.latency.runtimes)
@@ -108,14 +111,18 @@ class _Prepared:
         self._clip = open_clip(recipe)
         self._labelled = open_labelled(recipe)
         self._workshop = self._open_workshop()
-        self._conditions = self._describe()
+        self._conditions = conditions(recipe, self._sample, self._image.shape[:2], self._teacher.id)
         self._plan: dict[str, Sequence[Step]] = {TEACHER_ROW: ()} | {c.name: c.steps for c in recipe.candidates}
 
-    def finish_candidates(self) -> None:
+    def finish_candidates(self, tracking: Tracking) -> None:
         """Builds, measures and records whatever is not recorded yet."""
         path = self._call.out / RECORDS
         self._journal = Journal(self._call.out / JOURNAL)
-        write_environment(self._call.out, self._conditions | {"command": self._call.command})
+        self._workshop = replace(self._workshop, tracking=tracking)
+        call = {"command": self._call.command}
+        write_environment(self._call.out, self._conditions | call)
+        recipe = self._call.recipe.model_dump(mode="json")
+        tracking.config({"recipe": recipe, "conditions": self._conditions, **call})
         known = {record.name: record for record in read_records(path)}
         identities = {name: self._identity(name) for name in self._plan}
         finished = {
@@ -144,8 +151,8 @@ class _Prepared:
             with suppress(*_CANDIDATE_ERRORS):
                 builder.follow(name, steps)
 
-    def report(self) -> RunResult:
-        """Draws the report from the records."""
+    def report(self, tracking: Tracking) -> RunResult:
+        """Draws the report from the records, and tells both to the trackers."""
         out, recipe = self._call.out, self._call.recipe
         found = {record.name: record for record in read_records(out / RECORDS)}
         records = tuple(found[name] for name in self._plan)
@@ -157,32 +164,9 @@ class _Prepared:
             self._call.command,
             tuple(recipe.goals),
         )
-        write_report(out, [facts])
+        written = write_report(out, [facts])
+        track_results(tracking, out, records, recipe.objectives, written)
         return RunResult(out, records)
-
-    def _draw(self) -> Sample:
-        data = self._call.recipe.data
-        source = open_source(data.source)
-        sample = self._reporter.wait(f"frames {data.source}", lambda: draw_sample(source, data.images, data.seed))
-        for one in sample.unreadable:
-            self._reporter.warn(f"{sample.source.name}: {one.name}: {one.reason}")
-        if len(sample.indices) < sample.asked:
-            self._reporter.warn(f"{sample.source.name}: {sample.asked} frames wanted, {len(sample.indices)} usable")
-        return sample
-
-    def _describe(self) -> dict[str, Any]:
-        recipe, sample = self._call.recipe, self._sample
-        return environment() | {
-            "source": sample.source.name,
-            "images": len(sample.indices),
-            "images_unreadable": [asdict(one) for one in sample.unreadable],
-            "frames_digest": sample.digest,
-            "seed": recipe.data.seed,
-            "scales": list(recipe.scales),
-            "base_height": BASE_HEIGHT,
-            "frame_hw": list(self._image.shape[:2]),
-            "teacher_id": self._teacher.id,
-        }
 
     def _identity(self, name: str) -> Identity:
         recipe = self._call.recipe

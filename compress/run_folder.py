@@ -14,7 +14,7 @@ from teachers.files import is_partial, sweep, write_text
 from teachers.lock import only_one
 
 RECIPE, ENVIRONMENT, RECORDS, JOURNAL = "recipe.yaml", "environment.json", "records.jsonl", "journal.jsonl"
-CANDIDATES, FIGURES, WORK = "candidates", "figures", ".work"
+CANDIDATES, FIGURES, WORK, TRACKING = "candidates", "figures", ".work", "tracking"
 _LOCK = ".lock"
 
 
@@ -31,7 +31,7 @@ class Leaves:
 _RUN = Leaves(
     (
         JOURNAL, RECORDS, ENVIRONMENT, "candidates.csv", "latency.csv", "report.html", "report.md",
-        CANDIDATES, FIGURES, WORK, RECIPE,
+        CANDIDATES, FIGURES, WORK, TRACKING, RECIPE,
     ),
     foreign=(WEIGHTS,),
 )  # fmt: skip

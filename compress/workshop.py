@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from compress.progress import Reporter
+from compress.tracking.session import Tracking
+from compress.training.curve import Follow
 from compress.training.lessons import Lessons
 from teachers.errors import UserError
 
@@ -18,6 +20,10 @@ class Workshop:
     folder: Path | None = None
     """Where a step may keep unfinished work, in a subfolder of its own; None where nothing can be continued."""
     reporter: Reporter = field(default_factory=Reporter)
+    tracking: Tracking = field(default_factory=Tracking)
+    """Told of every training; without trackers as it is by default."""
+    building: str = ""
+    """The name of the candidate that is being made."""
 
     @property
     def lessons(self) -> Lessons:
@@ -25,3 +31,7 @@ class Workshop:
         if self.learning is None:
             raise UserError("this step learns from frames: the recipe needs `training`, with `data`")
         return self.learning
+
+    def following(self, position: int) -> Follow:
+        """Takes in the curves of the training in step `position` of the candidate that is being made."""
+        return self.tracking.following(self.building, position)

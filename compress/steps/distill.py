@@ -107,7 +107,7 @@ class Distill(Step):
             ship_stages=len(candidate.spec.stages),
             teacher=teacher if self.loss.hints > 0 else None,
         )
-        return Trainer(job, folder, workshop.reporter).run()
+        return Trainer(job, folder, workshop.reporter, workshop.following(len(candidate.steps))).run()
 
 
 def deepened(network: PoseNet, extra: int, teacher: PoseNet, seed: int) -> PoseNet:

@@ -3,6 +3,7 @@
 import math
 import time
 from collections import deque
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -16,12 +17,19 @@ _POINTS = 200
 """So many points of the loss are kept; each is the mean of the steps since the one before."""
 _RECENT = 20
 
+Follow = Callable[[str, int, Mapping[str, float]], None]
+"""Takes in a point of the curves: `training` or `validation`, the steps done, and values by name. Must not wait."""
+
+
+def unfollowed(kind: str, step: int, values: Mapping[str, float]) -> None:
+    """Where nobody looks on."""
+
 
 class Curve:
     """Facts of one training, JSON-able, as they are kept in the checkpoint and shown in the report."""
 
-    def __init__(self, schedule: Schedule, facts: dict[str, Any] | None = None) -> None:
-        self._schedule = schedule
+    def __init__(self, schedule: Schedule, facts: dict[str, Any] | None = None, follow: Follow = unfollowed) -> None:
+        self._schedule, self._follow = schedule, follow
         self._every = max(1, schedule.steps // _POINTS)
         self.facts: dict[str, Any] = facts or {"losses": [], "validations": [], "sum": 0.0, "seconds": 0.0}
         self._pending: list[Tensor] = []
@@ -53,18 +61,19 @@ class Curve:
             self.facts["sum"] += value
             if (step + 1) % self._every == 0:
                 mean = self.facts["sum"] / self._every
-                self.facts["losses"].append(
-                    {"step": step + 1, "loss": mean, "learning_rate": self._schedule.rate(step)}
-                )
+                point = {"loss": mean, "learning_rate": self._schedule.rate(step)}
+                self.facts["losses"].append({"step": step + 1, **point})
+                speed = self.images_per_s()
+                self._follow("training", step + 1, point if speed is None else {**point, "images_per_s": speed})
                 self.facts["sum"] = 0.0
             self._last = f"loss {value:.3f}"
 
     def look(self, step: int, found: Validation) -> bool:
         """Notes a validation after `step` steps; whether it is the best so far."""
         best = self.best()
-        self.facts["validations"].append(
-            {"step": step, "joint_rel_l2": found.joint_rel_l2, "paf_rel_l2": found.paf_rel_l2, "score": found.score}
-        )
+        look = {"joint_rel_l2": found.joint_rel_l2, "paf_rel_l2": found.paf_rel_l2, "score": found.score}
+        self.facts["validations"].append({"step": step, **look})
+        self._follow("validation", step, look)
         return best is None or found.score < best["score"]
 
     def best(self) -> dict[str, float] | None:

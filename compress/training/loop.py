@@ -19,7 +19,7 @@ from torch import Tensor
 from compress.conditions import usable_cores
 from compress.progress import Reporter
 from compress.training.batches import Batch, Order, Samples, stack
-from compress.training.curve import Curve
+from compress.training.curve import Curve, Follow, unfollowed
 from compress.training.engine import Engine
 from compress.training.form import FormSettings
 from compress.training.losses import Energies, LossSettings
@@ -68,8 +68,9 @@ class Trained:
 class Trainer:
     """One training in one folder, by this process or by several."""
 
-    def __init__(self, job: Job, folder: Path, reporter: Reporter) -> None:
-        self._job, self._folder, self._reporter = job, folder, reporter
+    def __init__(self, job: Job, folder: Path, reporter: Reporter, follow: Follow = unfollowed) -> None:
+        """follow: told every point of the curves as it comes."""
+        self._job, self._folder, self._reporter, self._follow = job, folder, reporter, follow
         _use_all_cores()
         torch.manual_seed(job.seed)  # the only numbers drawn from torch are those of new branches and hints
         self._engine = engine = Engine(job.schedule.accumulate)
@@ -88,7 +89,7 @@ class Trainer:
         self._teacher = None if job.teacher is None else copy.deepcopy(job.teacher).to(engine.device)
         self._average = Average(self._student)
         self._best = dict(self._average.tensors)
-        self._curve = Curve(job.schedule)
+        self._curve = Curve(job.schedule, follow=follow)
         self._step = 0
         if state is not None:
             self._restore(state)
@@ -167,7 +168,7 @@ class Trainer:
         # Into tensors that lie in memory as the student's do: mixed layouts would slow every further step.
         self._best = _as_laid_out(state.tensors["best"], self._average.tensors)
         self._average.tensors = _as_laid_out(state.tensors["average"], self._average.tensors)
-        self._curve = Curve(self._job.schedule, state.facts)
+        self._curve = Curve(self._job.schedule, state.facts, self._follow)
         self._step = state.step
 
     def _finished(self, images_per_s: float) -> Trained:
