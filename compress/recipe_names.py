@@ -50,7 +50,7 @@ def _name(candidate: Expanded, owners: Mapping[str, _Owner], mistakes: Mistakes)
     if not isinstance(name, str):
         return name
     try:
-        return _FIELD.sub(lambda match: _setting(match[1], steps), name)
+        return _FIELD.sub(lambda match: _setting(match[1], steps, candidate), name)
     except TemplateError as error:
         mistakes.add(candidate.user_keys(("name",)), str(error))
         return None
@@ -64,11 +64,12 @@ def _taken(owner: _Owner, candidate: Expanded) -> str:
     return f"several candidates would be called {shortened(name)!r}; put {{{setting}}} into the name"
 
 
-def _setting(field: str, steps: Sequence[Any]) -> str:
+def _setting(field: str, steps: Sequence[Any], candidate: Expanded) -> str:
     """What stands for `{field}` in a name."""
-    # What is written goes before what other steps have by default.
+    # What varies goes before what is fixed, and what is written before what other steps have by default.
+    varied = [index for index, name in candidate.choices if name == field]
     written = [index for index, step in enumerate(steps) if isinstance(step, dict) and field in step]
-    having = written or [index for index, step in enumerate(steps) if field in _settings(step)]
+    having = varied or written or [index for index, step in enumerate(steps) if field in _settings(step)]
     if len(having) == 1:
         return _word(_settings(steps[having[0]])[field])
     if having:

@@ -21,8 +21,7 @@ def wild_scales(found: PoseNet) -> dict[str, torch.Tensor]:
     modules = dict(found.named_modules())
     generator = torch.Generator().manual_seed(1)
     return {
-        name: 10.0 ** (4 * torch.rand(modules[name].out_channels, generator=generator) - 2)
-        for name in scalable(found)
+        name: 10.0 ** (4 * torch.rand(modules[name].out_channels, generator=generator) - 2) for name in scalable(found)
     }
 
 

@@ -127,6 +127,11 @@ def test_each_gives_every_combination_the_last_varying_fastest() -> None:
     assert len({plan.name for plan in recipe.candidates}) == 4
 
 
+def test_in_a_name_what_varies_goes_before_what_is_fixed() -> None:
+    recipe = load(changed("keep: {each: [5, 4]}", "keep: 5\n      - {step: remove_stages, keep: {each: [3, 2]}}"))
+    assert [plan.name for plan in recipe.candidates][:2] == ["stages-3", "stages-2"]
+
+
 def test_names_made_from_long_steps_fit_and_differ() -> None:
     steps = "[" + ", ".join(["{step: remove_stages, keep: 6}"] * 7) + ", {step: remove_stages, keep: {each: [1, 2]}}]"
     text = f"teacher: openpose-mobilenet-thin\ndata: {{source: sports2d-demo}}\ncandidates: [{{steps: {steps}}}]"

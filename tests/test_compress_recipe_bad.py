@@ -151,7 +151,7 @@ BAD = {
         "x.yaml:8 candidates.0.name: no step has a setting {kept} (did you mean keep?)",
     ),
     "name of two settings": (
-        changed("keep: {each: [5, 4]}", "keep: {each: [5, 4]}\n      - {step: remove_stages, keep: 2}"),
+        changed("keep: {each: [5, 4]}", "keep: {each: [5, 4]}\n      - {step: remove_stages, keep: {each: [3, 2]}}"),
         "x.yaml:8 candidates.0.name: {keep} could be that of steps.0 and steps.1; leave the name out to have one made",
     ),
     "names alike": (

@@ -4,11 +4,18 @@ import pytest
 import torch
 from conftest import tiny_spec
 
+from compress.equalisation import equalised, scalable
+from compress.training.balance import BalancedConv
 from compress.training.form import FormSettings, NormedConv, TrainingForm
 from teachers.posenet import Maps, PoseNet
 from teachers.spec import BackboneSpec, Conv, Layer, Tap
 
-FORMS = [FormSettings(), FormSettings(branches=True), FormSettings(batch_norm=False), FormSettings(batch_norm=False, balance=False)]
+FORMS = [
+    FormSettings(),
+    FormSettings(branches=True),
+    FormSettings(batch_norm=False),
+    FormSettings(batch_norm=False, balance=False),
+]
 
 
 def _images(seed: int = 0) -> torch.Tensor:
@@ -123,3 +130,19 @@ def test_a_branch_beside_a_strided_first_convolution_learns_in_channels_last_mem
     assert isinstance(small, NormedConv)
     assert small.small is not None
     assert small.small.stride == (1, 1)
+
+
+def test_balanced_weights_are_of_one_size_whatever_the_channels_were() -> None:
+    torch.manual_seed(0)
+    plain = PoseNet(tiny_spec())
+    modules = dict(plain.named_modules())
+    scales = {name: 10.0 ** (3 * torch.rand(modules[name].weight.shape[0]) - 1.5) for name in scalable(plain)}
+    spreads = []
+    for network in (plain, equalised(plain, scales)):
+        form = TrainingForm(network, FormSettings(batch_norm=False))
+        form.calibrate(_images())
+        found = [module for module in form.modules() if isinstance(module, BalancedConv)]
+        assert len(found) > 6
+        # Equalised channels are the same signals in other units, so the numbers that are learnt are the same ones.
+        spreads.append(torch.cat([module.weight.detach().flatten() for module in found]))
+    assert torch.allclose(spreads[0], spreads[1], rtol=1e-2, atol=1e-3)

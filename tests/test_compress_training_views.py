@@ -1,5 +1,6 @@
 """Crops of the cached maps: bit for bit what the teacher said, and the picture of the same place beside them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,9 +13,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from compress.training.augment import Augmentation, Warp, draw
+from compress.training.losses import Energies
 from compress.training.samples import Sample
 from compress.training.targets import Entry, Filled
-from compress.training.views import TeacherSamples, aligned, learnable, whole
+from compress.training.views import Evening, TeacherSamples, aligned, learnable, whole
 from eval.maps import PAD_VALUE, padded
 
 SPEC = tiny_spec()
@@ -165,3 +167,24 @@ def test_a_crop_from_the_middle_loses_a_strip_all_around() -> None:
     warp = Warp(np.array([[-1.0, 0, 80], [0, 1, -16]]), (48, 48), mirrored=True)
     mask = learnable(warp, (200, 200), (6, 6), 2)
     assert mask.sum() == mask[2:4, 2:4].sum() == 4
+
+
+def test_a_frame_that_shows_little_counts_more_the_more_even_frames_are() -> None:
+    mean = Energies(joints=0.02, background=1.0, pafs=0.05)
+    quarter = np.array([0.005, 1.0, 0.0125])
+    assert Evening(mean, 1.0).weight(quarter) == pytest.approx(4.0)
+    assert Evening(mean, 0.5).weight(quarter) == pytest.approx(2.0)
+    assert Evening(mean, 1.0).weight(np.zeros(3)) == 30.0
+    assert Evening(mean, 1.0).weight(4 * quarter) == pytest.approx(1.0)
+
+
+def test_the_weight_of_a_frame_is_on_its_cells(tmp_path: Path) -> None:
+    entry = stored(tmp_path, (32, 40))
+    heat = SPEC.skeleton.heatmap_channels
+    joints, background, pafs = entry.energies(heat - 1)
+    plain = TeacherSamples(Filled(((entry,),)), SPEC, Augmentation.none(), (16, 16))
+    # Everywhere four times what this frame shows: its cells count 4 ** 0.5 times.
+    even = replace(plain, evening=Evening(Energies(4 * joints, background, 4 * pafs), 0.5))
+    masks = [samples.sample(0, np.random.default_rng(1)).mask for samples in (plain, even)]
+    assert np.allclose(masks[1], 2 * masks[0], rtol=1e-5)
+    assert masks[0].max() == 1.0

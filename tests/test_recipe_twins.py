@@ -48,6 +48,8 @@ def twin(recipe: dict[str, Any], here: Path) -> dict[str, Any]:
 
 
 def _shorten(step: dict[str, Any]) -> None:
+    if step["step"] == "remove_stages" and isinstance(step["keep"], int):
+        step["keep"] = min(3, step["keep"])
     for name, value in step.items():
         if isinstance(value, dict) and "each" in value:
             # The tiny teacher has three stages.

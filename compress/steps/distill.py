@@ -13,8 +13,10 @@ from pydantic import Field
 from compress.journal import fact_key
 from compress.steps.base import SettingError, Step
 from compress.training.augment import Augmentation
+from compress.training.batches import Samples
 from compress.training.engine import first_alone
 from compress.training.form import FormSettings
+from compress.training.lessons import Lessons
 from compress.training.loop import Job, Trained, Trainer
 from compress.training.losses import LossSettings
 from compress.training.schedule import Schedule
@@ -43,6 +45,13 @@ class Distill(Step):
             ge=0, le=64, description="Cells beside a cut edge that nothing is learnt from: what lies beyond is unseen."
         ),
     ] = 4
+    whole_frames: Annotated[
+        bool,
+        Field(
+            description="Frames as they are, in batches of one shape and of about `batch` crops' pixels; nothing is "
+            "cut or augmented. False: random crops."
+        ),
+    ] = False
     evenness: Annotated[
         float,
         Field(
@@ -65,6 +74,8 @@ class Distill(Step):
                 )
         if 2 * self.margin * spec.stride >= min(self.schedule.crop):
             raise SettingError("margin", f"leaves nothing of a crop of {list(self.schedule.crop)}, got {self.margin}")
+        if self.whole_frames and self.augmentation != Augmentation.none():
+            raise SettingError("whole_frames", "nothing is augmented there; leave one of the two out")
         if self.augmentation.flip:
             raise SettingError(
                 "augmentation.flip",
@@ -80,7 +91,7 @@ class Distill(Step):
         lessons = workshop.lessons
         lessons.require_fit(candidate.spec)
         settings = self.model_dump(mode="json")
-        key = fact_key("distill", 2, settings, candidate.id, lessons.key, workshop.seed)
+        key = fact_key("distill", 3, settings, candidate.id, lessons.key, workshop.seed)
         with TemporaryDirectory() as temporary:
             folder = Path(temporary) if workshop.folder is None else workshop.folder / f"training-{key}"
             trained = self._train(candidate, workshop, folder)
@@ -97,8 +108,8 @@ class Distill(Step):
             lessons.prepare()
         job = Job(
             network=deepened(candidate.network, self.extra_stages, teacher, workshop.seed),
-            samples=lessons.samples(self.schedule.crop, self.augmentation, self.margin, self.evenness),
-            held_out=lessons.held_out,
+            samples=self._samples(lessons),
+            held_out=lessons.held_out_evenly(self.evenness),
             energies=lessons.energies,
             schedule=self.schedule,
             loss=self.loss,
@@ -108,6 +119,12 @@ class Distill(Step):
             teacher=teacher if self.loss.hints > 0 else None,
         )
         return Trainer(job, folder, workshop.reporter, workshop.following(len(candidate.steps))).run()
+
+    def _samples(self, lessons: Lessons) -> Samples:
+        crop_hw = self.schedule.crop
+        if self.whole_frames:
+            return lessons.whole_frames(crop_hw[0] * crop_hw[1], self.evenness)
+        return lessons.samples(crop_hw, self.augmentation, self.margin, self.evenness)
 
 
 def deepened(network: PoseNet, extra: int, teacher: PoseNet, seed: int) -> PoseNet:

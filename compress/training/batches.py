@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -26,6 +26,23 @@ class Samples(Protocol):
 
     def sample(self, index: int, rng: np.random.Generator) -> Sample:
         """A crop; the same one for the same state of the generator."""
+
+
+class Dealing(NamedTuple):
+    """How a batch is shared out."""
+
+    batch: int
+    share: int
+    """Processes times parts: a batch's size is a multiple of it."""
+    seed: int
+
+
+@runtime_checkable
+class Dealt(Protocol):
+    """Samples that say themselves which of them go together."""
+
+    def dealt(self, step: int, dealing: Dealing) -> list[int]:
+        """The samples of a step's batch, over all processes and parts."""
 
 
 class Batch(NamedTuple):
@@ -57,6 +74,11 @@ class Order:
 
     def batch_of(self, step: int, part: int) -> Batch:
         """This process's share of one part of a step's batch."""
+        if isinstance(self.samples, Dealt):
+            whole = self.samples.dealt(step, Dealing(self.batch, self.world * self.parts, self.seed))
+            mine = list(enumerate(whole))[self.rank :: self.world][part :: self.parts]
+            generators = [np.random.default_rng([self.seed, 2, step, place]) for place, _ in mine]
+            return stack([self.samples.sample(index, rng) for (_, index), rng in zip(mine, generators, strict=True)])
         positions = range(step * self.batch, (step + 1) * self.batch)[self.rank :: self.world][part :: self.parts]
         return stack([self._sample(position) for position in positions])
 

@@ -13,6 +13,7 @@ from compress.training.losses import Energies
 from compress.training.samples import Sample
 from compress.training.targets import GIB, Array, Ask, Filled, Store, TargetCache, Teaching
 from compress.training.views import Evening, TeacherSamples, whole
+from compress.training.whole_frames import WholeFrames
 from teachers.errors import UserError
 from teachers.spec import PoseNetSpec
 
@@ -56,12 +57,20 @@ class Lessons:
     @cached_property
     def held_out(self) -> list[Sample]:
         """Whole frames, at every scale, that no step learns from."""
-        filled = self._cache(mirror=False).fill(self.frames.held_out)
-        return [whole(entry, self.teacher.spec) for entries in filled.entries for entry in entries]
+        return self.held_out_evenly(0.0)
+
+    def held_out_evenly(self, evenness: float) -> list[Sample]:
+        """The same; frames that show little count as they do in training."""
+        filled, evening = self._held_out, self._evening(evenness)
+        return [whole(entry, self.teacher.spec, evening) for entries in filled.entries for entry in entries]
+
+    @cached_property
+    def _held_out(self) -> Filled:
+        return self._cache(mirror=False).fill(self.frames.held_out)
 
     def prepare(self) -> None:
         """Computes the maps of all frames that are not there yet. UserError where nothing can be learnt from them."""
-        _ = self.filled, self.held_out, self.energies
+        _ = self.filled, self._held_out, self.energies
 
     @cached_property
     def energies(self) -> Energies:
@@ -72,8 +81,14 @@ class Lessons:
         self, crop_hw: tuple[int, int], augmentation: Augmentation, margin: int = 0, evenness: float = 0.0
     ) -> TeacherSamples:
         """Random crops. Frames are never mirrored here: the teacher has been asked about the mirrored ones."""
-        evening = Evening(self.energies, evenness) if evenness else None
-        return TeacherSamples(self.filled, self.teacher.spec, augmentation, crop_hw, margin, evening)
+        return TeacherSamples(self.filled, self.teacher.spec, augmentation, crop_hw, margin, self._evening(evenness))
+
+    def whole_frames(self, pixels: int, evenness: float = 0.0) -> WholeFrames:
+        """The frames as they are, in batches of one shape; `pixels` of one frame where a batch has as many as asked."""
+        return WholeFrames(self.filled, self.teacher.spec, pixels, self._evening(evenness))
+
+    def _evening(self, evenness: float) -> Evening | None:
+        return Evening(self.energies, evenness) if evenness else None
 
     def require_fit(self, spec: PoseNetSpec) -> None:
         """UserError where this network cannot learn the teacher's maps."""

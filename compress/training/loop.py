@@ -18,7 +18,7 @@ from torch import Tensor
 
 from compress.conditions import usable_cores
 from compress.progress import Reporter
-from compress.training.batches import Batch, Order, Samples, stack
+from compress.training.batches import Batch, Dealt, Order, Samples, stack
 from compress.training.curve import Curve, Follow, unfollowed
 from compress.training.engine import Engine
 from compress.training.form import FormSettings
@@ -195,6 +195,8 @@ class Trainer:
 
     def _first_images(self) -> Tensor:
         job = self._job
+        if isinstance(job.samples, Dealt):
+            return Order(job.samples, _CALIBRATION, job.seed).batch_of(0, 0).images.float()
         rng = np.random.default_rng([job.seed, 0])
         chosen = [job.samples.sample(int(rng.integers(len(job.samples))), rng) for _ in range(_CALIBRATION)]
         return stack(chosen).images.float()

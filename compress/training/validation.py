@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from compress.training.samples import Sample
 from teachers.posenet import Maps, PoseNet
@@ -16,7 +17,8 @@ class Validation:
     """Relative L2 over all held-out frames taken together: the root of the summed squares over the teacher's.
 
     Not the mean over frames: of a frame that shows hardly anybody the teacher's norm is next to nothing, and a handful
-    of those would decide which weights are kept.
+    of those would decide which weights are kept. How much frames that show little count is said by the samples' masks,
+    as in training.
     """
 
     joint_rel_l2: float
@@ -37,11 +39,11 @@ def validate(network: PoseNet, samples: Iterable[Sample], device: torch.device) 
     for sample in samples:
         image = torch.from_numpy(np.ascontiguousarray(sample.image.transpose(2, 0, 1)))[None].to(device).float()
         found = network(image)
-        mask = torch.from_numpy(sample.mask)
-        theirs = Maps(torch.from_numpy(sample.heatmaps)[None] * mask, torch.from_numpy(sample.pafs)[None] * mask)
-        ours = Maps(found.heatmaps.cpu() * mask, found.pafs.cpu() * mask)
-        apart += _squares(Maps(ours.heatmaps - theirs.heatmaps, ours.pafs - theirs.pafs))
-        wanted += _squares(theirs)
+        cells = torch.from_numpy(sample.mask)
+        theirs = Maps(torch.from_numpy(sample.heatmaps)[None], torch.from_numpy(sample.pafs)[None])
+        ours = Maps(found.heatmaps.cpu(), found.pafs.cpu())
+        apart += _squares(Maps(ours.heatmaps - theirs.heatmaps, ours.pafs - theirs.pafs), cells)
+        wanted += _squares(theirs, cells)
         frames += 1
     if not wanted.all():
         raise ValueError("no held-out frame shows anybody, so nothing tells which weights are best")
@@ -49,7 +51,7 @@ def validate(network: PoseNet, samples: Iterable[Sample], device: torch.device) 
     return Validation(joints, pafs, frames)
 
 
-def _squares(maps: Maps) -> NDArray[np.float64]:
-    """Summed squares: joints without the background, PAFs."""
+def _squares(maps: Maps, cells: Tensor) -> NDArray[np.float64]:
+    """Summed squares: joints without the background, PAFs; cells (h, w) is how much each of them counts."""
     joints, pafs = maps.heatmaps[:, :-1].double(), maps.pafs.double()
-    return np.array([float(joints.square().sum()), float(pafs.square().sum())])
+    return np.array([float((joints.square() * cells).sum()), float((pafs.square() * cells).sum())])

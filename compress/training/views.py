@@ -89,13 +89,14 @@ def learnable(warp: Warp, source_hw: tuple[int, ...], grid_hw: tuple[int, ...], 
     return mask
 
 
-def whole(entry: Entry, spec: PoseNetSpec) -> Sample:
+def whole(entry: Entry, spec: PoseNetSpec, evening: Evening | None = None) -> Sample:
     """A whole frame as the network sees it when it is measured: padded at the right and bottom."""
     image, maps = entry.load()
     stride, heat = spec.stride, spec.skeleton.heatmap_channels
     pixels = padded(np.asarray(image), stride)[0].transpose(1, 2, 0).astype(np.uint8)
     values = maps.astype(np.float32)
-    return Sample(pixels, values[:heat], values[heat:], np.ones(values.shape[1:], np.float32))
+    weight = 1.0 if evening is None else evening.weight(entry.energies(heat - 1))
+    return Sample(pixels, values[:heat], values[heat:], np.full(values.shape[1:], weight, np.float32))
 
 
 def _choose(entries: Sequence[Entry], crop_hw: tuple[int, int], rng: np.random.Generator) -> Entry:
