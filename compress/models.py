@@ -178,7 +178,7 @@ def _exported(text: str, on_bytes: OnBytes | None) -> Path:
         with replacing(path) as temporary:
             _export(network, licence, temporary)
             random = np.random.default_rng(0).uniform(
-                0, 255, (1, 3, 16 * network.spec.stride, 20 * network.spec.stride)
+                0, 255, (1, 3, 16 * network.spec.multiple, 20 * network.spec.multiple)
             )
             largest_difference(candidate, temporary, [random.astype(np.float32)])
     except OSError as error:
