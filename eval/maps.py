@@ -1,9 +1,9 @@
 """From a frame to network inputs, from several scales to one set of maps, and how far two sets of maps are apart.
 
 Conventions (docs/measuring.md): scale s gives height 368 * s and width in proportion; right and bottom are padded
-with 128 up to a multiple of `PoseNetSpec.multiple`, which is the stride in all but a few networks. Each scale's maps are
-cropped to the image, resized (bilinear, antialiased) to the grid of scale 1.0 and averaged (Cao et al. 2016 average
-their scales the same way).
+with 128 up to a multiple of `PoseNetSpec.multiple`, which is the stride in most networks. Each scale's maps are cropped
+to the image, resized (bilinear, antialiased) to the grid of scale 1.0 and averaged (Cao et al. 2016 average their
+scales the same way).
 """
 
 from collections.abc import Sequence
