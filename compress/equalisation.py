@@ -7,7 +7,7 @@ for all of them (Nagel et al. 2019, "Data-Free Quantization Through Weight Equal
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -70,10 +70,7 @@ class _Walk:
     def backbone(self, backbone: Backbone) -> Tensor:
         first = next(module for module in backbone.modules() if isinstance(module, nn.Conv2d))
         seen = torch.ones(first.in_channels, dtype=torch.float64)
-        after: list[Tensor] = []
-        for layer in backbone.layers:
-            seen = self.layer(layer, seen)
-            after.append(seen)
+        after = self.each(list(backbone.layers), seen)
         return torch.cat([after[tap.layer] for tap in backbone.taps])
 
     def stage(self, stage: Stage, seen: Tensor) -> None:
@@ -85,13 +82,18 @@ class _Walk:
 
     def chain(self, chain: Chain, seen: Tensor, wanted: Tensor | None = None) -> Tensor:
         """`wanted`: what the last layer's channels have to be divided by; None leaves that open."""
-        layers = list(chain)
+        return [seen, *self.each(list(chain), seen, wanted)][-1]
+
+    def each(self, layers: Sequence[nn.Module], seen: Tensor, wanted: Tensor | None = None) -> list[Tensor]:
+        """What the channels after each layer were divided by; for the last one `wanted`."""
+        after: list[Tensor] = []
         for index, layer in enumerate(layers):
             normed = index + 1 < len(layers) and isinstance(layers[index + 1], ImageNormBlock)
             # A norm undoes what is scaled before it, all but its epsilon; so nothing is.
             asked = torch.ones(_out_channels(layer), dtype=torch.float64) if normed else None
             seen = self.layer(layer, seen, wanted if index == len(layers) - 1 else asked)
-        return seen
+            after.append(seen)
+        return after
 
     def layer(self, layer: nn.Module, seen: Tensor, wanted: Tensor | None = None) -> Tensor:
         if isinstance(layer, ConvBlock):

@@ -81,6 +81,8 @@ class Walk:
             return Followed((conv,), (torch.from_numpy(weight),))
         if not by_image:
             return Followed((conv,), self._folded(norm, weight))
+        if not norm.epsilon > 0:  # NaN too
+            raise self.error(f"{norm.name}: expected an epsilon above 0, found {norm.epsilon:g}")
         self.by_image += 1
         scale, shift = (self.constant(norm, place) for place in (1, 2))
         after = ImageNorm(epsilon=norm.epsilon, relu=relu, ceiling=ceiling)
