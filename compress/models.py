@@ -212,7 +212,10 @@ def _loaded(name: str, kind: Literal["teacher", "folder", "onnx"], artefact: Pat
 
 def _not_a_model(text: str, path: Path) -> UserError:
     if path.is_file():
-        return UserError(f"{text}: a model is a teacher's name, a folder or an .onnx file; this is another file")
+        return UserError(
+            f"{text}: a model is a teacher's name, a folder or an .onnx file; this is another file. Of published "
+            f"weights `compress teachers import {text} --out DIR` makes one"
+        )
     if not path.is_dir():
         return UserError(f"no model is called {text!r}{_nearest(text)}, and there is no such folder")
     inside = [str(folder) for folder in sorted(_models_below(path))]
