@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from torch import Tensor
 
 from teachers.errors import UserError
@@ -64,7 +65,10 @@ def from_graph(graph: Graph, where: str) -> Read:
     if not stages:
         raise UserError(f"{where}: {_STAGE}1_L1_1_depthwise/depthwise: missing")
     _refuse_others(walk)
-    spec = PoseNetSpec(skeleton=COCO_18, stride=8, input=InputSpec(), backbone=backbone, stages=tuple(stages))
+    try:
+        spec = PoseNetSpec(skeleton=COCO_18, stride=8, input=InputSpec(), backbone=backbone, stages=tuple(stages))
+    except ValidationError as error:  # a head of another skeleton, a residual of other channels
+        raise walk.error(f"not the published network: {error.errors()[0]['msg']}") from error
     notes = (
         f"{walk.by_image} of its batch norms were frozen in training mode: each image is normalised by its own numbers",
     )
@@ -98,7 +102,9 @@ def _block(walk: Walk, scope: str, stride: int) -> tuple[list[Layer], list[Tenso
     parts.append(walk.convolution(Wanted(f"{scope}/project", rectified=None)))
     layers = [layer for part in parts for layer in part.layers]
     tensors = [tensor for part in parts for tensor in part.tensors]
-    if stride == 1 and parts[0].tensors[0].shape[1] == parts[-1].tensors[0].shape[0]:
+    first, last = parts[0].tensors[0], parts[-1].tensors[0]
+    seen = first.shape[0] if scope == _FRONT else first.shape[1]  # a depthwise convolution has one input to a filter
+    if stride == 1 and seen == last.shape[0]:
         walk.joined(f"{scope}/add", ("Add", "AddV2"), (walk.at, before))
         return [Residual(layers=tuple(layers))], tensors
     return layers, tensors

@@ -62,9 +62,10 @@ class Walk:
         """The convolution called `wanted.scope` with its norm and its ReLU; `at` moves behind them."""
         node = self._convolution(wanted)
         weight = self.constant(node, 1)
-        kernel, depthwise = weight.shape[0], wanted.depthwise
-        if weight.ndim != 4 or weight.shape[1] != kernel or (depthwise and weight.shape[3] != 1):
+        depthwise = wanted.depthwise
+        if not _fits(weight.shape, depthwise):
             raise self.error(f"{node.name}: weights of shape {weight.shape}, expected {_form(depthwise)}")
+        kernel = weight.shape[0]
         weight = np.ascontiguousarray(weight.transpose(2, 3, 0, 1) if depthwise else weight.transpose(3, 2, 0, 1))
         norm = None if wanted.bare else self._norm(node.name)
         relu = wanted.rectified is not None
@@ -81,7 +82,7 @@ class Walk:
             return Followed((conv,), (torch.from_numpy(weight),))
         if not by_image:
             return Followed((conv,), self._folded(norm, weight))
-        if not norm.epsilon > 0:  # NaN too
+        if not 0 < norm.epsilon < np.inf:  # not a number neither
             raise self.error(f"{norm.name}: expected an epsilon above 0, found {norm.epsilon:g}")
         self.by_image += 1
         scale, shift = (self.constant(norm, place) for place in (1, 2))
@@ -160,5 +161,12 @@ class Walk:
         self.at = node.name
 
 
+def _fits(shape: tuple[int, ...], depthwise: bool) -> bool:
+    """Whether weights have the shape of `_form`; SAME pads even kernels unevenly, and no published graph has any."""
+    if len(shape) != 4 or 0 in shape or shape[0] != shape[1]:
+        return False
+    return shape[0] % 2 == 1 and (not depthwise or shape[3] == 1)
+
+
 def _form(depthwise: bool) -> str:
-    return "(k, k, channels, 1)" if depthwise else "(k, k, in, out)"
+    return "(k, k, channels, 1), k odd" if depthwise else "(k, k, in, out), k odd"

@@ -45,4 +45,4 @@ def _pieces(names: list[str], tensors: Mapping[str, Tensor]) -> Iterator[memoryv
     for name in names:
         plain = tensors[name].detach().cpu().contiguous().reshape(-1)
         if plain.numel():
-            yield memoryview(plain.view(torch.uint8).numpy())
+            yield plain.view(torch.uint8).numpy().data

@@ -33,9 +33,7 @@ def test_a_command_that_is_shown_is_taken(line: str, monkeypatch: pytest.MonkeyP
     options, _ = parse(shlex.split(command, comments=True)[1:])
     recipe = getattr(options, "recipe", None)
     if recipe is not None:
-        load_recipe(
-            recipe, [one for one in getattr(options, "set", []) if one.removeprefix("teacher=") not in IMPORTED]
-        )
+        load_recipe(recipe, [one for one in getattr(options, "set", []) if one not in IMPORTED])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -42,7 +42,7 @@ def opencv(path: Path, names: list[str], pixels: NDArray[np.float32]) -> list[ND
 
 
 @pytest.mark.parametrize("front", FRONTS)
-@pytest.mark.parametrize("width, refine", [(0.5, 0.5), (0.75, 0.25)])
+@pytest.mark.parametrize("width, refine", [(0.5, 0.5), (0.25, 0.75)])
 def test_every_stage_agrees_with_opencv_on_real_frames(
     tmp_path: Path, sample_images: list[NDArray[np.uint8]], front: str, width: float, refine: float
 ) -> None:
@@ -185,6 +185,15 @@ def test_what_would_be_lost_is_named(tmp_path: Path) -> None:
     path.write_bytes(Writer(stages=1).graph() + more)
     with pytest.raises(UserError, match="Extra/Conv2D: unexpected"):
         import_files([path])
+
+
+def test_heads_of_another_skeleton_are_named(tmp_path: Path) -> None:
+    class Mpi(Writer):
+        def _branch(self, stage: int, letter: str, seen: str, inputs: int, head: int) -> str:
+            return super()._branch(stage, letter, seen, inputs, {38: 28, 19: 16}[head])
+
+    with pytest.raises(UserError, match=r"not the published network: .*paf head gives 28 channels, coco-18 needs 38"):
+        import_files([written(tmp_path, Mpi(stages=1))])
 
 
 def test_weights_of_another_shape_are_named(tmp_path: Path) -> None:
