@@ -13,6 +13,8 @@ from compress.build import ParityError, largest_difference
 from compress.candidate import Candidate
 from compress.cli import run_command
 from compress.export import cut_at_stage, export_all_stages, save_artefact
+from compress.steps.prune_channels import PruneChannels
+from compress.workshop import Workshop
 from eval.maps import prepare
 from teachers.checkpoint import load_model
 from teachers.errors import UserError
@@ -108,6 +110,14 @@ def test_norms_with_stored_numbers_leave_no_norm(tmp_path: Path, front: str) -> 
     assert found.notes == ("graph_opt.pb: the network has 1 of the 6 published stages",)
     assert not found.network.spec.normalises_images and not holds(found.network.spec.backbone.layers, ImageNorm)
     assert found.network.spec.multiple == 16
+
+
+def test_with_folded_norms_it_can_be_pruned(tmp_path: Path) -> None:
+    found = imported(tmp_path, Writer(stages=1, front="folded"))
+    step = PruneChannels(ratio=0.5)
+    pruned = step.apply(Candidate.of(found.network, found.licence), Workshop(seed=0))  # proves it bit for bit
+    assert pruned.spec == step.check(found.network.spec) and pruned.spec.multiple == 16
+    assert pruned.spec.feature_channels == found.network.spec.feature_channels // 2
 
 
 def test_exported_it_is_the_same_at_every_multiple_of_16(tmp_path: Path) -> None:
