@@ -68,9 +68,9 @@ class Distill(Step):
     def check(self, spec: PoseNetSpec) -> PoseNetSpec:
         """The same spec: only weights change."""
         for side in self.schedule.crop:
-            if side % spec.stride:
+            if side % spec.multiple:
                 raise SettingError(
-                    "schedule.crop", f"must be multiples of the stride {spec.stride}, got {list(self.schedule.crop)}"
+                    "schedule.crop", f"must be multiples of {spec.multiple}, got {list(self.schedule.crop)}"
                 )
         if 2 * self.margin * spec.stride >= min(self.schedule.crop):
             raise SettingError("margin", f"leaves nothing of a crop of {list(self.schedule.crop)}, got {self.margin}")
