@@ -91,7 +91,7 @@ class Distill(Step):
         lessons = workshop.lessons
         lessons.require_fit(candidate.spec)
         settings = self.model_dump(mode="json")
-        key = fact_key("distill", 4, settings, candidate.id, lessons.key, workshop.seed)
+        key = fact_key("distill", 5, settings, candidate.id, lessons.key, workshop.seed)
         with TemporaryDirectory() as temporary:
             folder = Path(temporary) if workshop.folder is None else workshop.folder / f"training-{key}"
             trained = self._train(candidate, workshop, folder)

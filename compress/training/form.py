@@ -214,6 +214,10 @@ class TrainingForm(nn.Module):
         for module in told:
             module.calibrating = False
 
+    def balanced(self) -> list[BalancedConv]:
+        """The convolutions whose weights have units."""
+        return [module for module in self.modules() if isinstance(module, BalancedConv)]
+
     def folded(self) -> PoseNet:
         """The network of the spec, in evaluation mode, with batch norms and branches folded into its convolutions."""
         network = copy.deepcopy(self.network).cpu()

@@ -35,6 +35,8 @@ CHECKPOINT = "checkpoint.safetensors"
 _SECONDS_BETWEEN_CHECKPOINTS = 60.0
 _CALIBRATION = 32
 """Samples from which batch norms take their first statistics."""
+_SLOPES = 8
+"""Batches over which the slopes of the loss are averaged."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class Trainer:
         state = load_state(folder / CHECKPOINT)
         if state is None:
             self._student.form.calibrate(self._first_images())
+            self._temper()
         self._student.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lack it
         optimiser = torch.optim.AdamW(groups(self._student, job.schedule.weight_decay), job.schedule.learning_rate)
         self._module, self._optimiser = engine.prepare(self._student, optimiser)
@@ -192,6 +195,24 @@ class Trainer:
             "processes": self._engine.world,
         }
         return Trained(first_stages(average.network(self._student), self._job.ship_stages), facts)
+
+    def _temper(self) -> None:
+        """Units of the weights by the slopes of the loss, where they have units."""
+        convolutions = self._student.form.balanced()
+        if not convolutions:
+            return
+        order = Order(self._job.samples, self._job.schedule.batch, self._job.seed)
+        squares = [(torch.zeros_like(conv.weight), torch.zeros_like(conv.bias)) for conv in convolutions]
+        for step in range(_SLOPES):
+            self._student.zero_grad()
+            self._student(order.batch_of(step, 0).to(torch.device("cpu"))).backward()
+            for conv, (of_weight, of_bias) in zip(convolutions, squares, strict=True):
+                for parameter, square in ((conv.weight, of_weight), (conv.bias, of_bias)):
+                    if parameter.grad is not None:  # a stage's last layers may be all that the loss asks
+                        square += parameter.grad.square() / _SLOPES
+        self._student.zero_grad()
+        for conv, (of_weight, of_bias) in zip(convolutions, squares, strict=True):
+            conv.temper(of_weight.mean(dim=(1, 2, 3)).sqrt(), of_bias.sqrt())
 
     def _first_images(self) -> Tensor:
         job = self._job
