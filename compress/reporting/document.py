@@ -6,6 +6,7 @@ The words are written once; HTML and Markdown are two ways to set them. All text
 from dataclasses import dataclass
 from typing import Literal
 
+from compress.reporting.explorer import Explorer
 from compress.reporting.facts import PlotFacts
 
 
@@ -25,6 +26,8 @@ class Bullets:
 class Row:
     cells: tuple[str, ...]
     kind: Literal["plain", "teacher", "front", "failed"] = "plain"
+    marked: bool = False
+    """The one row that the text speaks of."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Table:
     key: int | None = None
     words: tuple[int, ...] = (0,)
     """Columns that hold words and are set to the left; the others hold numbers."""
+    wide: bool = False
+    """Has so many columns that paper is turned for it."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,16 @@ class Picture:
     plot: PlotFacts | None = None
     narrow: str | None = None
     """The name of the same picture drawn for a narrow screen."""
+    explorer: Explorer | None = None
+    """In place of `plot`: a twin in which the reader chooses the axes."""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Photographs beside each other: of each its `figures/NAME.jpg`, what it shows, and what stands over it."""
+
+    photos: tuple[tuple[str, str, str], ...]
+    caption: str
 
 
 @dataclass(frozen=True)
@@ -66,7 +81,7 @@ class Folded:
     tables: tuple[Table, ...]
 
 
-Block = Paragraph | Bullets | Table | Picture | Code | Folded
+Block = Paragraph | Bullets | Table | Picture | Beside | Code | Folded
 
 
 @dataclass(frozen=True)

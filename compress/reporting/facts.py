@@ -4,16 +4,22 @@ Tests look at this tree; the drawing and the writing only read it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from compress.columns import number, reasons
 from compress.objectives import OBJECTIVES, Objective
 from compress.pareto import TIME_OBJECTIVES, front, indistinguishable, only_by_noise
 from compress.records import Record, ScaleLatency
+from compress.reporting.explorer import RANKED, Explorer, explorer
 from compress.reporting.kinematic_reading import kinematics_view
 from compress.reporting.kinematics import KinematicsView
 from compress.reporting.learning import Learning, learnings
+from compress.reporting.people import PeopleView, people_view
+from compress.reporting.readings import bounds
+from compress.reporting.search_view import SearchView, search_points, search_view, standings
+from compress.search.facts import SearchFacts
+from compress.shown_people import ShownPeople
 from compress.tables import teacher_first
 
 
@@ -62,6 +68,13 @@ class RunFacts:
     """As the recipe spells them."""
     devices: tuple[DeviceView, ...] = ()
     """Times from elsewhere, `compress report --bench`."""
+    budget: tuple[str, ...] = ()
+    """`compress report --budget`, spelt as goals are; it judges in place of the goals."""
+    search: SearchFacts | None = None
+    people: ShownPeople | None = None
+    """One frame with the people that teacher and candidates find in it."""
+    why_no_people: str = ""
+    """Why there are none, if the recipe or the source forbids them."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +104,8 @@ class PlotPoint:
     y_bounds: tuple[float, float]
     is_teacher: bool
     on_front: bool
+    kind: str = "candidate"
+    """As in compress.reporting.explorer."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +152,13 @@ class RunView:
     command: str
     goals: tuple[str, ...]
     devices: tuple[DeviceView, ...]
+    budget: tuple[str, ...]
+    ranked: tuple[Record, ...]
+    """Everybody who ranks: of a search, without those that were screened out or that break a constraint."""
+    explorer: Explorer | None
+    search: SearchView | None
+    people: PeopleView | None
+    why_no_people: str
 
 
 @dataclass(frozen=True)
@@ -145,6 +167,8 @@ class ReportFacts:
 
     runs: tuple[RunView, ...]
     combined: PlotFacts | None
+    explorer: Explorer | None = None
+    """Its interactive twin."""
 
 
 def report_facts(runs: Sequence[RunFacts]) -> ReportFacts:
@@ -152,18 +176,34 @@ def report_facts(runs: Sequence[RunFacts]) -> ReportFacts:
     if not runs:
         raise ValueError("a report needs at least one run")
     same = all(run.objectives == runs[0].objectives for run in runs)
-    combined = plot_facts(runs, runs[0].objectives) if len(runs) > 1 and same else None
-    return ReportFacts(tuple(_view(run) for run in runs), combined)
+    together = len(runs) > 1 and same
+    ranked = [replace(run, records=_ranked(run)) for run in runs] if together else []
+    return ReportFacts(
+        tuple(_view(run) for run in runs),
+        plot_facts(ranked, runs[0].objectives) if together else None,
+        _explorer(ranked, runs[0].objectives) if together else None,
+    )
+
+
+def _ranked(run: RunFacts) -> tuple[Record, ...]:
+    found = standings(run.records, run.search)
+    return tuple(record for record in teacher_first(run.records) if found[record.name].kind in RANKED)
 
 
 def _view(run: RunFacts) -> RunView:
-    records = teacher_first(run.records)
+    ranked = _ranked(run)
+    records = _looked_at(run, ranked)
+    candidates = _candidates(records, run.objectives)
+    teacher = next((record for record in records if record.role == "teacher"), None)
+    members = [c.record for c in candidates if c.on_front and not c.is_teacher]
+    shown = _explorer([run], run.objectives)
+    plot = plot_facts([replace(run, records=tuple(records))], run.objectives)
     return RunView(
         label=run.label,
-        teacher=next((record for record in records if record.role == "teacher"), None),
-        candidates=_candidates(records, run.objectives),
+        teacher=teacher,
+        candidates=candidates,
         objectives=tuple(OBJECTIVES[name] for name in run.objectives),
-        plot=plot_facts([run], run.objectives),
+        plot=plot if run.search is None or shown is None or plot is None else _with_the_rest(plot, shown),
         panels=_panels(records),
         kinematics=kinematics_view(records),
         training=learnings(records),
@@ -173,7 +213,59 @@ def _view(run: RunFacts) -> RunView:
         command=run.command,
         goals=run.goals,
         devices=run.devices,
+        budget=run.budget,
+        ranked=ranked,
+        explorer=shown,
+        search=None if run.search is None else search_view(run.records, run.search),
+        people=people_view(run.people, teacher, members),
+        why_no_people=run.why_no_people,
     )
+
+
+def _looked_at(run: RunFacts, ranked: Sequence[Record]) -> list[Record]:
+    """Who gets rows and sentences: of a search the front and the plain stage table, because it has many candidates.
+
+    Whoever is on the front of all is on that of these, and nobody else is.
+    """
+    if run.search is None:
+        return teacher_first(run.records)
+    found, members = standings(ranked, run.search), front(ranked, run.objectives)
+    return [r for r in ranked if r.role == "teacher" or found[r.name].kind == "start" or r.name in members]
+
+
+def _explorer(runs: Sequence[RunFacts], objectives: Sequence[str]) -> Explorer | None:
+    """Every point of one or several runs; the front of all objectives is that of all of them together."""
+    keyed = [
+        record.model_copy(update={"name": f"{index} {record.name}"})
+        for index, run in enumerate(runs)
+        for record in _ranked(run)
+    ]
+    members = set(front(keyed, objectives))
+    points = [
+        point
+        for index, run in enumerate(runs)
+        for point in search_points(
+            teacher_first(run.records),
+            run.search,
+            [record.name for record in run.records if f"{index} {record.name}" in members],
+            index,
+            run.label if len(runs) > 1 else "",
+        )
+    ]
+    return explorer(points, plot_axes(objectives), [run.label for run in runs], objectives)
+
+
+def _with_the_rest(plot: PlotFacts, shown: Explorer) -> PlotFacts:
+    """The still picture of a search: those that have no row of their own are points without a name."""
+    x, y = shown.chosen
+    named = {point.name: point.kind for point in shown.points}
+    points = [replace(point, kind=named.get(point.name, point.kind)) for point in plot.points]
+    known = {point.name for point in plot.points}
+    for point in shown.points:
+        at_x, at_y = point.values[x], point.values[y]
+        if point.name not in known and at_x is not None and at_y is not None:
+            points.append(PlotPoint("", 0, at_x, at_y, (at_x, at_x), (at_y, at_y), False, False, point.kind))
+    return replace(plot, points=tuple(points))
 
 
 def _candidates(records: Sequence[Record], objectives: Sequence[str]) -> tuple[CandidateFacts, ...]:
@@ -218,20 +310,13 @@ def plot_facts(runs: Sequence[RunFacts], objectives: Sequence[str]) -> PlotFacts
         if x is None or y is None or record.error is not None:
             left_out.append(name)
             continue
-        bounds = (_bounds(record, x_name, x), _bounds(record, y_name, y))
-        points.append(PlotPoint(name, index, x, y, *bounds, record.role == "teacher", key.name in members))
+        spans = (bounds(record, x_name) or (x, x), bounds(record, y_name) or (y, y))
+        points.append(PlotPoint(name, index, x, y, *spans, record.role == "teacher", key.name in members))
     if not points:
         return None
     x_axis, y_axis = OBJECTIVES[x_name], OBJECTIVES[y_name]
     line = _staircase(points, x_axis) if set(objectives) == {x_name, y_name} else ()
     return PlotFacts(x_axis, y_axis, tuple(points), line, tuple(left_out), tuple(run.label for run in runs))
-
-
-def _bounds(record: Record, column: str, value: float) -> tuple[float, float]:
-    if column != "latency_ratio":
-        return value, value
-    lo, hi = number(record, "latency_ratio_lo"), number(record, "latency_ratio_hi")
-    return (value if lo is None else lo, value if hi is None else hi)
 
 
 def _staircase(points: Sequence[PlotPoint], x: Objective) -> tuple[tuple[float, float], ...]:

@@ -14,7 +14,7 @@ from compress.reporting.labels import Box, around, place_labels
 from compress.reporting.words import axis, better, significant, size
 
 DPI = 160
-INK, QUIET, RULE = "#222222", "#6b6b6b", "#d9d9d9"
+INK, QUIET, RULE, PALE = "#222222", "#6b6b6b", "#d9d9d9", "#9a9a9a"
 FRONT, TEACHER, BEHIND = "#0072B2", "#D55E00", "#8c8c8c"
 """Okabe and Ito's blue and vermilion, told apart by colour-blind readers, and grey."""
 MARKERS = ("o", "s", "D", "^", "v", "P")
@@ -41,7 +41,20 @@ def pareto_png(plot: PlotFacts) -> bytes:
     return png_bytes(figure)
 
 
+START = "#007A59"
+"""The plain stage table of a search."""
+
+
 def _mark(ax: Axes, point: PlotPoint) -> None:
+    if point.kind == "screened":
+        ax.plot(point.x, point.y, "o", color=PALE, markerfacecolor="none", markersize=4.5, zorder=2)
+        return
+    if point.kind == "barred":
+        ax.plot(point.x, point.y, "x", color=PALE, markersize=4.5, zorder=2)
+        return
+    if point.kind == "start":
+        ax.plot(point.x, point.y, "s", color=START, markersize=7, zorder=3)
+        return
     colour = TEACHER if point.is_teacher else FRONT if point.on_front else BEHIND
     marker = "*" if point.is_teacher else MARKERS[point.run % len(MARKERS)]
     spread = [[point.x - point.x_bounds[0]], [point.x_bounds[1] - point.x]]

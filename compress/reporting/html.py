@@ -7,7 +7,20 @@ import base64
 from collections.abc import Mapping
 from html import escape
 
-from compress.reporting.document import Block, Bullets, Code, Document, Folded, Paragraph, Picture, Row, Section, Table
+from compress.reporting.document import (
+    Beside,
+    Block,
+    Bullets,
+    Code,
+    Document,
+    Folded,
+    Paragraph,
+    Picture,
+    Row,
+    Section,
+    Table,
+)
+from compress.reporting.explorer_html import controls, explorer_call, explorer_script
 from compress.reporting.plotly import draw_call, plotly_script
 from compress.reporting.style import STYLE
 
@@ -27,7 +40,7 @@ def page(document: Document, pictures: Mapping[str, bytes]) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>{STYLE}</style>
-<noscript><style>.plot {{ display: none; }} .still {{ display: block; }}</style></noscript>
+<noscript><style>.plot, .choose, .status {{ display: none; }} .still {{ display: block; }}</style></noscript>
 </head>
 <body>
 <main>
@@ -44,12 +57,18 @@ def page(document: Document, pictures: Mapping[str, bytes]) -> str:
 
 
 def _is_interactive(block: Block) -> bool:
-    return isinstance(block, Picture) and block.plot is not None
+    return isinstance(block, Picture) and (block.plot is not None or block.explorer is not None)
 
 
 def _calls(document: Document) -> str:
-    blocks = [block for section in document.sections for block in section.blocks]
-    return "\n".join(draw_call(_plot_id(b), b.plot) for b in blocks if isinstance(b, Picture) and b.plot is not None)
+    pictures = [block for section in document.sections for block in section.blocks if isinstance(block, Picture)]
+    calls = [explorer_script()] if any(picture.explorer is not None for picture in pictures) else []
+    for picture in pictures:
+        if picture.explorer is not None:
+            calls.append(explorer_call(_plot_id(picture), picture.explorer))
+        elif picture.plot is not None:
+            calls.append(draw_call(_plot_id(picture), picture.plot))
+    return "\n".join(calls)
 
 
 def _plot_id(picture: Picture) -> str:
@@ -70,21 +89,29 @@ def _section(number: int, section: Section, pictures: Mapping[str, bytes]) -> st
 
 def _block(block: Block, pictures: Mapping[str, bytes]) -> str:
     match block:
+        case Picture():
+            return _picture(block, pictures)
+        case Beside():
+            return _beside(block, pictures)
+        case Table():
+            return _table(block)
+        case Folded():
+            tables = "\n".join(_table(table) for table in block.tables)
+            return f"<details><summary>{escape(block.summary)}</summary>\n{tables}\n</details>"
+        case Paragraph() | Bullets() | Code():
+            return _text(block)
+
+
+def _text(block: Paragraph | Bullets | Code) -> str:
+    match block:
         case Paragraph():
             return f"<p>{escape(block.text)}</p>"
         case Bullets():
             items = "".join(f"<li><strong>{escape(name)}</strong>: {escape(text)}</li>" for name, text in block.items)
             return f'<ul class="named">{items}</ul>'
-        case Table():
-            return _table(block)
-        case Picture():
-            return _picture(block, pictures)
         case Code():
             text = f"<pre><code>{escape(block.text)}</code></pre>"
             return f"<details><summary>{escape(block.summary)}</summary>{text}</details>" if block.summary else text
-        case Folded():
-            tables = "\n".join(_table(table) for table in block.tables)
-            return f"<details><summary>{escape(block.summary)}</summary>\n{tables}\n</details>"
 
 
 def _table(table: Table) -> str:
@@ -95,13 +122,13 @@ def _table(table: Table) -> str:
     def line(row: Row) -> str:
         first = f'<th scope="row"{kind(0)}>{escape(row.cells[0])}</th>'
         rest = "".join(f"<td{kind(column)}>{escape(cell)}</td>" for column, cell in enumerate(row.cells[1:], 1))
-        return f'<tr class="{row.kind}">{first}{rest}</tr>'
+        return f'<tr class="{row.kind}{" marked" if row.marked else ""}">{first}{rest}</tr>'
 
     head = "".join(f'<th scope="col"{kind(column)}>{escape(cell)}</th>' for column, cell in enumerate(table.head))
     caption = escape(table.caption)
     # Focusable, so that a keyboard can scroll it.
     return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{caption}"><table>'
+        f'<div class="scroll{" wide" if table.wide else ""}" role="region" tabindex="0" aria-label="{caption}"><table>'
         f"<caption><span>{caption}</span></caption>"
         f"<thead><tr>{head}</tr></thead>\n<tbody>{chr(10).join(line(row) for row in table.rows)}</tbody></table></div>"
     )
@@ -113,12 +140,24 @@ def _picture(picture: Picture, pictures: Mapping[str, bytes]) -> str:
         narrow = _data(pictures[picture.narrow])
         image = f'<picture><source media="(max-width: 640px)" srcset="{narrow}">{image}</picture>'
     caption = f"<figcaption>{escape(picture.caption)}</figcaption>"
-    if picture.plot is None:
+    if not _is_interactive(picture):
         return f'<figure><div class="card">{image}</div>{caption}</figure>'
     # The still picture takes the plot's place on paper and where scripts do not run.
-    plot = f'<div class="plot" id="{_plot_id(picture)}" role="img" aria-label="{escape(picture.alt)}"></div>'
+    if picture.explorer is not None:
+        plot = controls(_plot_id(picture), picture.explorer, picture.alt)
+    else:
+        plot = f'<div class="plot" id="{_plot_id(picture)}" role="img" aria-label="{escape(picture.alt)}"></div>'
     return f'<figure><div class="card pareto">{plot}<div class="still">{image}</div></div>{caption}</figure>'
 
 
-def _data(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+def _beside(block: Beside, pictures: Mapping[str, bytes]) -> str:
+    photos = "".join(
+        f'<div><p>{escape(title)}</p><img src="{_data(pictures[name])}" alt="{escape(alt)}"></div>'
+        for name, alt, title in block.photos
+    )
+    return f'<figure class="beside"><div>{photos}</div><figcaption>{escape(block.caption)}</figcaption></figure>'
+
+
+def _data(picture: bytes) -> str:
+    kind = "jpeg" if picture.startswith(b"\xff\xd8") else "png"
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"

@@ -42,6 +42,20 @@ figure { margin: 1.2rem 0; }
 .card.pareto { max-width: 52rem; }
 .plot { min-height: 460px; }
 .still { display: none; }
+.choose { display: flex; flex-wrap: wrap; gap: .5rem 1.2rem; align-items: end; color: #1d1f21; font-size: .92rem;
+  padding: .3rem .3rem .6rem; }
+.choose label { display: flex; flex-direction: column; gap: .15rem; flex: 1 1 15rem; min-width: 0; font-weight: 600; }
+.choose label.switch { flex-direction: row; align-items: center; gap: .5rem; font-weight: 400; min-height: 2.2rem; }
+.choose select { font: inherit; font-weight: 400; color: #1d1f21; background: #ffffff; border: 1px solid #6b7177;
+  border-radius: .3rem; padding: .3rem .4rem; min-height: 2.2rem; width: 100%; }
+.choose input { width: 1.15rem; height: 1.15rem; }
+.choose :focus-visible, a:focus-visible, summary:focus-visible { outline: 2px solid #00558c; outline-offset: 2px; }
+.status { color: #44494e; font-size: .92rem; margin: .2rem .3rem; max-width: none; }
+.beside > div { display: flex; gap: .6rem; }
+.beside > div > div { flex: 1 1 0; max-width: 22rem; min-width: 0; }
+.beside p { margin: 0 0 .25rem; font-weight: 600; font-size: .92rem; }
+.beside img { display: block; width: 100%; height: auto; border-radius: .3rem; }
+tr.marked > * { font-weight: 700; border-top: 2px solid var(--link); border-bottom: 2px solid var(--link); }
 figcaption { color: var(--quiet); font-size: .92rem; margin-top: .5rem; max-width: 44rem; }
 pre { background: var(--card); border: 1px solid var(--rule); border-radius: .3rem; padding: .8rem 1rem;
   overflow-x: auto; font: .86rem/1.5 ui-monospace, Menlo, Consolas, "Liberation Mono", monospace; }
@@ -49,12 +63,15 @@ summary { cursor: pointer; font-weight: 600; }
 details { margin: .5rem 0; }
 @media (max-width: 640px) { th:first-child.words { max-width: 9.5rem; overflow-wrap: anywhere; }
   th, td { padding: .38rem .55rem; } }
+@page { size: A4; margin: 16mm 14mm; }
+@page wide { size: A4 landscape; margin: 12mm; }
 @media print {
   :root { --ink: #000; --quiet: #444; --paper: #fff; --card: #fff; --rule: #bbb; --key: #eee; --teacher: #f6f6f6; }
   body { font-size: 10pt; } main { max-width: none; padding: 0; } nav { display: none; }
   .scroll { overflow: visible; } table { font-size: 8pt; } th, td { padding: .2rem .35rem; }
   tr, figure { break-inside: avoid; } h2, h3, caption { break-after: avoid; }
-  .plot { display: none; } .still { display: block; }
+  .plot, .choose, .status { display: none; } .still { display: block; }
+  .wide { page: wide; } .wide table { font-size: 7pt; } .beside { max-width: 13cm; }
   pre { white-space: pre-wrap; }
   details::details-content { content-visibility: visible; height: auto; }
 }
