@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from compress.reporting.device_section import device_name
-from compress.reporting.facts import ReportFacts, RunFacts, RunView, report_facts
+from compress.reporting.facts import ReportFacts, RunFacts, RunView
 from compress.reporting.figures import pareto_png, scales_png
 from compress.reporting.html import page
 from compress.reporting.kinematic_figures import joints_png, ranks_png
@@ -18,6 +18,7 @@ from compress.reporting.people_section import people_pictures
 from compress.reporting.search_sections import search_pictures
 from compress.reporting.sections import COMBINED_NAME, document, pareto_name, scales_name, training_name
 from compress.reporting.training_figures import training_png
+from compress.reporting.views import report_facts
 from compress.search.facts import SearchFacts
 from compress.search.stored import SEARCH, keep_search
 from compress.search.trials import write_trials

@@ -26,11 +26,12 @@ from compress_made_up import (
 from compress.records import Record
 from compress.report import write_report
 from compress.reporting.document import Document, Folded, Table
-from compress.reporting.facts import ReportFacts, plot_axes, report_facts
+from compress.reporting.facts import ReportFacts
 from compress.reporting.labels import Box, around, place_labels
 from compress.reporting.markdown import escaped
 from compress.reporting.plotly import draw_call, figure
 from compress.reporting.sections import document
+from compress.reporting.views import plot_axes, report_facts
 from compress.reporting.words import cost, scaled, significant
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>|`x`\n# no $y$ [a](javascript:b) **&lt;**"

@@ -25,13 +25,14 @@ from scipy import stats
 from compress.records import Record
 from compress.report import write_report
 from compress.reporting.document import Block, Bullets, Folded, Picture, Table
-from compress.reporting.facts import RunView, report_facts
+from compress.reporting.facts import RunView
 from compress.reporting.figures import short
 from compress.reporting.kinematic_figures import joints_png, ranks_png
 from compress.reporting.kinematic_ranks import FEWEST, rank_agreements, spearman
 from compress.reporting.kinematic_sections import joint_angles
 from compress.reporting.kinematic_words import DISTURBED, agreement_words, filter_words, tier_words
 from compress.reporting.kinematics import JOINTS, KinematicsView
+from compress.reporting.views import report_facts
 from compress.reporting.words import NONE, cost
 from eval.disturbances import DISTURBANCES
 from eval.kinematic_tiers import JUDGED

@@ -11,8 +11,9 @@ from compress.recipe import stored_recipe
 from compress.records import read_records
 from compress.report import write_report
 from compress.reporting.devices import Bench, artefact_names, device_view, read_bench
-from compress.reporting.facts import RunFacts, report_facts
+from compress.reporting.facts import RunFacts
 from compress.reporting.recommendation import answer
+from compress.reporting.views import report_facts
 from compress.run_folder import CANDIDATES, ENVIRONMENT, RECIPE, RECORDS
 from compress.search.stored import kept_search
 from compress.shown_people import kept_people, why_not_shown

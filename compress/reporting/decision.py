@@ -8,9 +8,8 @@ from compress.reporting.document import Block, Paragraph, Row, Table
 from compress.reporting.facts import CandidateFacts, RunView
 from compress.reporting.kinematics import JOINTS
 from compress.reporting.readings import reading
-from compress.reporting.recipe_words import recipe_words
 from compress.reporting.tables import row_of
-from compress.reporting.words import NONE, degrees, percent, ratio, scaled, significant
+from compress.reporting.words import NONE, percent, ratio, scaled, significant
 
 
 def decision_blocks(run: RunView) -> list[Block]:
@@ -27,16 +26,14 @@ def decision_blocks(run: RunView) -> list[Block]:
     timed = ["Sum [ms]", "Ratio (95%)"] if run.panels else []
     compared = ["Joints L2", "PAFs L2"] if any(c.record.measurement.fidelity for c in run.candidates) else []
     memory = ["Memory"] if any(c.record.measurement.memory for c in run.candidates) else []
-    head = ("Candidate", *scales, *timed, "MACs", "Params", "File", *memory, *compared, *people, *angles, "Licence",
-            "How it was made")  # fmt: skip
+    head = ("Candidate", *scales, *timed, "MACs", "Params", "File", *memory, *compared, *people, *angles, "Licence")
     rows = tuple(_row(run, candidate, head) for candidate in [*teacher, *members])
     caption = (
         f"Everybody on the front, best in {run.objectives[0].label} first, and the teacher"
         + (": network time at each image scale" if scales else "")
         + ("; of each joint the median and P95 of the angle error" if angles else "")
     )
-    words = (0, len(head) - 2, len(head) - 1)
-    return [Table(caption, head, rows, words=words, wide=True), *_left_out(run.candidates)]
+    return [Table(caption, head, rows, words=(0, len(head) - 1), wide=True), *_left_out(run.candidates)]
 
 
 def _row(run: RunView, candidate: CandidateFacts, head: Sequence[str]) -> Row:
@@ -56,7 +53,6 @@ def _row(run: RunView, candidate: CandidateFacts, head: Sequence[str]) -> Row:
         "Joints L2": percent(fidelity.joint_rel_l2) if fidelity else NONE,
         "PAFs L2": percent(fidelity.paf_rel_l2) if fidelity else NONE,
         "Licence": record.licence.name,
-        "How it was made": recipe_words(record),
     }
     cells |= _angles(run, candidate)
     return row_of(candidate, [cells.get(column, NONE) for column in head[1:]])
@@ -74,9 +70,13 @@ def _angles(run: RunView, candidate: CandidateFacts) -> dict[str, str]:
     for name in JOINTS:
         joint = row.joint(name)
         if joint is not None and joint.filtered.median is not None:
-            errors = f"{degrees(joint.filtered.median)} / {degrees(joint.filtered.p95)}"
-            found[f"{name.capitalize()} [deg]"] = errors
+            found[f"{name.capitalize()} [deg]"] = _pair(joint.filtered.median, joint.filtered.p95)
     return found
+
+
+def _pair(median: float, p95: float | None) -> str:
+    """Tenths of a degree are enough to decide by; the tables of joint angles have more."""
+    return f"{median:.1f} / {NONE if p95 is None else f'{p95:.1f}'}"
 
 
 def _left_out(candidates: Sequence[CandidateFacts]) -> list[Block]:

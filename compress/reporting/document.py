@@ -13,6 +13,8 @@ from compress.reporting.facts import PlotFacts
 @dataclass(frozen=True)
 class Paragraph:
     text: str
+    verdict: bool = False
+    """What somebody in a hurry should take away."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,19 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Beside:
-    """Photographs beside each other: of each its `figures/NAME.jpg`, what it shows, and what stands over it."""
+class Photo:
+    """A photograph on disk, `figures/NAME.jpg`; `title` stands over it."""
 
-    photos: tuple[tuple[str, str, str], ...]
-    caption: str
+    name: str
+    alt: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Groups of photographs that stand beside each other, each group with its caption."""
+
+    groups: tuple[tuple[tuple[Photo, ...], str], ...]
 
 
 @dataclass(frozen=True)

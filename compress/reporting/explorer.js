@@ -18,8 +18,10 @@ function drawExplorer(id, s) {
   }
 
   function hover(p, axes) {
-    const lines = ["<b>" + p.n + "</b>", wrapped(p.w)];
-    if (p.o) lines.push("<i>" + wrapped(p.o) + "</i>");
+    // Spelt so that no tag but the page's own stands in the page.
+    const within = (tag, text) => `\x3c${tag}>${text}\x3c/${tag}>`;
+    const lines = [within("b", p.n), wrapped(p.w)];
+    if (p.o) lines.push(within("i", wrapped(p.o)));
     for (const a of axes) lines.push(s.axes[a].label + ": " + p.t[a]);
     return lines.join("<br>");
   }
@@ -32,18 +34,20 @@ function drawExplorer(id, s) {
   }
 
   // Names stand beside their points where nothing else stands; the others are told on hovering and in the tables.
-  function places(points, a, b, ranges) {
+  function places(points, others, a, b, ranges) {
     const wide = Math.max(200, plot.clientWidth - 90), high = 340;
     const at = (p, axis, range, size) => ((p.v[axis] - range[0]) / (range[1] - range[0])) * size;
-    const dots = points.map((p) => ({ x: at(p, a, ranges[0], wide), y: at(p, b, ranges[1], high), r: p.k === "teacher" ? 10 : 7 }));
-    const taken = dots.map((d) => [d.x - d.r, d.y - d.r, d.x + d.r, d.y + d.r]);
+    const dotOf = (p) => ({ x: at(p, a, ranges[0], wide), y: at(p, b, ranges[1], high), r: p.k === "teacher" ? 10 : 7 });
+    const dots = points.map(dotOf);
+    const taken = dots.concat(others.map(dotOf)).map((d) => [d.x - d.r, d.y - d.r, d.x + d.r, d.y + d.r]);
     const free = (box) => box[0] > -45 && box[2] < wide + 12 && box[1] > -12 && box[3] < high + 14 &&
       !taken.some((t) => box[0] < t[2] && t[0] < box[2] && box[1] < t[3] && t[1] < box[3]);
     return points.map((p, i) => {
       const d = dots[i], w = 6.7 * short(p.n).length, h = 14, r = d.r;
-      const right = d.x + r, left = d.x - r - w, middle = d.x - w / 2, up = d.y + r - 2, down = d.y - r - h + 2, level = d.y - h / 2;
-      const tries = { "top right": [right - 4, up], "bottom left": [left + 4, down], "top center": [middle, up], "bottom center": [middle, down],
-                      "middle right": [right, level], "middle left": [left, level], "bottom right": [right - 4, down], "top left": [left + 4, up] };
+      const right = d.x + r, left = d.x - r - w, middle = d.x - w / 2;
+      const up = d.y + r, down = d.y - r - h, level = d.y - h / 2;
+      const tries = { "top right": [right, up], "bottom left": [left, down], "top center": [middle, up], "bottom center": [middle, down],
+                      "middle right": [right, level], "middle left": [left, level], "bottom right": [right, down], "top left": [left, up] };
       for (const side in tries) {
         const [x, y] = tries[side], box = [x, y, x + w, y + h];
         if (free(box)) { taken.push(box); return side; }
@@ -56,10 +60,14 @@ function drawExplorer(id, s) {
   const short = (name) => { const text = plain(name); return text.length <= 20 ? text : text.slice(0, 18) + "..."; };
   const safe = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 
+  // Those that rank fill the plot; the others widen it by half at most, and what lies beyond is counted in words.
   function range(points, axis, before, after) {
-    const ends = points.flatMap((p) => [p.v[axis], ...(p.b[axis] || [])]);
-    const low = Math.min(...ends), high = Math.max(...ends), width = high - low || Math.abs(high) || 1;
-    return [low - before * width, high + after * width];
+    const ends = (some) => some.flatMap((p) => [p.v[axis], ...(p.b[axis] || [])]);
+    const known = ends(points.filter(ranks)), all = ends(points);
+    const low = Math.min(...known), high = Math.max(...known), room = (high - low || Math.abs(high) || 1) / 2;
+    const from = Math.max(Math.min(...all), low - room), to = Math.min(Math.max(...all), high + room);
+    const width = to - from || Math.abs(to) || 1;
+    return [from - before * width, to + after * width];
   }
 
   function draw() {
@@ -79,7 +87,7 @@ function drawExplorer(id, s) {
     const ranges = [range(there, a, 0.07, plot.clientWidth < 500 ? 0.3 : 0.14), range(there, b, 0.08, 0.1)];
     const named = there.filter((p) => p.k === "teacher" || onPair(p)).concat(there.filter((p) => p.k === "start" && !onPair(p)));
     if (there.length <= 14) named.push(...there.filter((p) => !named.includes(p)));
-    const sides = places(named, a, b, ranges), sideOf = new Map(named.map((p, i) => [p.i, sides[i]]));
+    const sides = places(named, there.filter((p) => ranks(p) && !named.includes(p)), a, b, ranges), sideOf = new Map(named.map((p, i) => [p.i, sides[i]]));
     const traces = [];
     const corners = frontOf(a, b).map((i) => s.points[i]).filter((p) => there.includes(p)).sort((p, q) => (p.v[a] - q.v[a]) * (s.axes[a].smaller ? 1 : -1));
     if (corners.length > 1) {
@@ -117,16 +125,18 @@ function drawExplorer(id, s) {
       dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
     };
     Plotly.react(plot, traces, layout, { responsive: true, displayModeBar: false });
-    tell(a, b, there);
+    tell(a, b, there, ranges);
   }
 
   const ranks = (p) => p.k !== "screened" && p.k !== "barred";
 
-  function tell(a, b, there) {
+  function tell(a, b, there, ranges) {
+    const outside = there.filter((p) => [a, b].some((axis, i) => p.v[axis] < ranges[i][0] || p.v[axis] > ranges[i][1])).length;
     const names = frontOf(a, b).map((i) => plain(s.points[i].n)), missing = s.points.filter(ranks).length - there.filter(ranks).length;
     const list = names.length > 8 ? names.slice(0, 8).join(", ") + " and " + (names.length - 8) + " more" : names.join(", ");
     status.textContent = "On the front of " + s.axes[a].label + " and " + s.axes[b].label + ": " + (list || "nobody") + "." +
-      (missing ? " Without a value on one of the axes: " + missing + "." : "");
+      (missing ? " Without a value on one of the axes: " + missing + "." : "") +
+      (outside ? " Outside the picture, and not ranked: " + outside + "." : "");
   }
 
   selects.forEach((select, which) => select.addEventListener("change", () => {

@@ -76,7 +76,7 @@ def goal_blocks(
     shown = replace(facts, rows=tuple(row for row in facts.rows if ranked is None or row.record.name in ranked))
     why = _reasons(shown)
     note = "Goals judge what was measured. One that speaks of a joint without raw or filtered must hold for both."
-    blocks: list[Block] = [Paragraph(verdict(facts)), _table(shown), Paragraph(note)]
+    blocks: list[Block] = [Paragraph(verdict(facts), verdict=True), _table(shown), Paragraph(note)]
     return [*blocks, Paragraph("Why a goal could not be judged:"), why] if why.items else blocks
 
 

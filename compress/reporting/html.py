@@ -15,6 +15,7 @@ from compress.reporting.document import (
     Document,
     Folded,
     Paragraph,
+    Photo,
     Picture,
     Row,
     Section,
@@ -105,7 +106,7 @@ def _block(block: Block, pictures: Mapping[str, bytes]) -> str:
 def _text(block: Paragraph | Bullets | Code) -> str:
     match block:
         case Paragraph():
-            return f"<p>{escape(block.text)}</p>"
+            return f'<p class="verdict">{escape(block.text)}</p>' if block.verdict else f"<p>{escape(block.text)}</p>"
         case Bullets():
             items = "".join(f"<li><strong>{escape(name)}</strong>: {escape(text)}</li>" for name, text in block.items)
             return f'<ul class="named">{items}</ul>'
@@ -138,7 +139,7 @@ def _picture(picture: Picture, pictures: Mapping[str, bytes]) -> str:
     image = f'<img src="{_data(pictures[picture.name])}" alt="{escape(picture.alt)}">'
     if picture.narrow is not None:
         narrow = _data(pictures[picture.narrow])
-        image = f'<picture><source media="(max-width: 640px)" srcset="{narrow}">{image}</picture>'
+        image = f'<picture><source media="screen and (max-width: 640px)" srcset="{narrow}">{image}</picture>'
     caption = f"<figcaption>{escape(picture.caption)}</figcaption>"
     if not _is_interactive(picture):
         return f'<figure><div class="card">{image}</div>{caption}</figure>'
@@ -151,11 +152,16 @@ def _picture(picture: Picture, pictures: Mapping[str, bytes]) -> str:
 
 
 def _beside(block: Beside, pictures: Mapping[str, bytes]) -> str:
-    photos = "".join(
-        f'<div><p>{escape(title)}</p><img src="{_data(pictures[name])}" alt="{escape(alt)}"></div>'
-        for name, alt, title in block.photos
+    def photo(one: Photo) -> str:
+        image = f'<img src="{_data(pictures[one.name])}" alt="{escape(one.alt)}">'
+        return f"<div><p>{escape(one.title)}</p>{image}</div>"
+
+    groups = "\n".join(
+        f'<figure class="beside"><div>{"".join(photo(one) for one in photos)}</div>'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+        for photos, caption in block.groups
     )
-    return f'<figure class="beside"><div>{photos}</div><figcaption>{escape(block.caption)}</figcaption></figure>'
+    return f'<div class="pairs">\n{groups}\n</div>'
 
 
 def _data(picture: bytes) -> str:

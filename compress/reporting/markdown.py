@@ -54,7 +54,7 @@ def _block(block: Block) -> str:
 def _text(block: Paragraph | Bullets | Code) -> str:
     match block:
         case Paragraph():
-            return escaped(block.text)
+            return f"**{escaped(block.text)}**" if block.verdict else escaped(block.text)
         case Bullets():
             return "\n".join(f"- **{escaped(name)}**: {escaped(text)}" for name, text in block.items)
         case Code():
@@ -74,10 +74,12 @@ def _table(table: Table) -> str:
 
 
 def _beside(block: Beside) -> str:
-    head = "|".join(f" {escaped(title)} " for _, _, title in block.photos)
-    rule = "|".join(" --- " for _ in block.photos)
-    photos = "|".join(f" ![{escaped(alt)}](figures/{name}.jpg) " for name, alt, _ in block.photos)
-    return f"|{head}|\n|{rule}|\n|{photos}|\n\n*{escaped(block.caption)}*"
+    parts = []
+    for photos, caption in block.groups:
+        head = " | ".join(escaped(photo.title) for photo in photos)
+        images = " | ".join(f"![{escaped(photo.alt)}](figures/{photo.name}.jpg)" for photo in photos)
+        parts += [f"| {head} |\n| {' | '.join('---' for _ in photos)} |\n| {images} |", f"*{escaped(caption)}*"]
+    return "\n\n".join(parts)
 
 
 def _code(code: Code) -> str:

@@ -1,6 +1,6 @@
 """The same frame side by side: the teacher's skeletons and those of each candidate on the front."""
 
-from compress.reporting.document import Beside, Block, Paragraph
+from compress.reporting.document import Beside, Block, Paragraph, Photo
 from compress.reporting.facts import RunView
 from compress.reporting.people import Pair, PeopleView
 from compress.reporting.words import counted, listed
@@ -20,19 +20,19 @@ def people_blocks(run: RunView, index: int) -> list[Block]:
         f"Frame {view.frame} of the source, chosen because the teacher is surest of most keypoints in it, at scale 1. "
         "Orange is the person's right, blue the left; people are numbered from left to right."
     )
-    blocks: list[Block] = [Paragraph(text), *(_beside(view, pair, index) for pair in view.pairs)]
+    blocks: list[Block] = [Paragraph(text), Beside(tuple(_beside(view, pair, index) for pair in view.pairs))]
     if view.unknown:
         blocks.append(Paragraph(f"Not drawn, because nobody kept their people: {listed(view.unknown)}."))
     return blocks
 
 
-def _beside(view: PeopleView, pair: Pair, index: int) -> Beside:
+def _beside(view: PeopleView, pair: Pair, index: int) -> tuple[tuple[Photo, ...], str]:
     people = "1 person" if pair.of == 1 else f"{pair.of} people"
     photos = (
-        (photo_name(index, view.teacher), f"Skeletons that the teacher draws: {people}.", "teacher"),
-        (photo_name(index, pair.name), f"Skeletons that {pair.name} draws: {_found(pair)}.", pair.name),
+        Photo(photo_name(index, view.teacher), f"Skeletons that the teacher draws: {people}.", "teacher"),
+        Photo(photo_name(index, pair.name), f"Skeletons that {pair.name} draws: {_found(pair)}.", pair.name),
     )
-    return Beside(photos, f"{pair.name}: {_found(pair)}.")
+    return photos, f"{pair.name}: {_found(pair)}."
 
 
 def _found(pair: Pair) -> str:

@@ -19,6 +19,11 @@ def recipe_words(record: Record) -> str:
     return steps_words(record.steps) or "the teacher, unchanged"
 
 
+def made_from(record: Record) -> str:
+    """The same as the end of a sentence."""
+    return recipe_words(record) if not record.steps else f"made from the teacher: {recipe_words(record)}"
+
+
 def steps_words(steps: Sequence[Settings]) -> str:
     """Each step in words, in order; one that is not known here as candidates.csv spells it."""
     return ", then ".join(_one(step) for step in steps)
@@ -50,6 +55,10 @@ def _filled(step: Settings) -> Settings:
     return kind.model_validate_json(json.dumps(step)).model_dump(mode="json")
 
 
+def _percent(share: float) -> str:
+    return f"{100 * share:.4g}%"
+
+
 def _remove_stages(step: Settings) -> str:
     return "only its first stage" if step["keep"] == 1 else f"only its first {step['keep']} stages"
 
@@ -68,18 +77,18 @@ def _plan_stages(step: Settings) -> str:
 
 
 def _prune_channels(step: Settings) -> str:
-    parts = [f"{share:.0%} of {part.replace('_', ' ')}" for part, share in (step["parts"] or {}).items()]
+    parts = [f"{_percent(share)} of {part.replace('_', ' ')}" for part, share in (step["parts"] or {}).items()]
     if step["ratio"] is not None:
-        parts = [f"{step['ratio']:.0%} of every layer's channels removed", *parts]
+        parts = [f"{_percent(step['ratio'])} of every layer's channels removed", *parts]
     elif step["macs"] is not None:
-        parts = [f"channels removed until {step['macs']:.0%} of the MACs are left", *parts]
+        parts = [f"channels removed until {_percent(step['macs'])} of the MACs are left", *parts]
     else:
         parts = [f"channels removed: {', '.join(parts)}"]
     return ", ".join(parts) + ("" if step["widths_by"] == "uniform" else f", chosen by {step['widths_by']}")
 
 
 def _share_weights(step: Settings) -> str:
-    pruned = f"{step['prune']:.0%} of the weights set to zero, " if step["prune"] else ""
+    pruned = f"{_percent(step['prune'])} of the weights set to zero, " if step["prune"] else ""
     return f"{pruned}the others sharing {2 ** step['bits']} values a layer ({step['bits']} bits)"
 
 

@@ -9,9 +9,9 @@ from compress.goals import Goal, GoalResult, meets_all
 from compress.objectives import OBJECTIVES
 from compress.records import Record
 from compress.reporting.document import Block, Bullets, Paragraph, Row, Table
-from compress.reporting.goals import goal_blocks, value_shown, verdict
+from compress.reporting.goals import goal_blocks, value_shown
 from compress.reporting.readings import beside, bounds, reading
-from compress.reporting.recipe_words import recipe_words
+from compress.reporting.recipe_words import made_from
 from compress.reporting.recommend import Recommendation, recommendation
 from compress.reporting.words import listed
 
@@ -26,12 +26,39 @@ def budget_blocks(records: Sequence[Record], budget: Sequence[str], objectives: 
     if not budget:
         return []
     found = recommendation(records, budget, objectives)
-    return [Paragraph(verdict(found.facts)), *_reasons(found)]
+    return [Paragraph(budget_verdict(found), verdict=True), *_reasons(found)]
 
 
 def answer(records: Sequence[Record], budget: Sequence[str], objectives: Sequence[str]) -> str:
     """The verdict alone."""
-    return verdict(recommendation(records, budget, objectives).facts)
+    return budget_verdict(recommendation(records, budget, objectives))
+
+
+def budget_verdict(found: Recommendation) -> str:
+    """Whom to take, in a sentence or two; or that nothing fits, and what comes nearest."""
+    facts, best = found.facts, found.facts.ship
+    limits = listed([_limit(goal) for goal in facts.goals])
+    if best is None and facts.closest is None:
+        return f"Nothing fits the budget ({limits}): no candidate was finished."
+    if best is None:
+        return _nearest(found, limits)
+    value = number(best.record, found.order[0])
+    reached = f"{OBJECTIVES[found.order[0]].label} {reading(found.order[0], value)}"
+    if len(facts.able) == 1:
+        return f"Take {best.record.name}: it alone fits the budget ({limits}), with {reached}."
+    return (
+        f"Take {best.record.name}: of the {len(facts.able)} that fit the budget ({limits}) it is best, with {reached}."
+    )
+
+
+def _nearest(found: Recommendation, limits: str) -> str:
+    named = found.facts.closest
+    assert named is not None
+    misses = [f"{r.goal.quantity} {_shown(r.goal, r.value)}" for r in named.results if r.met is False]
+    unknown = [str(result.goal.quantity) for result in named.results if result.met is None]
+    parts = [f"it misses with {listed(misses)}"] if misses else []
+    parts += [f"not measured: {listed(unknown)}"] if unknown else []
+    return f"Nothing fits the budget ({limits}). {named.record.name} comes nearest; {'; '.join(parts)}."
 
 
 def goals_and_reasons(
@@ -54,7 +81,7 @@ def _items(found: Recommendation) -> tuple[tuple[str, str], ...]:
     items: list[tuple[str, str]] = []
     if found.named is not None:
         record = found.named.record
-        items.append(("What it is", f"{recipe_words(record)}."))
+        items.append(("What it is", f"{made_from(record)}."))
         if found.facts.ship is not None and len(found.facts.able) > 1:
             items.append(("Why this one", _rule(found)))
         items += [(str(result.goal.quantity), _room(record, result)) for result in found.named.results]
@@ -100,7 +127,7 @@ def _room(record: Record, result: GoalResult) -> str:
 def _limit(goal: Goal, name: bool = True) -> str:
     bound = "at most" if goal.relation == "<=" else "at least"
     text = f"{bound} {_shown(goal, goal.limit)}"
-    return f"{goal.quantity}, {text}," if name else text
+    return f"{goal.quantity} {text}" if name else text
 
 
 def _shown(goal: Goal, value: float | str | None) -> str:

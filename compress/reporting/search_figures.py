@@ -34,6 +34,9 @@ def history_png(view: SearchView, narrow: bool = False) -> bytes:
         _history(ax, history)
     for ax in axes[len(view.histories) :]:
         ax.set_visible(False)
+    told = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    figure.legend(told.values(), told.keys(), loc="outside lower center", ncols=2 if narrow else 5, frameon=False,
+                  fontsize=8.5)  # fmt: skip
     return png_bytes(figure)
 
 
@@ -55,7 +58,12 @@ def _history(ax: Axes, history: History) -> None:
     ax.set_title(axis(history.objective), loc="left", fontsize=9.5, fontweight="bold", wrap=True)
     ax.set_xlabel("Trial", fontsize=9)
     ax.grid(color=RULE, linewidth=0.6)
-    ax.legend(frameon=False, fontsize=7.5)
+    ranked = [moment.value for moment in history.moments if moment.kind in ("candidate", "start")]
+    if ranked:
+        # As in the plots of the front: those that do not rank widen the axis by half at most.
+        everybody, room = [m.value for m in history.moments], (max(ranked) - min(ranked) or abs(max(ranked)) or 1) / 2
+        low, high = max(min(everybody), min(ranked) - room), min(max(everybody), max(ranked) + room)
+        ax.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
 
 
 def importance_png(importance: Mapping[str, Mapping[str, float]], titles: Mapping[str, str], narrow: bool) -> bytes:

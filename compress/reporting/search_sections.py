@@ -116,7 +116,10 @@ def mattered_blocks(view: SearchView | None, index: int) -> list[Block]:
     name = figure_name("importance", index)
     paths = list(dict.fromkeys(path for shares in importance.values() for path in shares))
     paths.sort(key=lambda path: -max(shares.get(path, 0.0) for shares in importance.values()))
-    rows = tuple(Row((_path(path), *(percent(shares.get(path)) for shares in importance.values()))) for path in paths)
+    rows = tuple(
+        Row((_path(path), *(percent(shares[path]) if path in shares else "not told" for shares in importance.values())))
+        for path in paths
+    )
     head = ("What was varied", *(_capital(OBJECTIVES[objective].label) for objective in importance))
     text = (
         "How much of the differences between the trials each varied path explains, for each objective. It says what "

@@ -3,7 +3,9 @@
 from dataclasses import replace
 from typing import Literal
 
+from compress.goals import preference
 from compress.reporting.ap import ap_blocks
+from compress.reporting.comparison import comparison_blocks, joint_budget_blocks
 from compress.reporting.decision import decision_blocks
 from compress.reporting.device_section import device_blocks
 from compress.reporting.document import Block, Bullets, Code, Document, Paragraph, Picture, Row, Section, Table
@@ -11,9 +13,11 @@ from compress.reporting.explorer import Explorer
 from compress.reporting.facts import CandidateFacts, PlotFacts, ReportFacts, RunView
 from compress.reporting.kinematic_sections import joint_angles
 from compress.reporting.people_section import people_blocks
+from compress.reporting.recipe_words import recipe_words
 from compress.reporting.recommendation import HINT, budget_blocks, goals_and_reasons
 from compress.reporting.runtime_ranks import runtime_blocks
 from compress.reporting.search_sections import mattered_blocks, next_blocks, went_blocks
+from compress.reporting.search_view import counts_words
 from compress.reporting.tables import (
     compared,
     conditions,
@@ -37,6 +41,11 @@ def document(facts: ReportFacts) -> Document:
     sections: list[Section] = []
     if facts.combined is not None:
         sections.append(Section(2, "All runs together", (_combined(facts.combined, facts.explorer),)))
+    for title, blocks in (
+        ("Which one to take out of all runs, for this budget", joint_budget_blocks(facts)),
+        ("Run against run", comparison_blocks(facts)),
+    ):
+        sections += [Section(2, title, tuple(blocks))] if blocks else []
     for index, run in enumerate(facts.runs):
         sections.append(Section(2, run.label, tuple(Paragraph(text) for text in (_title(run) + ".", *_lead(run)))))
         sections.extend(_run_sections(run, index, 3))
@@ -75,8 +84,13 @@ def _lead(run: RunView) -> tuple[str, ...]:
     others = [candidate for candidate in run.candidates if not candidate.is_teacher]
     failed = [candidate for candidate in others if candidate.record.error is not None]
     on_front = [candidate for candidate in others if candidate.on_front]
-    first = f"{counted(len(others), 'candidate')} compared with the teacher{_sample(run)}: "
-    first += f"{len(on_front)} on the Pareto front, {len(failed)} failed.{_setting(run)}"
+    if run.search is None:
+        first = f"{counted(len(others), 'candidate')} compared with the teacher{_sample(run)}: "
+        first += f"{len(on_front)} on the Pareto front, {len(failed)} failed.{_setting(run)}"
+    else:
+        first = f"A search of {counts_words(run.search.counts)}; {counted(len(on_front), 'candidate')} on the Pareto "
+        first += f"front, compared with the teacher{_sample(run)}. Rows below are those of the front and of the plain "
+        first += f"stage table; candidates.csv and trials.csv hold everybody.{_setting(run)}"
     if run.teacher is None:
         first += " The teacher itself has no record, so nothing here has a reference."
     elif run.teacher.error is not None:
@@ -147,13 +161,16 @@ def _goals(run: RunView) -> list[Block]:
 def _front(run: RunView, index: int) -> list[Block]:
     on_front = [candidate for candidate in run.candidates if candidate.on_front]
     behind = [c for c in run.candidates if not c.on_front and c.record.error is None]
+    if run.search is not None:
+        order = [objective.name for objective in run.objectives]
+        on_front.sort(key=lambda candidate: preference(candidate.record, order))
     blocks: list[Block] = []
     if run.plot is None:
         blocks.append(Paragraph("There is no Pareto plot: no candidate has values on both of its axes."))
     else:
         blocks.append(_pareto(run.plot, pareto_name(index), run.explorer))
     if on_front:
-        blocks += [Paragraph("On the front:"), _sentences(on_front)]
+        blocks += [Paragraph("On the front:"), _sentences(on_front, words=run.search is not None)]
     else:
         blocks.append(Paragraph("Nobody is on the front, because nobody has a value for every objective."))
     if behind:
@@ -165,8 +182,10 @@ def _front(run: RunView, index: int) -> list[Block]:
     return blocks
 
 
-def _sentences(candidates: list[CandidateFacts]) -> Bullets:
-    return Bullets(tuple((c.record.name, " ".join((cost(c) + ".", doubts(c))).strip()) for c in candidates))
+def _sentences(candidates: list[CandidateFacts], words: bool = False) -> Bullets:
+    """With `words` also how each was made: the names of a search's trials say nothing."""
+    made = {c.record.name: f"{recipe_words(c.record)}. " if words and c.record.steps else "" for c in candidates}
+    return Bullets(tuple((c.record.name, f"{made[c.record.name]}{cost(c)}. {doubts(c)}".strip()) for c in candidates))
 
 
 def _pareto(plot: PlotFacts, name: str, explorer: Explorer | None = None) -> Picture:
