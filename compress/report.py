@@ -14,7 +14,7 @@ from compress.reporting.html import page
 from compress.reporting.kinematic_figures import joints_png, ranks_png
 from compress.reporting.kinematic_sections import joints_name, ranks_name
 from compress.reporting.markdown import markdown
-from compress.reporting.people_section import people_pictures
+from compress.reporting.people_section import PHOTOS, people_pictures
 from compress.reporting.search_sections import search_pictures
 from compress.reporting.sections import COMBINED_NAME, document, pareto_name, scales_name, training_name
 from compress.reporting.training_figures import training_png
@@ -45,6 +45,8 @@ def write_report(out: Path, runs: Sequence[RunFacts], search: SearchFacts | None
         suffix = "jpg" if picture.startswith(_JPEG) else "png"
         written.append(out / "figures" / f"{name}.{suffix}")
         write_bytes(written[-1], picture)
+    for stale in {*(out / "figures").glob(f"{PHOTOS}*.jpg")} - {*written}:
+        stale.unlink()  # a face that the recipe no longer lets be seen
     for name, content in (("report.md", markdown(text)), ("report.html", html)):
         written.append(out / name)
         write_text(written[-1], content)

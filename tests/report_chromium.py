@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,15 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 # No sandbox: containers, where tests run as root, have none to give; the pages are our own.
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
          "--no-first-run", "--disable-extensions", "--remote-debugging-pipe")  # fmt: skip
+
+# Chromium reads from 3 and writes to 4. Copies first: the pipes may have these numbers themselves.
+_HAND_OVER = """
+import fcntl, os, sys
+reading, writing = (fcntl.fcntl(int(number), fcntl.F_DUPFD, 10) for number in sys.argv[1:3])
+os.dup2(reading, 3)
+os.dup2(writing, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 def find_chromium() -> str | None:
@@ -108,10 +118,9 @@ def chromium(browser: str) -> Iterator[Page]:
     from_read, from_write = os.pipe()
 
     with tempfile.TemporaryDirectory() as profile:
-        # Chromium reads from 3 and writes to 4; the shell puts the pipes there, whatever their numbers are here.
-        words = ["sh", "-c", f'exec "$@" 3<&{to_read} 4>&{from_write}', "sh", browser, *FLAGS]
+        call = [sys.executable, "-c", _HAND_OVER, str(to_read), str(from_write), browser, *FLAGS]
         process = subprocess.Popen(
-            [*words, f"--user-data-dir={profile}"], pass_fds=(to_read, from_write),
+            [*call, f"--user-data-dir={profile}"], pass_fds=(to_read, from_write),
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         os.close(to_read)

@@ -4,7 +4,8 @@ Every text of a record goes through html.escape; nothing reaches the page any ot
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from html import escape
 
 from compress.reporting.document import (
@@ -18,7 +19,6 @@ from compress.reporting.document import (
     Photo,
     Picture,
     Row,
-    Section,
     Table,
 )
 from compress.reporting.explorer_html import controls, explorer_call, explorer_script
@@ -28,7 +28,7 @@ from compress.reporting.style import STYLE
 
 def page(document: Document, pictures: Mapping[str, bytes]) -> str:
     """The whole page. `pictures` holds the PNG of each Picture by its name, and by its narrow name if it has one."""
-    sections = "\n".join(_section(number, section, pictures) for number, section in enumerate(document.sections, 1))
+    sections = "\n".join(_sections(document, pictures))
     lead = "\n".join(f'<p class="lead">{escape(text)}</p>' for text in document.lead)
     title = escape(document.title)
     drawn = any(_is_interactive(block) for section in document.sections for block in section.blocks)
@@ -82,22 +82,41 @@ def _contents(document: Document) -> str:
     return f'<nav aria-label="Contents"><ul>{links}</ul></nav>'
 
 
-def _section(number: int, section: Section, pictures: Mapping[str, bytes]) -> str:
-    heading = f'<h{section.level} id="s{number}">{escape(section.title)}</h{section.level}>'
-    body = "\n".join(_block(block, pictures) for block in section.blocks)
-    return f'<section aria-labelledby="s{number}">\n{heading}\n{body}\n</section>'
+@dataclass(frozen=True)
+class _Around:
+    """What a block is set in: the pictures, and the section above a section that several runs have."""
+
+    pictures: Mapping[str, bytes]
+    owner: str = ""
+
+    def label(self, text: str) -> str:
+        """A name that no other landmark of the page has, escaped: with several runs the owner tells them apart."""
+        return escape(f"{text}, {self.owner}" if self.owner else text)
 
 
-def _block(block: Block, pictures: Mapping[str, bytes]) -> str:
+def _sections(document: Document, pictures: Mapping[str, bytes]) -> Iterator[str]:
+    above, owner = 0, ""
+    for number, section in enumerate(document.sections, 1):
+        if section.level == 2:
+            above, owner = number, section.title
+        inner = section.level > 2
+        names = f"s{number} s{above}" if inner else f"s{number}"
+        heading = f'<h{section.level} id="s{number}">{escape(section.title)}</h{section.level}>'
+        around = _Around(pictures, owner if inner else "")
+        body = "\n".join(_block(block, around) for block in section.blocks)
+        yield f'<section aria-labelledby="{names}">\n{heading}\n{body}\n</section>'
+
+
+def _block(block: Block, around: _Around) -> str:
     match block:
         case Picture():
-            return _picture(block, pictures)
+            return _picture(block, around.pictures)
         case Beside():
-            return _beside(block, pictures)
+            return _beside(block, around.pictures)
         case Table():
-            return _table(block)
+            return _table(block, around)
         case Folded():
-            tables = "\n".join(_table(table) for table in block.tables)
+            tables = "\n".join(_table(table, around) for table in block.tables)
             return f"<details><summary>{escape(block.summary)}</summary>\n{tables}\n</details>"
         case Paragraph() | Bullets() | Code():
             return _text(block)
@@ -115,7 +134,7 @@ def _text(block: Paragraph | Bullets | Code) -> str:
             return f"<details><summary>{escape(block.summary)}</summary>{text}</details>" if block.summary else text
 
 
-def _table(table: Table) -> str:
+def _table(table: Table, around: _Around) -> str:
     def kind(column: int) -> str:
         names = [name for name, holds in (("words", column in table.words), ("key", column == table.key)) if holds]
         return f' class="{" ".join(names)}"' if names else ""
@@ -129,7 +148,7 @@ def _table(table: Table) -> str:
     caption = escape(table.caption)
     # Focusable, so that a keyboard can scroll it.
     return (
-        f'<div class="scroll{" wide" if table.wide else ""}" role="region" tabindex="0" aria-label="{caption}"><table>'
+        f'<div class="scroll{" wide" if table.wide else ""}" role="region" tabindex="0" aria-label="{around.label(table.caption)}"><table>'
         f"<caption><span>{caption}</span></caption>"
         f"<thead><tr>{head}</tr></thead>\n<tbody>{chr(10).join(line(row) for row in table.rows)}</tbody></table></div>"
     )

@@ -5,10 +5,13 @@ from compress.reporting.facts import RunView
 from compress.reporting.people import Pair, PeopleView
 from compress.reporting.words import counted, listed
 
+PHOTOS = "people-"
+"""How the names of drawn frames begin."""
+
 
 def photo_name(index: int, name: str) -> str:
     """File name, without suffix, of a drawn frame."""
-    return f"people-{name}" if index == 0 else f"people-{index + 1}-{name}"
+    return f"{PHOTOS}{name}" if index == 0 else f"{PHOTOS}{index + 1}-{name}"
 
 
 def people_blocks(run: RunView, index: int) -> list[Block]:

@@ -90,10 +90,8 @@ def _items(found: Recommendation) -> tuple[tuple[str, str], ...]:
         text = "the lead lies within timing noise of somebody who loses less elsewhere."
         items.append(("Passed over", f"{listed(found.passed_over)}; {text}"))
     for relief in found.reliefs:
-        text = (
-            f"{_limit(relief.goal)} would have to become {_shown(relief.goal, relief.value)}; then {relief.name} fits."
-        )
-        items.append(("What would have to give", text))
+        would = f"{_shown(relief.goal, relief.value)} in place of {_limit(relief.goal, name=False)}"
+        items.append((f"What would have to give: {relief.goal.quantity}", f"{would}; then {relief.name} fits."))
     if found.teacher_fits and found.facts.ship is None:
         items.append(("The teacher", "fits; nothing smaller does."))
     return tuple(items)

@@ -38,7 +38,8 @@ tr.teacher > * { background: var(--teacher); }
 tr.failed > * { color: var(--quiet); font-style: italic; }
 @media screen and (min-width: 64rem) { .wide { width: min(100vw - 3rem, 100rem); position: relative; left: 50%;
   transform: translateX(-50%); } .wide table { margin: 0 auto; font-size: .84rem; }
-  .wide th, .wide td { padding: .38rem .36rem; } .wide th.words, .wide td.words { min-width: 4.5rem; white-space: nowrap; } }
+  .wide th, .wide td { padding: .38rem .36rem; }
+  .wide th.words, .wide td.words { min-width: 4.5rem; white-space: nowrap; } }
 p.verdict { background: var(--key); border-left: .3rem solid var(--link); border-radius: .3rem; font-size: 1.08rem;
   padding: .8rem 1rem; max-width: 46rem; }
 figure { margin: 1.2rem 0; }
