@@ -185,7 +185,8 @@ def test_the_page_fits_a_phone_and_a_desk(
     empty = max(len(hole) for hole in "".join("x" if row else " " for row in drawn).split("x"))
     assert empty < 250, "no hole in the middle of the page"
     plots = "[...document.querySelectorAll('.plot')].map(p => p.querySelectorAll('.point').length)"
-    assert all(count >= 6 for count in browser.run(plots))
+    counts = browser.run(plots)
+    assert counts and all(count >= 3 for count in counts)
     small = "Math.min(...[...document.querySelectorAll('.choose select')].map(e => e.getBoundingClientRect().height))"
     assert browser.run(small) >= 24, "large enough for a finger"
 

@@ -83,7 +83,12 @@ def _shared(runs: Sequence[RunView], objectives: Sequence[Objective]) -> Table |
         there = [record for record in found if record is not None]
         if len(there) < 2:
             continue
-        cells = [_cell(record, there[0], objective.name) for objective in objectives for record in found]
+        first = found.index(there[0])
+        cells = [
+            _cell(record, None if run <= first else there[0], objective.name)
+            for objective in objectives
+            for run, record in enumerate(found)
+        ]
         same = "yes" if len({record.id for record in there}) == 1 else "no"
         rows.append(Row((name, *cells, same), "teacher" if there[0].role == "teacher" else "plain"))
     if not rows:
@@ -94,13 +99,16 @@ def _shared(runs: Sequence[RunView], objectives: Sequence[Objective]) -> Table |
     return Table(text, head, tuple(rows), words=(0, len(head) - 1))
 
 
-def _cell(record: Record | None, first: Record, column: str) -> str:
+def _cell(record: Record | None, first: Record | None, column: str) -> str:
+    """A value, beside that of the first run that has the candidate; None for that run itself."""
     if record is None:
         return "not there"
-    value, reference = number(record, column), number(first, column)
-    if record is not first and overlapping(record, first, column):
+    value = number(record, column)
+    if first is None:
+        return reading(column, value)
+    if overlapping(record, first, column):
         return f"{reading(column, value)} (intervals overlap)"
-    return beside(column, value, reference)
+    return beside(column, value, number(first, column))
 
 
 def _capital(text: str) -> str:

@@ -148,7 +148,8 @@ def _table(table: Table, around: _Around) -> str:
     caption = escape(table.caption)
     # Focusable, so that a keyboard can scroll it.
     return (
-        f'<div class="scroll{" wide" if table.wide else ""}" role="region" tabindex="0" aria-label="{around.label(table.caption)}"><table>'
+        f'<div class="scroll{" wide" if table.wide else ""}" role="region" tabindex="0" '
+        f'aria-label="{around.label(table.caption)}"><table>'
         f"<caption><span>{caption}</span></caption>"
         f"<thead><tr>{head}</tr></thead>\n<tbody>{chr(10).join(line(row) for row in table.rows)}</tbody></table></div>"
     )

@@ -44,11 +44,12 @@ def bounds(record: Record, column: str) -> tuple[float, float] | None:
 
 
 def overlapping(one: Record, other: Record, column: str) -> bool:
-    """Whether both have an interval and these overlap, so that neither can be called the better one."""
-    if column in TIME_OBJECTIVES:
-        return within_timing_noise(one, other)
-    ours, theirs = bounds(one, column), bounds(other, column)
-    return ours is not None and theirs is not None and max(ours[0], theirs[0]) <= min(ours[1], theirs[1])
+    """Whether both have times whose intervals overlap, so that neither can be called the better one.
+
+    Only of times: they were taken in turn, against the same teacher. The intervals of L2 are those of the images, which
+    all candidates share; they overlap also where one candidate is better on every single image.
+    """
+    return column in TIME_OBJECTIVES and within_timing_noise(one, other)
 
 
 def beside(column: str, value: float | None, reference: float | None) -> str:

@@ -138,7 +138,7 @@ def _shown(goal: Goal, value: float | str | None) -> str:
 
 def _alike(found: Recommendation) -> str:
     if not found.alike:
-        return "nobody: its intervals overlap with no other candidate's."
+        return "nobody: its time's interval overlaps with no other candidate's."
     by_columns: dict[tuple[str, ...], list[str]] = {}
     for one in found.alike:
         by_columns.setdefault(one.columns, []).append(one.name)

@@ -192,6 +192,8 @@ def _pareto(plot: PlotFacts, name: str, explorer: Explorer | None = None) -> Pic
     members = listed([point.name for point in plot.points if point.on_front])
     alt = f"Pareto plot of {plot.x.label} against {plot.y.label}. On the front: {members}."
     caption = "The star is the teacher, grey is dominated, bars are 95% intervals."
+    if any(point.y_bounds[0] < point.y_bounds[1] for point in plot.points):
+        caption += " Those of L2 come from the choice of images, which all share: overlap there does not mean equal."
     kinds = {point.kind for point in plot.points}
     if "start" in kinds:
         caption += " Squares are the plain stage table, with which the search began."
