@@ -272,7 +272,7 @@ def test_several_runs_have_a_section_each_and_one_plot_together(tmp_path: Path) 
     assert combined is not None
     assert "stages-5 (second)" in {point.name for point in combined.points}
     titles = [section.title for section in document(report_facts(runs)).sections if section.level == 2]
-    assert titles == ["All runs together", "first", "second"]
+    assert titles == ["All runs together", "Run against run", "first", "second"]
     different = [runs[0], run_of(stage_records(), "third", ("latency_ms", "paf_rel_l2"))]
     assert report_facts(different).combined is None
     assert "their objectives differ" in all_text(document(report_facts(different)))

@@ -13,7 +13,7 @@ from compress.reporting.goals import goal_blocks, value_shown
 from compress.reporting.readings import beside, bounds, reading
 from compress.reporting.recipe_words import made_from
 from compress.reporting.recommend import Recommendation, recommendation
-from compress.reporting.words import listed
+from compress.reporting.words import listed, significant
 
 HINT = (
     "For one model in place of a front, state a budget: compress report DIR --budget latency_ms=30,angle_rmse_deg=3 "
@@ -129,11 +129,15 @@ def _limit(goal: Goal, name: bool = True) -> str:
 
 
 def _shown(goal: Goal, value: float | str | None) -> str:
-    if isinstance(value, float) and isinstance(goal.quantity, Column):
-        # A rounded value must not tell another story than the verdict: then all its digits.
-        text = reading(goal.quantity.name, value)
-        return text if value == goal.limit or reading(goal.quantity.name, float(goal.limit)) != text else repr(value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    """With its unit; a value that would round to the limit without being it with as many digits as tell them apart."""
+    if not isinstance(value, float) or not isinstance(goal.quantity, Column):
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    column, limit = goal.quantity.name, float(goal.limit)
+    text = reading(column, value)
+    if value == limit or text != reading(column, limit):
+        return text
+    shown = (significant(value, digits) for digits in range(3, 18))
+    return next((digits for digits in shown if float(digits) != limit), repr(value))
 
 
 def _alike(found: Recommendation) -> str:
