@@ -114,7 +114,8 @@ def _room(record: Record, result: GoalResult) -> str:
     text = f"{_shown(goal, result.value)}, {_limit(goal, name=False)}"
     if isinstance(result.value, float) and isinstance(goal.limit, float) and goal.limit:
         share = abs(goal.quantity.size(result.value) - goal.limit) / abs(goal.limit)
-        text += f": {share:.0%} {'to spare' if result.met else 'beyond'}"
+        far = f"{share + 1:.3g} times as much" if share > 1 and not result.met else f"{share:.0%} beyond"
+        text += f": {share:.0%} to spare" if result.met else f": {far}"
     column = goal.quantity.name if isinstance(goal.quantity, Column) else ""
     found = bounds(record, column) if column else None
     if found is not None and goal.keeps(found[0]) != goal.keeps(found[1]):
