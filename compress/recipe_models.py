@@ -72,6 +72,13 @@ class Data(Frozen):
         Field(ge=1, le=1_000_000, description="Frames drawn at random; more is slower, and the means are steadier."),
     ] = 100
     seed: Annotated[int, Field(ge=0, le=2**32 - 1, description="Equal seeds draw equal frames; neither is better.")] = 0
+    show_frames: Annotated[
+        bool | None,
+        Field(
+            description="Whether the report may show a frame with the people drawn in; false where nobody's face may "
+            "be seen. null: yes, unless the source is a COCO file, whose photographs have owners of their own."
+        ),
+    ] = None
 
 
 FEWEST_ROUNDS = 3
@@ -254,8 +261,10 @@ class Recipe(Frozen):
 
     def to_yaml(self) -> str:
         """The canonical text: every default and every candidate written out. It can be run alone."""
-        # Trackers change no result: a run without them has the text that it had before there were any.
-        return dump_yaml(self.model_dump(mode="json", exclude=None if self.tracking else {"tracking"}))
+        # Neither changes a result: a run without them has the text that it had before there were any.
+        unsaid: dict[str, Any] = {} if self.tracking else {"tracking": True}
+        unsaid |= {"data": {"show_frames"}} if self.data.show_frames is None else {}
+        return dump_yaml(self.model_dump(mode="json", exclude=unsaid))
 
     def only(self, name: str) -> "Recipe":
         """The recipe of one candidate alone, untracked; KeyError if there is none of that name."""

@@ -28,6 +28,8 @@ class Fidelity(Facts):
     heat_rel_l2: float
     joint_rel_l2: float
     paf_rel_l2: float
+    intervals: dict[str, tuple[float, float]] = {}
+    """Column -> 95% interval of its mean, from resampled images; empty for one image, and in older records."""
 
 
 class ScaleLatency(Facts):

@@ -4,38 +4,62 @@ Facts first, picture second: everything that is drawn or worded comes from `repo
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from compress.reporting.device_section import device_name
-from compress.reporting.facts import ReportFacts, RunFacts, RunView, report_facts
+from compress.reporting.facts import ReportFacts, RunFacts, RunView
 from compress.reporting.figures import pareto_png, scales_png
 from compress.reporting.html import page
 from compress.reporting.kinematic_figures import joints_png, ranks_png
 from compress.reporting.kinematic_sections import joints_name, ranks_name
 from compress.reporting.markdown import markdown
+from compress.reporting.people_section import PHOTOS, people_pictures
+from compress.reporting.search_sections import search_pictures
 from compress.reporting.sections import COMBINED_NAME, document, pareto_name, scales_name, training_name
 from compress.reporting.training_figures import training_png
+from compress.reporting.views import report_facts
+from compress.search.facts import SearchFacts
+from compress.search.stored import SEARCH, keep_search
+from compress.search.trials import write_trials
 from compress.tables import write_tables
 from teachers.files import write_bytes, write_text
 
 
-def write_report(out: Path, runs: Sequence[RunFacts]) -> list[Path]:
+def write_report(out: Path, runs: Sequence[RunFacts], search: SearchFacts | None = None) -> list[Path]:
     """Writes the report into `out` and returns the files written. The same records give the same bytes.
 
     One run gets its candidates.csv and latency.csv as well; several runs keep theirs, each in its own folder.
+    `search` is that of the first run; it is kept in search.json, so that the report can be drawn again without it.
     Raises ValueError if there is no run.
     """
+    if search is not None and runs:
+        keep_search(out, search)
+        runs = [replace(runs[0], search=search), *runs[1:]]
     facts = report_facts(runs)
     text = document(facts)
     pictures = _pictures(facts)
     html = page(text, pictures)
-    written = write_tables(out, runs[0].records, runs[0].objectives) if len(runs) == 1 else []
-    for name, png in pictures.items():
-        written.append(out / "figures" / f"{name}.png")
-        write_bytes(written[-1], png)
+    written = _tables(out, runs[0], facts.runs[0]) if len(runs) == 1 else []
+    for name, picture in pictures.items():
+        suffix = "jpg" if picture.startswith(_JPEG) else "png"
+        written.append(out / "figures" / f"{name}.{suffix}")
+        write_bytes(written[-1], picture)
+    for stale in {*(out / "figures").glob(f"{PHOTOS}*.jpg")} - {*written}:
+        stale.unlink()  # a face that the recipe no longer lets be seen
     for name, content in (("report.md", markdown(text)), ("report.html", html)):
         written.append(out / name)
         write_text(written[-1], content)
+    return written
+
+
+_JPEG = b"\xff\xd8"
+
+
+def _tables(out: Path, run: RunFacts, view: RunView) -> list[Path]:
+    written = write_tables(out, run.records, run.objectives, [record.name for record in view.ranked])
+    if run.search is not None:
+        written += [write_trials(out, run.search), out / SEARCH]
     return written
 
 
@@ -50,6 +74,8 @@ def _pictures(facts: ReportFacts) -> dict[str, bytes]:
         if run.panels:
             pictures[scales_name(index)] = scales_png(run.panels, columns=2)
             pictures[f"{scales_name(index)}-narrow"] = scales_png(run.panels, columns=1)
+        pictures |= search_pictures(run.search, index)
+        pictures |= people_pictures(run, index)
         pictures |= _angles(run, index)
         pictures |= {
             device_name(index, number): pareto_png(device.plot)

@@ -32,6 +32,7 @@ from compress.reporting.facts import RunFacts
 from compress.run_conditions import conditions, draw_frames
 from compress.run_folder import CANDIDATES, JOURNAL, RECORDS, WORK, run_folder, write_environment
 from compress.runtime_artefacts import RuntimeArtefacts, in_each_runtime, require_runtimes
+from compress.shown_people import keep_people, kept_people, wanted, why_not_shown
 from compress.steps.base import Step
 from compress.tracking.results import track_results
 from compress.tracking.session import Tracking, open_tracking
@@ -135,12 +136,18 @@ class _Prepared:
         for name, error in errors.items():
             append_record(path, failed_record(identities[name], error))
         if not errors and len(finished) == len(identities):
+            self._keep_people(built)
             self._reporter.say("every candidate was finished by an earlier call; the report is drawn again")
             return
         measured = self._measure(built)
         for one in built:
             if one.name not in finished:
                 append_record(path, finished_record(identities[one.name], one, measured))
+        self._keep_people(built)
+
+    def _keep_people(self, built: list[Built]) -> None:
+        """One frame with everybody's people for the report; the teacher is the first of the built ones."""
+        keep_people(self._call.out, self._call.recipe.data, self._sample, wanted(built), usable_cores())
 
     def train_along(self) -> None:
         """Goes through the candidates in the first process's order."""
@@ -163,6 +170,8 @@ class _Prepared:
             tuple(recipe.objectives),
             self._call.command,
             tuple(recipe.goals),
+            people=kept_people(out),
+            why_no_people=why_not_shown(recipe.data) or "",
         )
         written = write_report(out, [facts])
         track_results(tracking, out, records, recipe.objectives, written)

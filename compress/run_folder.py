@@ -15,6 +15,7 @@ from teachers.lock import only_one
 
 RECIPE, ENVIRONMENT, RECORDS, JOURNAL = "recipe.yaml", "environment.json", "records.jsonl", "journal.jsonl"
 CANDIDATES, FIGURES, WORK, TRACKING = "candidates", "figures", ".work", "tracking"
+PEOPLE = "people"
 _LOCK = ".lock"
 
 
@@ -31,7 +32,7 @@ class Leaves:
 _RUN = Leaves(
     (
         JOURNAL, RECORDS, ENVIRONMENT, "candidates.csv", "latency.csv", "report.html", "report.md",
-        CANDIDATES, FIGURES, WORK, TRACKING, RECIPE,
+        "search.json", "trials.csv", CANDIDATES, FIGURES, WORK, TRACKING, PEOPLE, RECIPE,
     ),
     foreign=(WEIGHTS,),
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from compress.columns import CANDIDATE_COLUMNS, READERS, Value, reasons
@@ -15,10 +15,12 @@ LATENCY_COLUMNS = (
 )  # fmt: skip
 
 
-def write_tables(out: Path, records: Sequence[Record], objectives: Sequence[str]) -> list[Path]:
-    """Writes candidates.csv and latency.csv into `out`, each whole or not at all."""
+def write_tables(
+    out: Path, records: Sequence[Record], objectives: Sequence[str], ranked: Collection[str] | None = None
+) -> list[Path]:
+    """Writes candidates.csv and latency.csv into `out`, each whole or not at all. `ranked`: see `candidate_rows`."""
     tables = {
-        "candidates.csv": _csv(CANDIDATE_COLUMNS, candidate_rows(records, objectives)),
+        "candidates.csv": _csv(CANDIDATE_COLUMNS, candidate_rows(records, objectives, ranked)),
         "latency.csv": _csv(LATENCY_COLUMNS, latency_rows(records)),
     }
     for name, text in tables.items():
@@ -31,9 +33,14 @@ def teacher_first(records: Sequence[Record]) -> list[Record]:
     return sorted(records, key=lambda record: record.role != "teacher")
 
 
-def candidate_rows(records: Sequence[Record], objectives: Sequence[str]) -> list[dict[str, Value]]:
-    """One row for each record, keyed by CANDIDATE_COLUMNS, the teacher first."""
-    members = front(records, objectives)
+def candidate_rows(
+    records: Sequence[Record], objectives: Sequence[str], ranked: Collection[str] | None = None
+) -> list[dict[str, Value]]:
+    """One row for each record, keyed by CANDIDATE_COLUMNS, the teacher first.
+
+    `ranked`: the names that compete for the front, everybody's if left out; a search screens out some.
+    """
+    members = front([record for record in records if ranked is None or record.name in ranked], objectives)
     return [
         {name: read(record) for name, read in READERS.items()}
         | {"on_front": "true" if record.name in members else "false", "note": note(record)}

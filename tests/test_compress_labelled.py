@@ -14,7 +14,8 @@ from compress.finding import from_fact, to_fact
 from compress.records import LabelledAp, Measurement
 from compress.reporting.ap import ap_blocks
 from compress.reporting.document import Table
-from compress.reporting.facts import RunFacts, report_facts
+from compress.reporting.facts import RunFacts
+from compress.reporting.views import report_facts
 from eval.coco_labels import COCO_17
 from eval.people import Person
 from eval.rendering import made_up_person

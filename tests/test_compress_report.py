@@ -26,11 +26,12 @@ from compress_made_up import (
 from compress.records import Record
 from compress.report import write_report
 from compress.reporting.document import Document, Folded, Table
-from compress.reporting.facts import ReportFacts, plot_axes, report_facts
+from compress.reporting.facts import ReportFacts
 from compress.reporting.labels import Box, around, place_labels
 from compress.reporting.markdown import escaped
 from compress.reporting.plotly import draw_call, figure
 from compress.reporting.sections import document
+from compress.reporting.views import plot_axes, report_facts
 from compress.reporting.words import cost, scaled, significant
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>|`x`\n# no $y$ [a](javascript:b) **&lt;**"
@@ -271,7 +272,7 @@ def test_several_runs_have_a_section_each_and_one_plot_together(tmp_path: Path) 
     assert combined is not None
     assert "stages-5 (second)" in {point.name for point in combined.points}
     titles = [section.title for section in document(report_facts(runs)).sections if section.level == 2]
-    assert titles == ["All runs together", "first", "second"]
+    assert titles == ["All runs together", "Run against run", "first", "second"]
     different = [runs[0], run_of(stage_records(), "third", ("latency_ms", "paf_rel_l2"))]
     assert report_facts(different).combined is None
     assert "their objectives differ" in all_text(document(report_facts(different)))

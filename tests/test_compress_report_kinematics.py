@@ -24,14 +24,15 @@ from scipy import stats
 
 from compress.records import Record
 from compress.report import write_report
-from compress.reporting.document import Block, Bullets, Folded, Picture, Table
-from compress.reporting.facts import RunView, report_facts
+from compress.reporting.document import Block, Bullets, Folded, Paragraph, Picture, Table
+from compress.reporting.facts import RunView
 from compress.reporting.figures import short
 from compress.reporting.kinematic_figures import joints_png, ranks_png
 from compress.reporting.kinematic_ranks import FEWEST, rank_agreements, spearman
 from compress.reporting.kinematic_sections import joint_angles
 from compress.reporting.kinematic_words import DISTURBED, agreement_words, filter_words, tier_words
 from compress.reporting.kinematics import JOINTS, KinematicsView
+from compress.reporting.views import report_facts
 from compress.reporting.words import NONE, cost
 from eval.disturbances import DISTURBANCES
 from eval.kinematic_tiers import JUDGED
@@ -294,7 +295,7 @@ def test_a_joint_that_nobody_could_be_measured_at_is_named_with_the_reason() -> 
 def test_without_any_angles_the_section_says_why() -> None:
     (block,) = blocks(stage_records())
     assert "Joint angles were not measured: the source is no video." in repr(block)
-    assert repr(blocks([])) == "[Paragraph(text='Joint angles were not measured.')]"
+    assert blocks([]) == [Paragraph("Joint angles were not measured.")]
 
 
 def test_what_a_candidate_costs_names_degrees_and_tier() -> None:

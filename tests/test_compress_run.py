@@ -56,7 +56,7 @@ def test_a_run_leaves_what_is_documented(tiny_run: TinyRun) -> None:
     candidates = {f"candidates/{name}/{file}" for name in NAMES for file in CANDIDATE_FILES}
     assert left >= candidates | RUN_FILES | REPORT_FILES
     rest = left - candidates - RUN_FILES - REPORT_FILES
-    assert all(path.startswith(("figures/", ".work/", ".lock")) for path in rest), rest
+    assert all(path.startswith(("figures/", "people/", ".work/", ".lock")) for path in rest), rest
 
 
 def test_one_row_for_each_candidate_and_a_reason_for_every_hole(tiny_run: TinyRun) -> None:

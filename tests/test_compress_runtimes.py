@@ -10,8 +10,8 @@ from compress_made_up import latency, run_of, stage_records
 
 from compress.cli import run_command
 from compress.records import Record, read_records
-from compress.reporting.facts import report_facts
 from compress.reporting.runtime_ranks import runtime_agreements, runtime_blocks
+from compress.reporting.views import report_facts
 from eval.runtimes import RUNTIMES
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ DOORS = {
     "matplotlib": {
         "compress/reporting/figures.py",
         "compress/reporting/kinematic_figures.py",
+        "compress/reporting/search_figures.py",
         "compress/reporting/training_figures.py",
         "compress/kinematics_plots.py",
     },

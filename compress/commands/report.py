@@ -1,16 +1,22 @@
-"""compress report DIR... [--out DIR]"""
+"""compress report DIR... [--budget COLUMN=NUMBER,...] [--out DIR]"""
 
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from compress.budget import parse_budget
 from compress.recipe import stored_recipe
 from compress.records import read_records
 from compress.report import write_report
 from compress.reporting.devices import Bench, artefact_names, device_view, read_bench
 from compress.reporting.facts import RunFacts
+from compress.reporting.recommendation import answer
+from compress.reporting.views import report_facts
 from compress.run_folder import CANDIDATES, ENVIRONMENT, RECIPE, RECORDS
+from compress.search.stored import kept_search
+from compress.shown_people import kept_people, why_not_shown
 from teachers.errors import UserError
 
 
@@ -20,6 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bench", metavar="FILE", nargs="+", default=[], type=Path, help="times that `compress bench` took elsewhere"
     )
+    parser.add_argument(
+        "--budget", metavar="COLUMN=NUMBER,...", help="name one model within it: latency_ms=30,angle_rmse_deg=3"
+    )
     parser.add_argument("--out", metavar="DIR", type=Path, help="where the report goes (needed for several runs)")
 
 
@@ -28,12 +37,16 @@ def call(options: argparse.Namespace) -> int:
     if options.out is None and len(options.runs) > 1:
         raise UserError("several runs in one report need --out DIR, so that no run's own report is replaced")
     benches = [read_bench(path) for path in options.bench]
-    runs = [_facts(folder, benches) for folder in options.runs]
+    budget = tuple(str(goal) for goal in parse_budget(options.budget)) if options.budget is not None else ()
+    runs = [replace(_facts(folder, benches), budget=budget) for folder in options.runs]
     _refuse_strangers(options.bench, runs)
     out = options.out or options.runs[0]
     if out.exists() and not out.is_dir():
         raise UserError(f"{out}: is a file; --out needs a folder")
     write_report(out, runs)
+    for run in runs if budget else ():
+        label = f"{run.label}: " if len(runs) > 1 else ""
+        print(f"{label}{_answer(run)}")
     print(f"report: {out / 'report.html'}")
     return 0
 
@@ -61,7 +74,15 @@ def _facts(folder: Path, benches: Sequence[Bench]) -> RunFacts:
         _command(folder),
         tuple(recipe.goals),
         tuple(device_view(bench, names, records, recipe.objectives) for bench in benches),
+        search=kept_search(folder),
+        people=kept_people(folder) if why_not_shown(recipe.data) is None else None,
+        why_no_people=why_not_shown(recipe.data) or "",
     )
+
+
+def _answer(run: RunFacts) -> str:
+    """Whom to take, also for those who do not open the page."""
+    return answer(report_facts([replace(run, people=None)]).runs[0].ranked, run.budget, run.objectives)
 
 
 def _command(folder: Path) -> str:

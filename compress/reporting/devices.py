@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from compress.columns import number
 from compress.objectives import OBJECTIVES, Objective
 from compress.records import Record
-from compress.reporting.facts import DeviceTime, DeviceView, PlotFacts, PlotPoint, plot_axes
+from compress.reporting.facts import DeviceTime, DeviceView, PlotFacts, PlotPoint
+from compress.reporting.views import plot_axes
 from eval.runtimes.facts import sha256
 from teachers.errors import UserError
 

@@ -6,12 +6,15 @@ The words are written once; HTML and Markdown are two ways to set them. All text
 from dataclasses import dataclass
 from typing import Literal
 
+from compress.reporting.explorer import Explorer
 from compress.reporting.facts import PlotFacts
 
 
 @dataclass(frozen=True)
 class Paragraph:
     text: str
+    verdict: bool = False
+    """What somebody in a hurry should take away."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class Bullets:
 class Row:
     cells: tuple[str, ...]
     kind: Literal["plain", "teacher", "front", "failed"] = "plain"
+    marked: bool = False
+    """The one row that the text speaks of."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ class Table:
     key: int | None = None
     words: tuple[int, ...] = (0,)
     """Columns that hold words and are set to the left; the others hold numbers."""
+    wide: bool = False
+    """Has so many columns that paper is turned for it."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,24 @@ class Picture:
     plot: PlotFacts | None = None
     narrow: str | None = None
     """The name of the same picture drawn for a narrow screen."""
+    explorer: Explorer | None = None
+    """In place of `plot`: a twin in which the reader chooses the axes."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photograph on disk, `figures/NAME.jpg`; `title` stands over it."""
+
+    name: str
+    alt: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Groups of photographs that stand beside each other, each group with its caption."""
+
+    groups: tuple[tuple[tuple[Photo, ...], str], ...]
 
 
 @dataclass(frozen=True)
@@ -66,7 +91,7 @@ class Folded:
     tables: tuple[Table, ...]
 
 
-Block = Paragraph | Bullets | Table | Picture | Code | Folded
+Block = Paragraph | Bullets | Table | Picture | Beside | Code | Folded
 
 
 @dataclass(frozen=True)

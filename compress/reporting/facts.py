@@ -1,20 +1,20 @@
-"""Everything the report says, computed before anything is drawn or worded: a tree of frozen facts.
+"""Everything the report says, as a tree of frozen facts; compress/reporting/views.py makes it from records.
 
 Tests look at this tree; the drawing and the writing only read it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from compress.columns import number, reasons
-from compress.objectives import OBJECTIVES, Objective
-from compress.pareto import TIME_OBJECTIVES, front, indistinguishable, only_by_noise
+from compress.objectives import Objective
 from compress.records import Record, ScaleLatency
-from compress.reporting.kinematic_reading import kinematics_view
+from compress.reporting.explorer import Explorer
 from compress.reporting.kinematics import KinematicsView
-from compress.reporting.learning import Learning, learnings
-from compress.tables import teacher_first
+from compress.reporting.learning import Learning
+from compress.reporting.people import PeopleView
+from compress.reporting.search_view import SearchView
+from compress.search.facts import SearchFacts
+from compress.shown_people import ShownPeople
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,13 @@ class RunFacts:
     """As the recipe spells them."""
     devices: tuple[DeviceView, ...] = ()
     """Times from elsewhere, `compress report --bench`."""
+    budget: tuple[str, ...] = ()
+    """`compress report --budget`, spelt as goals are; it judges in place of the goals."""
+    search: SearchFacts | None = None
+    people: ShownPeople | None = None
+    """One frame with the people that teacher and candidates find in it."""
+    why_no_people: str = ""
+    """Why there are none, if the recipe or the source forbids them."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,8 @@ class PlotPoint:
     y_bounds: tuple[float, float]
     is_teacher: bool
     on_front: bool
+    kind: str = "candidate"
+    """As in compress.reporting.explorer."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +146,13 @@ class RunView:
     command: str
     goals: tuple[str, ...]
     devices: tuple[DeviceView, ...]
+    budget: tuple[str, ...]
+    ranked: tuple[Record, ...]
+    """Everybody who ranks: of a search, without those that were screened out or that break a constraint."""
+    explorer: Explorer | None
+    search: SearchView | None
+    people: PeopleView | None
+    why_no_people: str
 
 
 @dataclass(frozen=True)
@@ -145,145 +161,5 @@ class ReportFacts:
 
     runs: tuple[RunView, ...]
     combined: PlotFacts | None
-
-
-def report_facts(runs: Sequence[RunFacts]) -> ReportFacts:
-    """Looks at every run; ValueError if there is none."""
-    if not runs:
-        raise ValueError("a report needs at least one run")
-    same = all(run.objectives == runs[0].objectives for run in runs)
-    combined = plot_facts(runs, runs[0].objectives) if len(runs) > 1 and same else None
-    return ReportFacts(tuple(_view(run) for run in runs), combined)
-
-
-def _view(run: RunFacts) -> RunView:
-    records = teacher_first(run.records)
-    return RunView(
-        label=run.label,
-        teacher=next((record for record in records if record.role == "teacher"), None),
-        candidates=_candidates(records, run.objectives),
-        objectives=tuple(OBJECTIVES[name] for name in run.objectives),
-        plot=plot_facts([run], run.objectives),
-        panels=_panels(records),
-        kinematics=kinematics_view(records),
-        training=learnings(records),
-        noise=indistinguishable(records),
-        conditions=_conditions(records),
-        recipe=run.recipe,
-        command=run.command,
-        goals=run.goals,
-        devices=run.devices,
-    )
-
-
-def _candidates(records: Sequence[Record], objectives: Sequence[str]) -> tuple[CandidateFacts, ...]:
-    members = front(records, objectives)
-    pairs = indistinguishable(records)
-    return tuple(
-        CandidateFacts(
-            record=record,
-            is_teacher=record.role == "teacher",
-            on_front=record.name in members,
-            near=tuple(other for pair in pairs if record.name in pair for other in pair if other != record.name),
-            only_by_noise=only_by_noise(record, records, objectives) if record.name in members else (),
-            reasons=reasons(record),
-        )
-        for record in records
-    )
-
-
-def plot_axes(objectives: Sequence[str]) -> tuple[str, str]:
-    """Time goes to the right, the first other objective upwards; what the objectives do not give is filled in."""
-    x = next((name for name in objectives if name in TIME_OBJECTIVES), None)
-    others = [name for name in objectives if name not in TIME_OBJECTIVES]
-    if x is None and len(others) > 1:
-        return others[0], others[1]
-    return x or "latency_ratio", others[0] if others else "joint_rel_l2"
-
-
-def plot_facts(runs: Sequence[RunFacts], objectives: Sequence[str]) -> PlotFacts | None:
-    """The Pareto plot over one or several runs; None if nobody has values on both axes."""
-    x_name, y_name = plot_axes(objectives)
-    found: list[tuple[int, Record]] = [
-        (index, record) for index, run in enumerate(runs) for record in teacher_first(run.records)
-    ]
-    # Front membership is that of the run itself, or of all runs together; a run's label keeps equal names apart.
-    keyed = [record.model_copy(update={"name": f"{index} {record.name}"}) for index, record in found]
-    members = set(front(keyed, objectives))
-    points: list[PlotPoint] = []
-    left_out: list[str] = []
-    for (index, record), key in zip(found, keyed, strict=True):
-        name = record.name if len(runs) == 1 else f"{record.name} ({runs[index].label})"
-        x, y = number(record, x_name), number(record, y_name)
-        if x is None or y is None or record.error is not None:
-            left_out.append(name)
-            continue
-        bounds = (_bounds(record, x_name, x), _bounds(record, y_name, y))
-        points.append(PlotPoint(name, index, x, y, *bounds, record.role == "teacher", key.name in members))
-    if not points:
-        return None
-    x_axis, y_axis = OBJECTIVES[x_name], OBJECTIVES[y_name]
-    line = _staircase(points, x_axis) if set(objectives) == {x_name, y_name} else ()
-    return PlotFacts(x_axis, y_axis, tuple(points), line, tuple(left_out), tuple(run.label for run in runs))
-
-
-def _bounds(record: Record, column: str, value: float) -> tuple[float, float]:
-    if column != "latency_ratio":
-        return value, value
-    lo, hi = number(record, "latency_ratio_lo"), number(record, "latency_ratio_hi")
-    return (value if lo is None else lo, value if hi is None else hi)
-
-
-def _staircase(points: Sequence[PlotPoint], x: Objective) -> tuple[tuple[float, float], ...]:
-    """From the best x on: y holds until the next member is reached, then takes its better value."""
-    best_first = 1 if x.smaller_is_better else -1
-    members = sorted(
-        {(point.x, point.y) for point in points if point.on_front}, key=lambda place: best_first * place[0]
-    )
-    corners: list[tuple[float, float]] = []
-    for place in members:
-        if corners:
-            corners.append((place[0], corners[-1][1]))
-        corners.append(place)
-    return tuple(corners)
-
-
-def _panels(records: Sequence[Record]) -> tuple[ScalePanel, ...]:
-    """One panel for each scale that somebody was timed at, by each record's first latency."""
-    panels: dict[float, list[tuple[str, ScaleLatency, bool]]] = {}
-    for record in records:
-        for timing in record.measurement.latency[0].scales if record.measurement.latency else ():
-            panels.setdefault(timing.scale, []).append((record.name, timing, record.role == "teacher"))
-    return tuple(
-        ScalePanel(scale, (bars[0][1].input_h, bars[0][1].input_w), tuple(bars))
-        for scale, bars in sorted(panels.items())
-    )
-
-
-def _conditions(records: Sequence[Record]) -> dict[str, dict[str, tuple[str, ...]]]:
-    """A condition that is None for everybody says nothing and is left out: huge pages kept, so no reason why not."""
-    table: dict[str, dict[str, tuple[str, ...]]] = {}
-    for record in records:
-        for key, value in flatten(record.conditions).items():
-            names = table.setdefault(key, {})
-            text = "none" if value is None else value
-            names[text] = (*names.get(text, ()), record.name)
-    told = {key for record in records for key, value in flatten(record.conditions).items() if value is not None}
-    return {key: names for key, names in table.items() if key in told}
-
-
-def flatten(conditions: Mapping[str, Any]) -> dict[str, str | None]:
-    """`{"versions": {"torch": "2.13"}}` -> `{"versions.torch": "2.13"}`; lists become one text, None stays."""
-    flat: dict[str, str | None] = {}
-    for key, value in conditions.items():
-        if isinstance(value, Mapping):
-            flat |= {f"{key}.{inner}": text for inner, text in flatten(value).items()}
-        elif isinstance(value, list | tuple):
-            flat[key] = ", ".join(_item(item) for item in value) or "none"
-        else:
-            flat[key] = None if value is None else str(value)
-    return flat
-
-
-def _item(item: Any) -> str:
-    return ": ".join(str(value) for value in item.values()) if isinstance(item, Mapping) else str(item)
+    explorer: Explorer | None = None
+    """Its interactive twin."""

@@ -14,7 +14,7 @@ from compress.reporting.labels import Box, around, place_labels
 from compress.reporting.words import axis, better, significant, size
 
 DPI = 160
-INK, QUIET, RULE = "#222222", "#6b6b6b", "#d9d9d9"
+INK, QUIET, RULE, PALE = "#222222", "#6b6b6b", "#d9d9d9", "#9a9a9a"
 FRONT, TEACHER, BEHIND = "#0072B2", "#D55E00", "#8c8c8c"
 """Okabe and Ito's blue and vermilion, told apart by colour-blind readers, and grey."""
 MARKERS = ("o", "s", "D", "^", "v", "P")
@@ -30,7 +30,7 @@ def pareto_png(plot: PlotFacts) -> bytes:
         _mark(ax, point)
     ax.set_xlabel(f"{axis(plot.x)}, {better(plot.x)}")
     ax.set_ylabel(f"{axis(plot.y)}, {better(plot.y)}")
-    ax.margins(0.12, 0.12)
+    _show_who_ranks(ax, plot.points)
     ax.grid(color=RULE, linewidth=0.6)
     if len(plot.runs) > 1:
         for index, label in enumerate(plot.runs):
@@ -41,7 +41,20 @@ def pareto_png(plot: PlotFacts) -> bytes:
     return png_bytes(figure)
 
 
+START = "#007A59"
+"""The plain stage table of a search."""
+
+
 def _mark(ax: Axes, point: PlotPoint) -> None:
+    if point.kind == "screened":
+        ax.plot(point.x, point.y, "o", color=PALE, markerfacecolor="none", markersize=4.5, zorder=2)
+        return
+    if point.kind == "barred":
+        ax.plot(point.x, point.y, "x", color=PALE, markersize=4.5, zorder=2)
+        return
+    if point.kind == "start":
+        ax.plot(point.x, point.y, "s", color=START, markersize=7, zorder=3)
+        return
     colour = TEACHER if point.is_teacher else FRONT if point.on_front else BEHIND
     marker = "*" if point.is_teacher else MARKERS[point.run % len(MARKERS)]
     spread = [[point.x - point.x_bounds[0]], [point.x_bounds[1] - point.x]]
@@ -50,6 +63,19 @@ def _mark(ax: Axes, point: PlotPoint) -> None:
         point.x, point.y, xerr=_bars(spread), yerr=_bars(rise), fmt=marker, color=colour,
         markersize=15 if point.is_teacher else 7, elinewidth=1.2, capsize=3, zorder=4 if point.on_front else 3,
     )  # fmt: skip
+
+
+def _show_who_ranks(ax: Axes, points: Sequence[PlotPoint]) -> None:
+    """Axes around those that rank; the others widen them by half at most, as in the interactive plot."""
+    ax.margins(0.12, 0.12)
+    ranked = [point for point in points if point.kind not in ("screened", "barred")]
+    if len(ranked) in (0, len(points)):
+        return
+    for set_limits, which in ((ax.set_xlim, "x"), (ax.set_ylim, "y")):
+        known, everybody = ([getattr(point, which) for point in some] for some in (ranked, points))
+        room = (max(known) - min(known) or abs(max(known)) or 1.0) / 2
+        low, high = max(min(everybody), min(known) - room), min(max(everybody), max(known) + room)
+        set_limits(low - 0.12 * (high - low), high + 0.12 * (high - low))
 
 
 def _bars(spread: list[list[float]]) -> list[list[float]] | None:

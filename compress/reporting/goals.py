@@ -1,7 +1,7 @@
 """Which candidate to ship: every candidate against every goal of the recipe, and a sentence that names one."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from compress.goals import Goal, GoalResult, chosen, closest, judge, meets_all, parse_goals
@@ -66,14 +66,17 @@ def goal_facts(records: Sequence[Record], goals: Sequence[str], objectives: Sequ
     )
 
 
-def goal_blocks(records: Sequence[Record], goals: Sequence[str], objectives: Sequence[str]) -> list[Block]:
-    """The section on goals; nothing for a recipe without any."""
+def goal_blocks(
+    records: Sequence[Record], goals: Sequence[str], objectives: Sequence[str], ranked: Collection[str] | None = None
+) -> list[Block]:
+    """The section on goals; nothing for a recipe without any. `ranked`: whose rows the table has, all if left out."""
     if not goals:
         return []
     facts = goal_facts(records, goals, objectives)
-    why = _reasons(facts)
+    shown = replace(facts, rows=tuple(row for row in facts.rows if ranked is None or row.record.name in ranked))
+    why = _reasons(shown)
     note = "Goals judge what was measured. One that speaks of a joint without raw or filtered must hold for both."
-    blocks: list[Block] = [Paragraph(verdict(facts)), _table(facts), Paragraph(note)]
+    blocks: list[Block] = [Paragraph(verdict(facts), verdict=True), _table(shown), Paragraph(note)]
     return [*blocks, Paragraph("Why a goal could not be judged:"), why] if why.items else blocks
 
 
@@ -87,7 +90,7 @@ def verdict(facts: GoalFacts) -> str:
     if not best.met:
         any_goal = "the goal" if count == 1 else f"any of the {count} goals"
         return f"There is nobody to ship: no candidate is known to meet {any_goal}."
-    missed = [f"{r.goal} ({_value(r)})" for r in best.results if r.met is False]
+    missed = [f"{r.goal} ({value_shown(r)})" for r in best.results if r.met is False]
     unknown = [str(result.goal) for result in best.results if result.met is None]
     parts = [f"it misses {listed(missed)}"] if missed else []
     parts += [f"not measured: {listed(unknown)}"] if unknown else []
@@ -141,10 +144,10 @@ def _kind(row: GoalRow) -> Literal["plain", "teacher", "front", "failed"]:
 
 
 def _cell(result: GoalResult) -> str:
-    return NONE if result.met is None else f"{_value(result)}, {'met' if result.met else 'missed'}"
+    return NONE if result.met is None else f"{value_shown(result)}, {'met' if result.met else 'missed'}"
 
 
-def _value(result: GoalResult) -> str:
+def value_shown(result: GoalResult) -> str:
     """Three significant digits, and more where they would tell another story than the verdict: 5.004 against 5."""
     if not isinstance(result.value, float) or isinstance(result.goal.limit, str):
         return str(result.value)

@@ -2,7 +2,19 @@
 
 import re
 
-from compress.reporting.document import Block, Bullets, Code, Document, Folded, Paragraph, Picture, Row, Section, Table
+from compress.reporting.document import (
+    Beside,
+    Block,
+    Bullets,
+    Code,
+    Document,
+    Folded,
+    Paragraph,
+    Picture,
+    Row,
+    Section,
+    Table,
+)
 
 SPECIAL = re.compile(r"([\\`*\[\]<>|~$&]|(?<!\w)_|_(?!\w))")
 """What Markdown could read as markup in the middle of a line; an underscore within a word is not."""
@@ -27,18 +39,26 @@ def _section(section: Section) -> str:
 
 def _block(block: Block) -> str:
     match block:
-        case Paragraph():
-            return escaped(block.text)
-        case Bullets():
-            return "\n".join(f"- **{escaped(name)}**: {escaped(text)}" for name, text in block.items)
-        case Table():
-            return _table(block)
         case Picture():
             return f"![{escaped(block.alt)}](figures/{block.name}.png)\n\n*{escaped(block.caption)}*"
-        case Code():
-            return _code(block)
+        case Beside():
+            return _beside(block)
+        case Table():
+            return _table(block)
         case Folded():
             return "\n\n".join([f"**{escaped(block.summary)}**", *(_table(table) for table in block.tables)])
+        case Paragraph() | Bullets() | Code():
+            return _text(block)
+
+
+def _text(block: Paragraph | Bullets | Code) -> str:
+    match block:
+        case Paragraph():
+            return f"**{escaped(block.text)}**" if block.verdict else escaped(block.text)
+        case Bullets():
+            return "\n".join(f"- **{escaped(name)}**: {escaped(text)}" for name, text in block.items)
+        case Code():
+            return _code(block)
 
 
 def _table(table: Table) -> str:
@@ -51,6 +71,15 @@ def _table(table: Table) -> str:
     head = f"| {' | '.join(escaped(cell) for cell in table.head)} |"
     rule = f"| {' | '.join('---' if i in table.words else '---:' for i in range(len(table.head)))} |"
     return "\n".join([f"*{escaped(table.caption)}*", "", head, rule, *(line(row) for row in table.rows)])
+
+
+def _beside(block: Beside) -> str:
+    parts = []
+    for photos, caption in block.groups:
+        head = " | ".join(escaped(photo.title) for photo in photos)
+        images = " | ".join(f"![{escaped(photo.alt)}](figures/{photo.name}.jpg)" for photo in photos)
+        parts += [f"| {head} |\n| {' | '.join('---' for _ in photos)} |\n| {images} |", f"*{escaped(caption)}*"]
+    return "\n\n".join(parts)
 
 
 def _code(code: Code) -> str:

@@ -1,14 +1,23 @@
 """From facts to the document: which sections there are, in which order, and what each says."""
 
+from dataclasses import replace
 from typing import Literal
 
+from compress.goals import preference
 from compress.reporting.ap import ap_blocks
+from compress.reporting.comparison import comparison_blocks, joint_budget_blocks
+from compress.reporting.decision import decision_blocks
 from compress.reporting.device_section import device_blocks
 from compress.reporting.document import Block, Bullets, Code, Document, Paragraph, Picture, Row, Section, Table
+from compress.reporting.explorer import Explorer
 from compress.reporting.facts import CandidateFacts, PlotFacts, ReportFacts, RunView
-from compress.reporting.goals import goal_blocks
 from compress.reporting.kinematic_sections import joint_angles
+from compress.reporting.people_section import people_blocks
+from compress.reporting.recipe_words import recipe_words
+from compress.reporting.recommendation import HINT, budget_blocks, goals_and_reasons
 from compress.reporting.runtime_ranks import runtime_blocks
+from compress.reporting.search_sections import mattered_blocks, next_blocks, went_blocks
+from compress.reporting.search_view import counts_words
 from compress.reporting.tables import (
     compared,
     conditions,
@@ -31,7 +40,12 @@ def document(facts: ReportFacts) -> Document:
         return Document(_title(run), _lead(run), tuple(_run_sections(run, 0, 2)))
     sections: list[Section] = []
     if facts.combined is not None:
-        sections.append(Section(2, "All runs together", (_combined(facts.combined),)))
+        sections.append(Section(2, "All runs together", (_combined(facts.combined, facts.explorer),)))
+    for title, blocks in (
+        ("Which one to take out of all runs, for this budget", joint_budget_blocks(facts)),
+        ("Run against run", comparison_blocks(facts)),
+    ):
+        sections += [Section(2, title, tuple(blocks))] if blocks else []
     for index, run in enumerate(facts.runs):
         sections.append(Section(2, run.label, tuple(Paragraph(text) for text in (_title(run) + ".", *_lead(run)))))
         sections.extend(_run_sections(run, index, 3))
@@ -70,8 +84,13 @@ def _lead(run: RunView) -> tuple[str, ...]:
     others = [candidate for candidate in run.candidates if not candidate.is_teacher]
     failed = [candidate for candidate in others if candidate.record.error is not None]
     on_front = [candidate for candidate in others if candidate.on_front]
-    first = f"{counted(len(others), 'candidate')} compared with the teacher{_sample(run)}: "
-    first += f"{len(on_front)} on the Pareto front, {len(failed)} failed.{_setting(run)}"
+    if run.search is None:
+        first = f"{counted(len(others), 'candidate')} compared with the teacher{_sample(run)}: "
+        first += f"{len(on_front)} on the Pareto front, {len(failed)} failed.{_setting(run)}"
+    else:
+        first = f"A search of {counts_words(run.search.counts)}; {counted(len(on_front), 'candidate')} on the Pareto "
+        first += f"front, compared with the teacher{_sample(run)}. Rows below are those of the front and of the plain "
+        first += f"stage table; candidates.csv and trials.csv hold everybody.{_setting(run)}"
     if run.teacher is None:
         first += " The teacher itself has no record, so nothing here has a reference."
     elif run.teacher.error is not None:
@@ -102,8 +121,14 @@ def _setting(run: RunView) -> str:
 
 def _run_sections(run: RunView, index: int, level: Level) -> list[Section]:
     parts: list[tuple[str, list[Block]]] = [
+        ("Which one to take, for this budget", _budget(run)),
         ("Goals, and whom to ship", _goals(run)),
         ("Who is on the front, and what each costs", _front(run, index)),
+        ("The front, with everything that decides", decision_blocks(run)),
+        ("The same frame, seen by each", people_blocks(run, index)),
+        ("How the search went", went_blocks(run.search, index)),
+        ("What mattered in the search", mattered_blocks(run.search, index)),
+        ("What the search would try next", next_blocks(run.search)),
         ("Difference from the teacher", fidelity(run)),
         ("Joint angles, in degrees", joint_angles(run, index)),
         ("Average precision against labels", ap_blocks(run)),
@@ -120,47 +145,71 @@ def _run_sections(run: RunView, index: int, level: Level) -> list[Section]:
     return [Section(level, title, tuple(blocks)) for title, blocks in parts if blocks]
 
 
+def _budget(run: RunView) -> list[Block]:
+    return budget_blocks(run.ranked, run.budget, [objective.name for objective in run.objectives])
+
+
 def _goals(run: RunView) -> list[Block]:
-    records = [candidate.record for candidate in run.candidates]
-    return goal_blocks(records, run.goals, [objective.name for objective in run.objectives])
+    """A budget is judged in their place: two answers to one question would be none."""
+    if run.budget:
+        return []
+    names = [candidate.record.name for candidate in run.candidates]
+    # Without a search everybody has a row, failed ones too, and `ranked` is everybody.
+    return goals_and_reasons(run.ranked, run.goals, [objective.name for objective in run.objectives], names)
 
 
 def _front(run: RunView, index: int) -> list[Block]:
     on_front = [candidate for candidate in run.candidates if candidate.on_front]
     behind = [c for c in run.candidates if not c.on_front and c.record.error is None]
+    if run.search is not None:
+        order = [objective.name for objective in run.objectives]
+        on_front.sort(key=lambda candidate: preference(candidate.record, order))
     blocks: list[Block] = []
     if run.plot is None:
         blocks.append(Paragraph("There is no Pareto plot: no candidate has values on both of its axes."))
     else:
-        blocks.append(_pareto(run.plot, pareto_name(index)))
+        blocks.append(_pareto(run.plot, pareto_name(index), run.explorer))
     if on_front:
-        blocks += [Paragraph("On the front:"), _sentences(on_front)]
+        blocks += [Paragraph("On the front:"), _sentences(on_front, words=run.search is not None)]
     else:
         blocks.append(Paragraph("Nobody is on the front, because nobody has a value for every objective."))
     if behind:
         blocks += [Paragraph("Not on the front:"), _sentences(behind)]
+    if not run.budget and not run.goals:
+        blocks.append(Paragraph(HINT))
     if not run.noise and len(on_front) > 1 and all(candidate.record.measurement.latency for candidate in on_front):
         blocks.append(Paragraph("No two candidates lie within timing noise of each other."))
     return blocks
 
 
-def _sentences(candidates: list[CandidateFacts]) -> Bullets:
-    return Bullets(tuple((c.record.name, " ".join((cost(c) + ".", doubts(c))).strip()) for c in candidates))
+def _sentences(candidates: list[CandidateFacts], words: bool = False) -> Bullets:
+    """With `words` also how each was made: the names of a search's trials say nothing."""
+    made = {c.record.name: f"{recipe_words(c.record)}. " if words and c.record.steps else "" for c in candidates}
+    return Bullets(tuple((c.record.name, f"{made[c.record.name]}{cost(c)}. {doubts(c)}".strip()) for c in candidates))
 
 
-def _pareto(plot: PlotFacts, name: str) -> Picture:
+def _pareto(plot: PlotFacts, name: str, explorer: Explorer | None = None) -> Picture:
     members = listed([point.name for point in plot.points if point.on_front])
     alt = f"Pareto plot of {plot.x.label} against {plot.y.label}. On the front: {members}."
-    caption = "The star is the teacher, grey is not on the front, horizontal bars are 95% intervals."
+    caption = "The star is the teacher, grey is dominated, bars are 95% intervals."
+    if any(point.y_bounds[0] < point.y_bounds[1] for point in plot.points):
+        caption += " Those of L2 come from the choice of images, which all share: overlap there does not mean equal."
+    kinds = {point.kind for point in plot.points}
+    if "start" in kinds:
+        caption += " Squares are the plain stage table, with which the search began."
+    if "screened" in kinds:
+        caption += " Hollow circles were not trained to the end and rank nowhere."
+    if "barred" in kinds:
+        caption += " Crosses break a constraint."
     if plot.left_out:
         caption += f" Not drawn, for want of a value: {listed(plot.left_out)}."
-    return Picture(name, alt, caption, plot)
+    return Picture(name, alt, caption, plot, explorer=explorer)
 
 
-def _combined(plot: PlotFacts) -> Picture:
-    picture = _pareto(plot, COMBINED_NAME)
+def _combined(plot: PlotFacts, explorer: Explorer | None) -> Picture:
+    picture = _pareto(plot, COMBINED_NAME, explorer)
     caption = f"{picture.caption} Each shape is a run. Compare times only between runs on the same machine."
-    return Picture(picture.name, picture.alt, caption, plot)
+    return replace(picture, caption=caption)
 
 
 def _scales(run: RunView, index: int) -> list[Block]:

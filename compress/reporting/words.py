@@ -2,10 +2,13 @@
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from compress.objectives import Objective
 from compress.records import Latency, Measurement
-from compress.reporting.facts import CandidateFacts
+
+if TYPE_CHECKING:
+    from compress.reporting.facts import CandidateFacts  # whose facts are read with the words below
 
 NONE = "not measured"
 
@@ -78,7 +81,7 @@ def axis(objective: Objective) -> str:
     return f"{label} [{objective.unit}]" if objective.unit else label
 
 
-def cost(candidate: CandidateFacts) -> str:
+def cost(candidate: "CandidateFacts") -> str:
     """What a candidate costs against the teacher, without its name: time, maps, size."""
     if candidate.record.error is not None:
         return f"failed: {candidate.record.error}"
@@ -113,7 +116,7 @@ def _angles(measured: Measurement) -> str:
     return f"joint angles: {', '.join(part for part in parts if part)}"
 
 
-def doubts(candidate: CandidateFacts) -> str:
+def doubts(candidate: "CandidateFacts") -> str:
     """What timing noise leaves open about a candidate, as a sentence; empty if nothing."""
     if candidate.only_by_noise:
         return f"On the front only by a time difference within noise of {listed(candidate.only_by_noise)}."

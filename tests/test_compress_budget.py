@@ -1,0 +1,197 @@
+"""--budget: what it may say, whom it chooses, and what is said where nothing fits."""
+
+from collections.abc import Sequence
+
+import pytest
+from compress_goal_records import errors_of, joint, moved
+from compress_made_up import STAGES, failed, latency, measured, record, stage_records, teacher
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compress.budget import limited, open_first, parse_budget
+from compress.goals import parse_goals
+from compress.records import Record
+from compress.reporting.document import Bullets, Paragraph, Table
+from compress.reporting.goals import goal_facts
+from compress.reporting.recommend import recommendation
+from compress.reporting.recommendation import answer, budget_blocks, goals_and_reasons
+from teachers.errors import UserError
+
+TIME = ("latency_ms", "joint_rel_l2")
+
+
+def timed(name: str, ratio: float, joints: float, spread: float = 0.01) -> Record:
+    """A candidate of which only time and joints matter."""
+    plain = measured(4)
+    assert plain.fidelity is not None
+    fidelity = plain.fidelity.model_copy(update={"joint_rel_l2": joints})
+    changes = {"latency": (latency(1500 * ratio, ratio, spread),), "fidelity": fidelity}
+    return record(name, plain.model_copy(update=changes))
+
+
+def chosen(records: Sequence[Record], *budget: str, objectives: Sequence[str] = TIME) -> str | None:
+    ship = recommendation(records, budget, objectives).facts.ship
+    return None if ship is None else ship.record.name
+
+
+def items_of(records: Sequence[Record], *budget: str) -> dict[str, str]:
+    (bullets,) = [block for block in budget_blocks(records, budget, TIME) if isinstance(block, Bullets)]
+    return dict(bullets.items)
+
+
+def test_a_limit_lies_on_the_side_that_costs() -> None:
+    goals = parse_budget(
+        "latency_ms=30, angle_rmse_deg=3,oks=.9,detected=0.8,kinematic_tier=usable with care,"
+        "kinematics.knee.p95_abs_error=5,kinematics.knee.raw.detection_rate=0.9,stages=3"
+    )
+    assert [str(goal) for goal in goals] == [
+        "latency_ms <= 30",
+        "angle_rmse_deg <= 3",
+        "oks >= 0.9",
+        "detected >= 0.8",
+        "kinematic_tier >= usable with care",
+        "kinematics.knee.p95_abs_error <= 5",
+        "kinematics.knee.raw.detection_rate >= 0.9",
+        "stages <= 3",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("latency=30", "did you mean latency_ms"),
+        ("angle_rms_deg=3", "did you mean angle_rmse_deg"),
+        ("backbone=vgg", "column backbone holds no number"),
+        ("", "expected COLUMN=NUMBER"),
+        ("latency_ms", "expected COLUMN=NUMBER"),
+        ("latency_ms=", "expected COLUMN=NUMBER"),
+        ("latency_ms<=30", "expected COLUMN=NUMBER"),
+        ("latency_ms=30,", "expected COLUMN=NUMBER"),
+        ("latency_ms=30ms", "a plain number"),
+        ("latency_ms=nan", "a finite number"),
+        ("latency_ms=30,latency_ms=40", "has a limit already"),
+        ("kinematic_tier=perfect", "no tier is called"),
+        ("kinematics.ankle.rmse=3", "ankle"),
+    ],
+)
+def test_a_budget_that_cannot_be_read_says_what_would_do(text: str, said: str) -> None:
+    with pytest.raises(UserError, match="--budget") as caught:
+        parse_budget(text)
+    assert said in str(caught.value)
+
+
+def test_what_the_budget_limits_is_enough_and_what_it_leaves_open_decides() -> None:
+    records = stage_records()
+    assert chosen(records, "latency_ratio <= 0.8") == "stages-4"
+    assert chosen(records, "latency_ms <= 1200") == "stages-4"
+    assert chosen(records, "joint_rel_l2 <= 0.13") == "stages-3"
+    assert chosen(records, "joint_rel_l2 <= 0.13", "latency_ratio <= 0.9") == "stages-3"
+    assert chosen(records, "latency_ratio <= 0.8", objectives=("latency_ms", "params")) == "stages-1"
+    # A recipe's goals leave its order of objectives as it is.
+    assert goal_facts(records, ["latency_ratio <= 0.8"], TIME).ship is not None
+    assert recommendation(records, ["latency_ratio <= 0.8"], TIME, is_budget=False).facts.ship.record.name == "stages-1"  # type: ignore[union-attr]
+
+
+def test_either_word_for_time_limits_time() -> None:
+    ratio, both = parse_goals(["latency_ratio <= 1"]), parse_goals(["latency_ms <= 1", "joint_rel_l2 <= 1"])
+    assert open_first(TIME, ratio) == ("joint_rel_l2", "latency_ms")
+    assert open_first(TIME, both) == TIME and limited(TIME, both) == TIME
+    assert open_first(TIME, parse_goals(["params <= 1"])) == TIME
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from((0.2, 0.4, 0.6)), st.sampled_from((0.1, 0.2, 0.3))), min_size=1, max_size=7),
+    st.sampled_from((0.1, 0.3, 0.5)),
+)
+def test_within_the_budget_nobody_is_closer_to_the_teacher(points: list[tuple[float, float]], limit: float) -> None:
+    records = [timed(f"c{i}", ratio, joints, 0.0) for i, (ratio, joints) in enumerate(points)]
+    able = [(joints, ratio, i) for i, (ratio, joints) in enumerate(points) if ratio <= limit]
+    assert chosen(records, f"latency_ratio <= {limit}") == (f"c{min(able)[2]}" if able else None)
+
+
+def test_a_hair_of_time_is_not_paid_for_with_something_real() -> None:
+    hair, real = timed("hair", 0.500, 0.30, 0.02), timed("real", 0.505, 0.10, 0.02)
+    found = recommendation([teacher(), hair, real], ["params <= 2000000"], TIME)
+    assert found.facts.ship is not None and found.facts.ship.record.name == "real"
+    assert found.passed_over == ("hair",)
+    assert (
+        "hair; the lead lies within timing noise"
+        in items_of([teacher(), hair, real], "params <= 2000000")["Passed over"]
+    )
+    apart = timed("hair", 0.40, 0.30, 0.02)
+    assert chosen([teacher(), apart, real], "params <= 2000000") == "hair"
+
+
+def test_the_reasons_say_what_is_kept_and_who_cannot_be_told_apart() -> None:
+    near = timed("near", STAGES[4][0] / 1500 + 0.005, 0.2)
+    items = items_of([*stage_records(), near], "latency_ms <= 1200")
+    assert items["What it is"] == "made from the teacher: only its first 4 stages."
+    assert items["latency_ms"] == "1180 ms, at most 1200 ms: 2% to spare."
+    assert items["Cannot be told apart from it"].startswith("near in network time over all scales.")
+    assert "relative L2 of the joints" in items["Why this one"]
+    crossing = items_of(stage_records(), "latency_ms <= 1185")["latency_ms"]
+    assert "Its 95% interval, 1165 ms to 1195 ms, crosses the limit" in crossing
+    alone = items_of(stage_records(), "latency_ms <= 1000", "joint_rel_l2 <= 0.18")
+    assert "Why this one" not in alone and alone["Cannot be told apart from it"].startswith("nobody")
+
+
+def test_the_next_ones_stand_beside_it_with_what_they_would_cost() -> None:
+    blocks = budget_blocks(stage_records(), ["latency_ms <= 1200"], TIME)
+    assert isinstance(blocks[0], Paragraph) and blocks[0].verdict
+    assert blocks[0].text == (
+        "Take stages-4: of the 4 that fit the budget (latency_ms at most 1200 ms) it is best, with relative L2 of the "
+        "joints 9.4%."
+    )
+    (table,) = [block for block in blocks if isinstance(block, Table)]
+    assert table.head == ("Candidate", "Relative L2 of the joints", "Network time over all scales", "Fits")
+    assert [row.cells for row in table.rows] == [
+        ("teacher", "0.0% (-9.4 points)", "1500 ms (+27%)", "no: latency_ms"),
+        ("stages-5", "6.2% (-3.2 points)", "1340 ms (+14%)", "no: latency_ms"),
+        ("stages-4 (to take)", "9.4%", "1180 ms", "yes"),
+        ("stages-3", "12.3% (+2.9 points)", "1020 ms (-14%)", "yes"),
+        ("stages-2", "17.1% (+7.7 points)", "860 ms (-27%)", "yes"),
+    ]
+    assert [row.marked for row in table.rows] == [False, False, True, False, False]
+
+
+def test_where_nothing_fits_the_nearest_is_named_with_what_would_have_to_give() -> None:
+    records = stage_records()
+    assert answer(records, ["latency_ms <= 1000", "joint_rel_l2 <= 0.15"], TIME) == (
+        "Nothing fits the budget (latency_ms at most 1000 ms and joint_rel_l2 at most 15.0%). stages-3 comes nearest; "
+        "it misses with latency_ms 1020 ms."
+    )
+    items = items_of(records, "latency_ms <= 1000", "joint_rel_l2 <= 0.15")
+    assert items["What would have to give: latency_ms"] == "1020 ms in place of at most 1000 ms; then stages-3 fits."
+    assert items["What would have to give: joint_rel_l2"] == "17.1% in place of at most 15.0%; then stages-2 fits."
+    unknown = answer(records, ["angle_rmse_deg <= 3"], TIME)
+    assert "not measured: angle_rmse_deg" in unknown and unknown.startswith("Nothing fits the budget")
+    assert answer([teacher(), failed()], ["latency_ms <= 3"], TIME) == (
+        "Nothing fits the budget (latency_ms at most 3.00 ms): no candidate was finished."
+    )
+    assert items_of(records, "joint_rel_l2 <= 0.01")["The teacher"] == "fits; nothing smaller does."
+    assert chosen(records, "joint_rel_l2 <= 0.01") is None
+
+
+def test_a_rounded_value_never_contradicts_the_verdict() -> None:
+    close = record("close", measured(4).model_copy(update={"latency": (latency(1000.4, 0.667),)}))
+    assert "latency_ms 1000.4" in answer([teacher(), close], ["latency_ms <= 1000"], TIME)
+
+
+def test_a_joint_and_a_tier_have_limits_too() -> None:
+    good = moved(4, "good", joints={"knee": joint(errors_of([1.0, -2.0]), errors_of([1.5, -2.5]))})
+    bad = moved(2, "bad", joints={"knee": joint(errors_of([9.0]), errors_of([9.5]))}, tier="not for angles")
+    budget = [str(goal) for goal in parse_budget("kinematics.knee.p95_abs_error=5,kinematic_tier=usable with care")]
+    assert chosen([teacher(), bad, good], *budget) == "good"
+    (table,) = [block for block in budget_blocks([teacher(), bad, good], budget, TIME) if isinstance(block, Table)]
+    assert table.head[-3:] == ("kinematics.knee.p95_abs_error", "kinematic_tier", "Fits")
+
+
+def test_goals_get_their_reasons_as_well() -> None:
+    records = stage_records()
+    blocks = goals_and_reasons(records, ["latency_ratio <= 0.8"], TIME, [one.name for one in records])
+    assert isinstance(blocks[0], Paragraph) and blocks[0].text.startswith("Ship stages-1")
+    (bullets, *_) = [block for block in blocks if isinstance(block, Bullets)]
+    assert "first objective of the recipe decides" in dict(bullets.items)["Why this one"]
+    marked = [row.cells[0] for block in blocks if isinstance(block, Table) for row in block.rows if row.marked]
+    assert marked == ["stages-1 (to take)"]
+    assert goals_and_reasons(records, (), TIME, []) == [] and budget_blocks(records, (), TIME) == []

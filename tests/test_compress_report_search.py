@@ -1,0 +1,283 @@
+"""The report of a search: who ranks, every pair's front, what happened; drawn again without the engine."""
+
+import csv
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from compress_made_up import OBJECTIVES, failed, measured, record, run_of, stage_records
+from compress_recipe_text import GOOD, load
+from hypothesis import given
+from hypothesis import strategies as st
+from report_search import CONSTRAINT, STARTS, TRIALS, made_up_search, search_run
+
+from compress.cli import run_command
+from compress.objectives import OBJECTIVES as KNOWN
+from compress.pareto import front, front_of
+from compress.records import append_record
+from compress.report import write_report
+from compress.reporting.document import Bullets, Document, Paragraph, Picture, Table
+from compress.reporting.explorer import Explorer, ExplorerPoint, pair_front
+from compress.reporting.explorer_html import explorer_call, explorer_spec
+from compress.reporting.recipe_words import recipe_words, steps_words
+from compress.reporting.search_view import search_view, standings
+from compress.reporting.sections import document
+from compress.reporting.views import report_facts
+from compress.run_folder import RECIPE, RECORDS
+from compress.search.facts import SearchFacts, TrialFacts
+from compress.search.stored import keep_search, kept_search
+from compress.steps import STEPS
+from teachers.errors import UserError
+
+AXES = (KNOWN["latency_ms"], KNOWN["oks"])
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The made-up study as the engine would hand it over."""
+    out, run = tmp_path_factory.mktemp("search") / "search_mobile", search_run()
+    write_report(out, [replace(run, search=None)], search=run.search)
+    return out
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def text_of(run: object) -> Document:
+    return document(report_facts([run]))  # type: ignore[list-item]
+
+
+def point(name: str, x: float | None, y: float | None, kind: str = "candidate") -> ExplorerPoint:
+    return ExplorerPoint(name, "", kind, 0, False, (x, y), (None, None))  # type: ignore[arg-type]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.one_of(st.none(), st.integers(0, 4)),
+            st.one_of(st.none(), st.integers(0, 4)),
+            st.sampled_from(("candidate", "start", "teacher", "screened", "barred")),
+        ),
+        max_size=12,
+    )
+)
+def test_a_pairs_front_is_what_comparing_everybody_finds(found: list[tuple[int | None, int | None, str]]) -> None:
+    points = [point(str(i), x, y, kind) for i, (x, y, kind) in enumerate(found)]
+    ranked = [kind in ("candidate", "start", "teacher") for _, _, kind in found]
+    places = [(x, y) if ranks else (None, None) for (x, y, _), ranks in zip(found, ranked, strict=True)]
+    expected = {i for i, member in enumerate(front_of(places, [True, False])) if member}
+    members = pair_front(points, AXES, 0, 1)
+    assert set(members) == expected
+    times = [found[i][0] for i in members]
+    assert times == sorted(times)  # type: ignore[type-var]
+
+
+def test_every_pair_of_axes_has_its_front_and_nobody_who_was_screened_out_is_on_one() -> None:
+    shown = report_facts([search_run()]).runs[0].explorer
+    assert isinstance(shown, Explorer)
+    count = len(shown.axes)
+    assert count >= 15 and len(shown.fronts) == count * (count - 1) // 2
+    assert [shown.axes[axis].name for axis in shown.chosen] == list(OBJECTIVES)
+    unranked = {i for i, point in enumerate(shown.points) if point.kind in ("screened", "barred")}
+    assert len(unranked) > 20
+    assert all(not unranked & set(members) for members in shown.fronts.values())
+    named = {shown.points[i].name for i in shown.fronts[min(shown.chosen), max(shown.chosen)]}
+    assert named == {point.name for point in shown.points if point.on_front}
+
+
+def test_screened_failed_and_barred_trials_never_rank() -> None:
+    records, facts = made_up_search()
+    view = report_facts([search_run()]).runs[0]
+    found = standings(records, facts)
+    kinds = [found[one.name].kind for one in records]
+    assert kinds.count("teacher") == 1 and kinds.count("start") == len(STARTS)
+    assert kinds.count("screened") >= 15 and kinds.count("barred") >= 2
+    ranked = {one.name for one in view.ranked}
+    assert ranked == {name for name, standing in found.items() if standing.kind not in ("screened", "barred")}
+    # By the numbers alone some of them would be on the front: it is not the numbers that keep them off.
+    everybody = set(front([one for one in records if one.error is None], OBJECTIVES))
+    assert everybody - set(front(view.ranked, OBJECTIVES))
+    members = {candidate.record.name for candidate in view.candidates if candidate.on_front}
+    assert members == set(front(view.ranked, OBJECTIVES))
+    assert {f"stages-{n}" for n in STARTS} | members == {candidate.record.name for candidate in view.candidates}
+    assert all(standing.note == f"breaks {CONSTRAINT}" for standing in found.values() if standing.kind == "barred")
+
+
+def test_a_record_that_several_trials_share_ranks_if_one_of_them_was_finished() -> None:
+    records, facts = made_up_search()
+    complete = next(trial for trial in facts.trials if trial.state == "complete" and not trial.is_start)
+    twin = replace(complete, number=900, state="screened", rung=0)
+    both = replace(facts, trials=(*facts.trials, twin))
+    assert standings(records, both)[str(complete.candidate)] == standings(records, facts)[str(complete.candidate)]
+    alone = replace(facts, trials=(twin,))
+    assert standings(records, alone)[str(complete.candidate)].note == "never trained"
+
+
+def test_a_trial_without_a_record_is_a_point_that_does_not_rank() -> None:
+    values = {"latency_ratio": 0.01, "joint_rel_l2": 0.01}
+    bare = TrialFacts(77, "screened", {"width": 0.5}, values, None, 0, 0.0, 1.0, False, None)
+    run = search_run()
+    assert run.search is not None
+    view = report_facts([replace(run, search=replace(run.search, trials=(*run.search.trials, bare)))]).runs[0]
+    assert view.explorer is not None
+    (found,) = [point for point in view.explorer.points if point.name == "trial 77"]
+    assert found.kind == "screened" and found.words == "width 0.5" and not found.on_front
+
+
+def test_the_tables_tell_who_ranks_and_hold_every_trial(pages: Path) -> None:
+    records, facts = made_up_search()
+    found = standings(records, facts)
+    table = rows(pages / "candidates.csv")
+    assert len(table) == len(records)
+    on_front = {row["name"] for row in table if row["on_front"] == "true"}
+    assert on_front and all(found[name].kind in ("teacher", "start", "candidate") for name in on_front)
+    trials = rows(pages / "trials.csv")
+    assert [int(row["trial"]) for row in trials] == list(range(TRIALS))
+    assert {row["state"] for row in trials} == {"complete", "screened", "failed", "running", "waiting"}
+    assert trials[0]["start"] == "true" and trials[0]["candidate"] == "stages-5" and trials[0]["width"] == ""
+    assert [row["error"] for row in trials if row["state"] == "failed"] == [
+        "RuntimeError: the loss became NaN after 120 steps"
+    ] * 2
+
+
+def test_the_sections_say_how_it_went_what_mattered_and_what_comes_next() -> None:
+    sections = {section.title: section.blocks for section in text_of(search_run()).sections}
+    went = repr(sections["How the search went"])
+    assert "48 trials: 22 trained to the end, 22 screened out, 2 failed, 1 running and 1 waiting" in went
+    assert "times what the plain stage table covers" in went and "Trials 11 and 23" in went
+    assert f"breaks {CONSTRAINT}" in went
+    pictures = [block.name for blocks in sections.values() for block in blocks if isinstance(block, Picture)]
+    assert {"pareto", "hypervolume", "history", "importance"} <= set(pictures)
+    (importance,) = [block for block in sections["What mattered in the search"] if isinstance(block, Table)]
+    assert [row.cells for row in importance.rows][:2] == [
+        ("stages", "52.0%", "33.0%"),
+        ("training steps", "not told", "41.0%"),
+    ]
+    (coming,) = [block for block in sections["What the search would try next"] if isinstance(block, Table)]
+    assert coming.rows[1].cells == ("2", "3", "does not apply", "does not apply", "2000", "0.375")
+
+
+def test_the_front_is_told_with_everything_that_decides() -> None:
+    sections = {section.title: section.blocks for section in text_of(search_run()).sections}
+    (table,) = [block for block in sections["The front, with everything that decides"] if isinstance(block, Table)]
+    assert table.head == (
+        "Candidate", "0.5 [ms]", "1 [ms]", "1.5 [ms]", "2 [ms]", "Sum [ms]", "Ratio (95%)", "MACs", "Params", "File",
+        "Memory", "Joints L2", "PAFs L2", "OKS", "Knee [deg]", "Hip [deg]", "Shoulder [deg]", "Elbow [deg]", "Licence",
+    )  # fmt: skip
+    assert table.rows[0].kind == "teacher" and table.wide
+    times = [float(row.cells[5]) for row in table.rows[1:]]
+    assert times == sorted(times) and len(times) > 5
+    stages = next(row for row in table.rows if row.cells[0] == "stages-5").cells
+    assert stages[5:7] == ("1340", "0.89x (0.88-0.90)") and stages[14] == "1.3 / 5.1" and stages[18] == "Apache-2.0"
+    first, *_ = [block for block in sections["Who is on the front, and what each costs"] if isinstance(block, Bullets)]
+    assert "then trained" in dict(first.items)[table.rows[1].cells[0]], "what a trial is called says nothing"
+
+
+def test_a_study_that_has_hardly_begun_still_has_a_report(tmp_path: Path) -> None:
+    waiting = TrialFacts(0, "waiting", {}, {}, None, 0, 0.0, None, True, None)
+    facts = SearchFacts("new", "TPE", OBJECTIVES, (), (waiting,), None, {}, "no trial is finished", ())
+    write_report(tmp_path, [run_of(stage_records()[:1], "new")], search=facts)
+    text = (tmp_path / "report.md").read_text()
+    assert "There is no hypervolume yet" in text and "no trial is finished" in text
+    assert "names nothing that it would try next" in text and "1 trial: 1 waiting" in text
+    view = search_view([failed()], facts)
+    assert view.gain is None and view.histories == ()
+
+
+def test_the_facts_come_back_from_the_folder_as_they_were(tmp_path: Path) -> None:
+    _, facts = made_up_search()
+    keep_search(tmp_path, facts)
+    assert kept_search(tmp_path) == facts
+    assert kept_search(tmp_path / "elsewhere") is None
+    found = json.loads((tmp_path / "search.json").read_text())
+    for broken, said in (("{", "cannot be read"), ("[]", "format 1"), (json.dumps(found | {"trials": 3}), "trials")):
+        (tmp_path / "search.json").write_text(broken)
+        with pytest.raises(UserError, match=said):
+            kept_search(tmp_path)
+    trial = replace(facts.trials[0], values={"latency_ratio": float("nan")})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        keep_search(tmp_path, replace(facts, trials=(trial,)))
+
+
+def test_compress_report_draws_a_search_again_with_a_budget(pages: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    records, _ = made_up_search()
+    for one in records:
+        append_record(pages / RECORDS, one)
+    (pages / RECIPE).write_text(load(GOOD, "objectives=[latency_ratio, joint_rel_l2]").to_yaml())
+    tables = ("candidates.csv", "latency.csv", "trials.csv", "search.json", "figures/hypervolume.png")
+    before = [(pages / name).read_bytes() for name in tables]
+    assert run_command(["report", str(pages), "--budget", "latency_ratoi=0.4"]) == 2
+    assert "did you mean latency_ratio" in capsys.readouterr().err
+    assert run_command(["report", str(pages), "--budget", "latency_ratio=0.4"]) == 0
+    assert "Take trial-008" in capsys.readouterr().out
+    assert [(pages / name).read_bytes() for name in tables] == before
+    html = (pages / "report.html").read_text()
+    assert "How the search went" in html and "Take trial-008" in html
+
+
+def test_the_report_needs_no_search_engine() -> None:
+    script = "import sys, compress.report, compress.search.stored; sys.exit('optuna' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_a_name_cannot_break_out_of_the_script() -> None:
+    hostile = "</script><script>alert(1)</script>"
+    shown = report_facts([run_of([*stage_records(), record(hostile, measured(3))])]).runs[0].explorer
+    assert shown is not None
+    call = explorer_call("p", shown)
+    assert "</script" not in call and "\\u0026lt;/script\\u0026gt;" in call
+    spec = explorer_spec(shown)
+    assert [axis["name"] for axis in spec["axes"]][spec["chosen"][0]] == "latency_ratio"
+    assert spec["points"][1]["t"][spec["chosen"][0]] == "0.89x (0.88x to 0.90x)"
+
+
+def test_an_axis_that_hardly_anybody_has_is_not_offered() -> None:
+    shown = report_facts([run_of(stage_records())]).runs[0].explorer
+    assert shown is not None
+    assert {"oks", "ap", "angle_rmse_deg"}.isdisjoint(axis.name for axis in shown.axes)
+    assert report_facts([run_of([record("bare")])]).runs[0].explorer is None
+
+
+SAID = {
+    "remove_stages": ({"keep": 1}, "only its first stage"),
+    "swap_backbone": (
+        {"to": "mobilenet-v2", "width": 0.5, "features": 128},
+        "mobilenet-v2 as backbone at 0.5 times its width, 128 feature channels",
+    ),
+    "plan_stages": ({"plan": "two_branch", "stages": 2}, "2 new two-branch stages"),
+    "prune_channels": (
+        {"ratio": 0.125, "parts": {"backbone": 0.5}, "widths_by": "latency"},
+        "12.5% of every layer's channels removed, 50% of backbone, chosen by latency",
+    ),
+    "share_weights": ({"bits": 4, "prune": 0.3}, "30% of the weights set to zero, the others sharing 16 values"),
+    "distill": ({"schedule": {"steps": 4000}}, "trained 4000 steps on the teacher's maps"),
+}
+
+
+@pytest.mark.parametrize("name", [str(kind.model_fields["step"].default) for kind in STEPS])
+def test_every_step_is_told_in_words(name: str) -> None:
+    assert name in SAID, "say in compress/reporting/recipe_words.py what the new step does, and here what is said"
+    settings, words = SAID[name]
+    assert steps_words([{"step": name, **settings}]).startswith(words)
+
+
+def test_a_step_of_another_version_is_told_by_its_settings() -> None:
+    assert steps_words([{"step": "fold", "times": 2}]) == "fold(times=2)"
+    assert steps_words([{"step": "remove_stages", "leave": 2}]) == "remove_stages(leave=2)"
+    assert recipe_words(stage_records()[0]) == "the teacher itself"
+
+
+def test_the_still_picture_shows_those_that_do_not_rank_apart() -> None:
+    plot = report_facts([search_run()]).runs[0].plot
+    assert plot is not None
+    kinds = [point.kind for point in plot.points]
+    assert kinds.count("screened") >= 15 and kinds.count("start") == len(STARTS) and kinds.count("barred") >= 2
+    assert all(not point.name for point in plot.points if point.kind in ("screened", "barred"))
+    texts = [block.text for section in text_of(search_run()).sections for block in section.blocks
+             if isinstance(block, Paragraph)]  # fmt: skip
+    assert any("--budget" in text for text in texts), "a reader who wants one model is told how"
