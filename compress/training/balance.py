@@ -109,11 +109,11 @@ class BalancedConv(nn.Module):
         and by its bias, as they are learnt now.
         """
         factors = _evened(weight_slopes, self.weight.numel())
-        self.unit *= factors
-        self.weight /= factors[:, None, None, None]
+        self.unit.mul_(factors)
+        self.weight.div_(factors[:, None, None, None])
         factors = _evened(bias_slopes, self.bias.numel())
-        self.bias_unit *= factors
-        self.bias /= factors
+        self.bias_unit.mul_(factors)
+        self.bias.div_(factors)
 
     def _covariance(self, centred: Tensor) -> Tensor:
         """Of the channels, (C, C); where each channel has a kernel of its own, of what its taps see, (C, k*k, k*k)."""
@@ -166,7 +166,7 @@ def _evened(slopes: Tensor, numbers: int) -> Tensor:
     A channel along which the loss hardly changes is moved by at most 10 times what its slope alone would say.
     """
     typical = slopes.square().mean().sqrt().clamp_min(1e-12)
-    return 1 / (slopes.clamp_min(0.1 * float(typical)) * numbers**0.5)
+    return (slopes.clamp_min(0.1 * float(typical)) * numbers**0.5).reciprocal()
 
 
 def _roots(covariance: Tensor) -> tuple[Tensor, Tensor]:
