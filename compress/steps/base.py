@@ -23,7 +23,12 @@ class Step(Frozen, ABC):
     """Settings of one transformation. A leaf adds `step: Literal["its_name"]`, its fields and the two methods."""
 
     learns: ClassVar[bool] = False
-    """Whether it needs the frames of the recipe's `training`."""
+    """Whether it needs the frames of the recipe's `training`, whatever its settings."""
+
+    @property
+    def needs_frames(self) -> bool:
+        """Whether it needs them with these settings."""
+        return self.learns
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -1,0 +1,123 @@
+"""What training leaves as it is: zeros that were pruned, and which weights share a value (Han, Mao and Dally 2015).
+
+A pruned weight gets no gradient, so it stays exactly zero. A layer with shared weights learns its codebook in place of
+its weights; which weight takes which value stays (section 3.3 of the paper).
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from compress.sharing import SharedWeights
+
+
+class SharedConv(nn.Module):
+    """A convolution with weight = unit * codebook[assignments]; pruned weights are zero.
+
+    Autograd adds up the gradients of all weights that share a centroid, which is equation (3) of Han et al. Codebook
+    and bias are learnt in units of the layer's own weights and signals, so that one learning rate fits all layers, as
+    in compress.training.balance.
+    """
+
+    places: Tensor
+    unit: Tensor
+    bias_unit: Tensor
+
+    def __init__(self, conv: nn.Conv2d, shared: SharedWeights) -> None:
+        super().__init__()
+        size = conv.weight.detach().square().sum().sqrt() / math.sqrt(max(1, int(conv.weight.count_nonzero())))
+        # A power of two: nothing is rounded on the way there and back.
+        unit = 2.0 ** round(math.log2(float(size))) if size > 0 else 1.0
+        self.codebook = nn.Parameter(torch.from_numpy(shared.codebook) / unit)
+        self.bias = None if conv.bias is None else nn.Parameter(conv.bias.detach().clone())
+        self.register_buffer("unit", torch.tensor(unit))
+        self.register_buffer("bias_unit", torch.ones(conv.out_channels))
+        # Not in the checkpoint: it follows from the network that training began with.
+        self.register_buffer("places", torch.from_numpy(shared.assignments.reshape(-1)), persistent=False)
+        self.shape = conv.weight.shape
+        self.how: dict[str, Any] = {
+            "stride": conv.stride, "padding": conv.padding, "dilation": conv.dilation, "groups": conv.groups
+        }  # fmt: skip
+        self.calibrating = False
+
+    def weight(self) -> Tensor:
+        """Of the plain convolution, (out, in / groups, kernel, kernel)."""
+        values = F.pad(self.codebook * self.unit, (1, 0))
+        return values.index_select(0, self.places).view(self.shape)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> what the plain convolution computes."""
+        bias = None if self.bias is None else self.bias * self.bias_unit
+        made = F.conv2d(x, self.weight(), bias, **self.how)
+        if self.calibrating and self.bias is not None:
+            with torch.no_grad():
+                size = made.float().square().mean(dim=(0, 2, 3)).sqrt().mean().clamp_min(1e-12)
+                unit = torch.exp2(torch.log2(size).round())
+                self.bias.copy_(self.bias * self.bias_unit / unit)
+                self.bias_unit.fill_(unit)
+        return made
+
+    @torch.no_grad()
+    def plain(self) -> nn.Conv2d:
+        """The convolution that computes the same."""
+        out_channels, per_group, kernel, _ = self.shape
+        conv = nn.Conv2d(
+            per_group * self.how["groups"], out_channels, kernel, bias=self.bias is not None, **self.how
+        )  # fmt: skip
+        conv.weight.copy_(self.weight())
+        if self.bias is not None and conv.bias is not None:
+            conv.bias.copy_(self.bias * self.bias_unit)
+        return conv
+
+
+def learn_codebooks(network: nn.Module, shared: Mapping[str, SharedWeights]) -> None:
+    """Puts a `SharedConv` in the place of these convolutions, by the names of their modules."""
+    for name, record in shared.items():
+        conv = network.get_submodule(name)
+        assert isinstance(conv, nn.Conv2d)
+        network.set_submodule(name, SharedConv(conv, record))
+
+
+def plain_codebooks(network: nn.Module) -> None:
+    """The reverse of `learn_codebooks`."""
+    for name, module in list(network.named_modules()):
+        if isinstance(module, SharedConv):
+            network.set_submodule(name, module.plain())
+
+
+def hold_zeros(network: nn.Module) -> None:
+    """From now on kernels' weights that are zero get no gradient.
+
+    Adam moves what never had a gradient by nothing, and weight decay shrinks zero to zero.
+    """
+    for parameter in network.parameters():
+        if parameter.ndim == 4 and bool((parameter == 0).any()):
+            hold: Callable[[Tensor], Tensor] = partial(_held, weight=parameter)
+            parameter.register_hook(hold)  # type: ignore[no-untyped-call] # torch's own lacks types
+
+
+def _held(gradient: Tensor, weight: Tensor) -> Tensor:
+    return gradient * (weight.detach() != 0)
+
+
+def half_exact(network: nn.Module) -> tuple[str, ...]:
+    """Names of the tensors that fp16 has exactly, as `share_weights` leaves them."""
+    return tuple(name for name, tensor in network.state_dict().items() if torch.equal(tensor.half().float(), tensor))
+
+
+def as_before(network: nn.Module, half: tuple[str, ...]) -> None:
+    """Rounds what fp16 had exactly to it again, and turns minus zero into zero: both take less room when packed."""
+    for name, tensor in network.state_dict().items():
+        rounded = tensor.half().float() if name in half else tensor
+        tensor.copy_((rounded if bool(rounded.isfinite().all()) else tensor) + 0.0)
+
+
+def zero_share(network: nn.Module) -> float:
+    """Which share of all kernels' weights is zero."""
+    kernels = [parameter for parameter in network.parameters() if parameter.ndim == 4]
+    return sum(int((kernel == 0).sum()) for kernel in kernels) / max(1, sum(kernel.numel() for kernel in kernels))
