@@ -109,6 +109,8 @@ LATER: Mapping[str, Reader] = {
 }
 """Later measurements stand after `note`, in this order: add `"column": reader` here and nowhere else."""
 
+KINEMATIC = ("oks", "detected", "kinematic_tier", *(name for name in LATER if name.startswith("ang")))
+
 READERS: Mapping[str, Reader] = {**FIRST, **LATER}
 """Every column that one record alone can fill; any number among them may be an objective."""
 
@@ -117,7 +119,7 @@ CANDIDATE_COLUMNS = (*FIRST, "on_front", "note", *LATER)
 TOGETHER = (
     ("heat_l2", "paf_l2", "heat_rel_l2", "joint_rel_l2", "paf_rel_l2"),
     ("latency_ms", "latency_ratio", "latency_ratio_lo", "latency_ratio_hi"),
-    ("oks", "detected", "kinematic_tier", *(name for name in LATER if name.startswith("ang"))),
+    KINEMATIC,
     ("energy_estimate_mj", "energy_mj", "activation_peak_bytes"),
 )
 """Columns that one measurement fills: the reason why one of them is empty holds for its neighbours."""

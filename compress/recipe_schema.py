@@ -37,7 +37,7 @@ def editor_schema() -> Schema:
 
 
 def _within(shape: Schema) -> Schema:
-    text = json.dumps(shape).replace("#/$defs/Distill\"", "#/$defs/DistillBetween\"")
+    text = json.dumps(shape).replace('#/$defs/Distill"', '#/$defs/DistillBetween"')
     found: Schema = json.loads(text)
     return found
 

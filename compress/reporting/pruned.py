@@ -85,8 +85,8 @@ def pruning_blocks(run: RunView) -> list[Block]:
     )
     text = (
         "Speed-ups are over the network that the channels were removed from. What is predicted is the sum of a table "
-        "of layers timed alone, which leaves out pools, concatenations and what a runtime saves between layers; what is "
-        "measured is the artefact's own time at the scale nearest to the table's input. Channels are those of all "
+        "of layers timed alone, which leaves out pools, concatenations and what a runtime saves between layers; what "
+        "is measured is the artefact's own time at the scale nearest to the table's input. Channels are those of all "
         "layers that may be pruned."
     )
     head = (
