@@ -65,7 +65,7 @@ class Builder:
 
         It reads the same folder, so it comes to the same answer whether the candidate is built already.
         """
-        if not any(step.needs_frames for step in steps) or self._reload(name, *self._key(steps)):
+        if not any(step.learns for step in steps) or self._reload(name, *self._key(steps)):
             return
         candidate = self.teacher
         for step in steps:
@@ -74,7 +74,7 @@ class Builder:
     def _key(self, steps: Sequence[Step]) -> tuple[list[dict[str, object]], str]:
         """The steps' settings, and what stands for all that the candidate depends on."""
         settings = [step.model_dump(mode="json") for step in steps]
-        learnt = self.workshop.lessons.key if any(step.needs_frames for step in steps) else None
+        learnt = self.workshop.lessons.key if any(step.learns for step in steps) else None
         return settings, fact_key(
             "built", 3, self.teacher.id, settings, self.workshop.seed, learnt, content_of_files(steps)
         )

@@ -146,7 +146,7 @@ def check_chains(candidates: Sequence[Expanded], teacher: PoseNetSpec, training:
         for position, raw in enumerate(_list(steps)):
             try:
                 step = _STEP.validate_json(json.dumps(raw), strict=True)
-                if step.needs_frames and not training:
+                if step.learns and not training:
                     where = candidate.user_keys(("steps", position))
                     mistakes.add(where, "learns from frames, and the recipe has no `training` with `data`")
                 spec = step.check(spec)

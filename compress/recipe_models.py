@@ -258,7 +258,7 @@ class Recipe(Frozen):
     @property
     def learns(self) -> bool:
         """Whether any of its steps trains."""
-        return any(step.needs_frames for plan in self.candidates for step in plan.steps)
+        return any(step.learns for plan in self.candidates for step in plan.steps)
 
     def to_yaml(self) -> str:
         """The canonical text: every default and every candidate written out. It can be run alone."""

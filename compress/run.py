@@ -178,7 +178,7 @@ class _Prepared:
             None if self._clip is None else self._clip.digest,
             None if self._labelled is None else self._labelled.digest,
         )
-        learnt = self._workshop.lessons.key if any(step.needs_frames for step in self._plan[name]) else None
+        learnt = self._workshop.lessons.key if any(step.learns for step in self._plan[name]) else None
         asked: list[Any] = [
             self._teacher.id,
             steps,

@@ -32,6 +32,6 @@ class Workshop:
             raise UserError("this step learns from frames: the recipe needs `training`, with `data`")
         return self.learning
 
-    def following(self, place: str) -> Follow:
+    def following(self, place: int | str) -> Follow:
         """Takes in the curves of a training of the candidate that is being made; its path below `steps`."""
         return self.tracking.following(self.building, place)

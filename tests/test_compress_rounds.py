@@ -78,14 +78,14 @@ def test_what_is_learnt_between_is_checked_before_anything_runs(step: Step) -> N
     with pytest.raises(SettingError) as told:
         wrong.check(tiny_spec())
     assert told.value.field == "distill.margin"
-    assert step.needs_frames and not step.model_copy(update={"distill": None}).needs_frames
+    assert step.learns and not step.model_copy(update={"distill": None}).learns
 
 
 @pytest.mark.parametrize("importance", BY_FRAMES)
 def test_importance_from_frames_cuts_as_many_and_asks_for_frames(workshop: Workshop, importance: str) -> None:
     made = apply(workshop, ratio=0.5, importance=importance, frames=2)
     assert made.spec == apply(workshop, ratio=0.5).spec
-    assert PruneChannels.model_validate({"ratio": 0.5, "importance": importance}).needs_frames
+    assert PruneChannels.model_validate({"ratio": 0.5, "importance": importance}).learns
     assert made.id == apply(workshop, ratio=0.5, importance=importance, frames=2).id
 
 

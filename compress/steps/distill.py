@@ -5,7 +5,7 @@ Hinton et al. (2015) call such targets soft: they say more than labels do, and n
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
 from pydantic import Field
@@ -37,7 +37,6 @@ _MANY_ZEROS = 0.05
 class Distill(Step):
     """Trains the candidate on the frames of the recipe's `training`."""
 
-    learns: ClassVar[bool] = True
     step: Literal["distill"] = "distill"
     schedule: Annotated[Schedule, Field(description="How long and how fast it learns.")]
     loss: Annotated[LossSettings, Field(description="What counts how much.")] = LossSettings()
@@ -70,6 +69,11 @@ class Distill(Step):
     extra_stages: Annotated[
         int, Field(ge=0, le=5, description="Further stages during training, discarded after; they help the kept ones.")
     ] = 0
+
+    @property
+    def learns(self) -> bool:
+        """See `Step`."""
+        return True
 
     def check(self, spec: PoseNetSpec) -> PoseNetSpec:
         """The same spec: only weights change."""

@@ -105,7 +105,7 @@ class PruneChannels(Step):
         return self
 
     @property
-    def needs_frames(self) -> bool:
+    def learns(self) -> bool:
         """See `Step`."""
         return self.importance in BY_FRAMES or self.distill is not None
 

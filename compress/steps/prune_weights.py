@@ -57,7 +57,7 @@ class PruneWeights(Step):
         return self
 
     @property
-    def needs_frames(self) -> bool:
+    def learns(self) -> bool:
         """See `Step`."""
         return self.importance == "signal" or self.distill is not None
 
