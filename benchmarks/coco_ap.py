@@ -69,7 +69,7 @@ def protocol(labels: CocoLabels, model: Model, estimator: PoseEstimator, given: 
         "model": model.facts(),
         "scales": given.scales,
         "height": given.height,
-        "input": f"height {given.height} x scale, width in proportion, padded to multiples of {model.spec.stride}",
+        "input": f"height {given.height} x scale, width in proportion, padded to multiples of {model.spec.multiple}",
         "decoder": {"name": "eval.people", **asdict(estimator.settings)},
         "score": "confidences of keypoints and limbs, summed, over the number of keypoints",
         "evaluator": f"pycocotools {version('pycocotools')}, keypoints, 17 of them (neck dropped)",

@@ -48,14 +48,14 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, list[float]]
     teacher = Candidate.of(*load_teacher("openpose-mobilenet-thin"))
     sample = draw_sample(open_source("sports2d-demo"), options.images + WARM_UP, seed=0)
     frames = list(sample.frames())
-    stride, scales = teacher.spec.stride, tuple(options.scales)
+    multiple, scales = teacher.spec.multiple, tuple(options.scales)
     builder = Builder(
         teacher=teacher,
         workshop=Workshop(seed=0),
         folder=folder / "candidates",
         all_stages=folder / "all-stages.onnx",
         journal=Journal(folder / "journal.jsonl"),
-        inputs=[prepare(frames[0].image, 0.5, stride)],
+        inputs=[prepare(frames[0].image, 0.5, multiple)],
     )
     keeps = [*range(len(teacher.spec.stages) - 1, 0, -1)]
     built = [builder.build("teacher", [], "")]
@@ -66,14 +66,14 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, list[float]]
 
     def alone(frame: Frame) -> None:
         for scale in scales:
-            sessions[0].run(prepare(frame.image, scale, stride))
+            sessions[0].run(prepare(frame.image, scale, multiple))
 
     def table(frame: Frame) -> None:
         scorer.score(frame, built)
 
     def each_apart(frame: Frame) -> None:
         for scale in scales:
-            image = prepare(frame.image, scale, stride)
+            image = prepare(frame.image, scale, multiple)
             for session in sessions:
                 session.run(image)
 

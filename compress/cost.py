@@ -40,7 +40,8 @@ class CostPlan:
     image: NDArray[np.uint8]
     """(H, W, 3) BGR; time depends on its size alone."""
     scales: tuple[float, ...]
-    stride: int
+    multiple: int
+    """Of which heights and widths of inputs are multiples, for all of them."""
     runtime: str
     settings: LatencySettings
     seed: int
@@ -48,7 +49,7 @@ class CostPlan:
 
     def inputs(self) -> dict[float, NDArray[np.float32]]:
         """Network input by scale."""
-        return {scale: prepare(self.image, scale, self.stride) for scale in self.scales}
+        return {scale: prepare(self.image, scale, self.multiple) for scale in self.scales}
 
     def lap_key(self, scale: float, input_hw: tuple[int, int]) -> str:
         """Laps belong together only if the same artefacts ran in turn under the same conditions."""
@@ -139,7 +140,7 @@ def _latency(
 
 def measure_memory(plan: CostPlan, journal: Journal, track: Track) -> tuple[dict[str, Memory], dict[str, str]]:
     """The peak memory of each candidate by name, at the largest scale; and of whom it could not be taken, and why."""
-    input_hw = _hw(prepare(plan.image, max(plan.scales), plan.stride))
+    input_hw = _hw(prepare(plan.image, max(plan.scales), plan.multiple))
     keys = {built.name: plan.memory_key(built, input_hw) for built in plan.candidates}
     # By key: two candidates of the same content, under two names, are measured once.
     different = {keys[built.name]: built for built in plan.candidates}

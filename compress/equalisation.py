@@ -7,13 +7,13 @@ for all of them (Nagel et al. 2019, "Data-Free Quantization Through Weight Equal
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from teachers.posenet import Backbone, Chain, ConcatBlock, ConvBlock, PoseNet, ResidualBlock, Stage
+from teachers.posenet import Backbone, Chain, ConcatBlock, ConvBlock, ImageNormBlock, PoseNet, ResidualBlock, Stage
 
 Scales = Mapping[str, Tensor]
 """Name of a convolution in the network -> (C,), above zero: what each of its output channels is divided by."""
@@ -70,10 +70,7 @@ class _Walk:
     def backbone(self, backbone: Backbone) -> Tensor:
         first = next(module for module in backbone.modules() if isinstance(module, nn.Conv2d))
         seen = torch.ones(first.in_channels, dtype=torch.float64)
-        after: list[Tensor] = []
-        for layer in backbone.layers:
-            seen = self.layer(layer, seen)
-            after.append(seen)
+        after = self.each(list(backbone.layers), seen)
         return torch.cat([after[tap.layer] for tap in backbone.taps])
 
     def stage(self, stage: Stage, seen: Tensor) -> None:
@@ -85,10 +82,18 @@ class _Walk:
 
     def chain(self, chain: Chain, seen: Tensor, wanted: Tensor | None = None) -> Tensor:
         """`wanted`: what the last layer's channels have to be divided by; None leaves that open."""
-        layers = list(chain)
+        return [seen, *self.each(list(chain), seen, wanted)][-1]
+
+    def each(self, layers: Sequence[nn.Module], seen: Tensor, wanted: Tensor | None = None) -> list[Tensor]:
+        """What the channels after each layer were divided by; for the last one `wanted`."""
+        after: list[Tensor] = []
         for index, layer in enumerate(layers):
-            seen = self.layer(layer, seen, wanted if index == len(layers) - 1 else None)
-        return seen
+            normed = index + 1 < len(layers) and isinstance(layers[index + 1], ImageNormBlock)
+            # A norm undoes what is scaled before it, all but its epsilon; so nothing is.
+            asked = torch.ones(_out_channels(layer), dtype=torch.float64) if normed else None
+            seen = self.layer(layer, seen, wanted if index == len(layers) - 1 else asked)
+            after.append(seen)
+        return after
 
     def layer(self, layer: nn.Module, seen: Tensor, wanted: Tensor | None = None) -> Tensor:
         if isinstance(layer, ConvBlock):
@@ -98,7 +103,9 @@ class _Walk:
         if isinstance(layer, ConcatBlock):
             parts = [self.chain(branch, seen) for branch in layer.branches if isinstance(branch, Chain)]
             return torch.cat(parts)
-        return seen  # pooling
+        if isinstance(layer, ImageNormBlock):
+            return self.norm(layer, seen, wanted)
+        return seen  # pooling, enlarging
 
     def block(self, block: ConvBlock, seen: Tensor, wanted: Tensor | None) -> Tensor:
         if block.depthwise is not None:
@@ -106,6 +113,16 @@ class _Walk:
         if block.ceiling is not None:
             wanted = torch.ones(block.conv.out_channels, dtype=torch.float64)
         return self.convolution(block.conv, seen, wanted)
+
+    def norm(self, block: ImageNormBlock, seen: Tensor, wanted: Tensor | None) -> Tensor:
+        ones = torch.ones_like(seen)
+        if not torch.equal(seen, ones):
+            raise ValueError("scales: the channels of a residual or a concatenation cannot be scaled before a norm")
+        if wanted is None or block.ceiling is not None:
+            return ones
+        block.norm.weight.copy_(block.norm.weight.double() / wanted)
+        block.norm.bias.copy_(block.norm.bias.double() / wanted)
+        return wanted
 
     def convolution(self, conv: nn.Conv2d, seen: Tensor, wanted: Tensor | None) -> Tensor:
         if wanted is None:
@@ -120,6 +137,6 @@ class _Walk:
         return wanted
 
 
-def _out_channels(chain: Chain) -> int:
-    last = [module for module in chain.modules() if isinstance(module, nn.Conv2d)][-1]
+def _out_channels(part: nn.Module) -> int:
+    last = [module for module in part.modules() if isinstance(module, nn.Conv2d)][-1]
     return last.out_channels

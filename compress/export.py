@@ -38,9 +38,9 @@ class _AllStages(nn.Module):
 
 def export_all_stages(network: PoseNet) -> onnx.ModelProto:
     """The network as ONNX: input `image` (1, 3, H, W), outputs `heatmaps_t` and `pafs_t` for every stage t."""
-    stride = network.spec.stride
-    rows = torch.export.Dim("rows", min=2, max=_LARGEST_SIDE // stride)
-    columns = torch.export.Dim("columns", min=2, max=_LARGEST_SIDE // stride)
+    multiple = network.spec.multiple
+    rows = torch.export.Dim("rows", min=2, max=_LARGEST_SIDE // multiple)
+    columns = torch.export.Dim("columns", min=2, max=_LARGEST_SIDE // multiple)
     names = [name for stage in range(len(network.stages)) for name in stage_outputs(stage + 1)]
     # The exporter reports each operator library that is not installed; none is needed here.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
@@ -48,10 +48,10 @@ def export_all_stages(network: PoseNet) -> onnx.ModelProto:
         warnings.simplefilter("ignore", FutureWarning)
         program = torch.onnx.export(
             _AllStages(network).eval(),
-            (torch.zeros(1, 3, 8 * stride, 10 * stride),),
+            (torch.zeros(1, 3, 8 * multiple, 10 * multiple),),
             input_names=["image"],
             output_names=names,
-            dynamic_shapes=({2: stride * rows, 3: stride * columns},),
+            dynamic_shapes=({2: multiple * rows, 3: multiple * columns},),
             opset_version=OPSET,
             dynamo=True,
             verbose=False,

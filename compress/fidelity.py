@@ -80,7 +80,7 @@ class Scorer:
         """How far each of these candidates is from the teacher on this frame."""
         plan = self._plan
         spec = plan.teacher.candidate.spec
-        inputs = [prepare(frame.image, scale, spec.stride) for scale in plan.scales]
+        inputs = [prepare(frame.image, scale, spec.multiple) for scale in plan.scales]
         last = len(spec.stages)
         stages = sorted({last, *(built.stage for built in candidates if built.stage is not None)})
         per_scale = [self._teacher_maps(image, stages) for image in inputs]

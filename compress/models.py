@@ -178,7 +178,7 @@ def _exported(text: str, on_bytes: OnBytes | None) -> Path:
         with replacing(path) as temporary:
             _export(network, licence, temporary)
             random = np.random.default_rng(0).uniform(
-                0, 255, (1, 3, 16 * network.spec.stride, 20 * network.spec.stride)
+                0, 255, (1, 3, 16 * network.spec.multiple, 20 * network.spec.multiple)
             )
             largest_difference(candidate, temporary, [random.astype(np.float32)])
     except OSError as error:
@@ -212,7 +212,10 @@ def _loaded(name: str, kind: Literal["teacher", "folder", "onnx"], artefact: Pat
 
 def _not_a_model(text: str, path: Path) -> UserError:
     if path.is_file():
-        return UserError(f"{text}: a model is a teacher's name, a folder or an .onnx file; this is another file")
+        return UserError(
+            f"{text}: a model is a teacher's name, a folder or an .onnx file; this is another file. Of published "
+            f"weights `compress teachers import {text} --out DIR` makes one"
+        )
     if not path.is_dir():
         return UserError(f"no model is called {text!r}{_nearest(text)}, and there is no such folder")
     inside = [str(folder) for folder in sorted(_models_below(path))]

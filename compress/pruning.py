@@ -25,7 +25,7 @@ def remove_channels(network: PoseNet, removed: Removed) -> PoseNet:
 
     ValueError for a group that may not be pruned, a channel that is not there or a group that would be left empty.
     """
-    image = torch.rand(1, IMAGE_CHANNELS, 4 * network.spec.stride, 5 * network.spec.stride) * 255
+    image = torch.rand(1, IMAGE_CHANNELS, 4 * network.spec.multiple, 5 * network.spec.multiple) * 255
     layout = read_layout(network.spec, (image.shape[2], image.shape[3]))
     _check(layout, removed)
     cut = copy.deepcopy(network).eval().requires_grad_()  # it is traced by its gradients

@@ -229,7 +229,7 @@ class _Prepared:
         return built, errors
 
     def _builder(self) -> Builder:
-        out, stride = self._call.out, self._teacher.spec.stride
+        out, multiple = self._call.out, self._teacher.spec.multiple
         frames = [frame for frame, _ in zip(self._sample.frames(), range(_PARITY_FRAMES), strict=False)]
         return Builder(
             teacher=self._teacher,
@@ -237,21 +237,21 @@ class _Prepared:
             folder=out / CANDIDATES,
             all_stages=out / WORK / f"all-stages-{self._teacher.id}.onnx",
             journal=self._journal,
-            inputs=[prepare(frame.image, min(1.0, *self._call.recipe.scales), stride) for frame in frames],
+            inputs=[prepare(frame.image, min(1.0, *self._call.recipe.scales), multiple) for frame in frames],
         )
 
     def _measure(self, built: list[Built]) -> Measured:
-        recipe, stride, hw = self._call.recipe, self._teacher.spec.stride, self._image.shape[:2]
+        recipe, multiple, hw = self._call.recipe, self._teacher.spec.multiple, self._image.shape[:2]
         track, journal = self._reporter.track, self._journal
         timing = recipe.measure.latency or LatencyPlan()
         artefacts = RuntimeArtefacts(timing.runtimes if recipe.measure.latency else ("onnxruntime",), self._reporter)
-        sizes = [input_size(hw, scale, stride).padded_hw for scale in recipe.scales]
+        sizes = [input_size(hw, scale, multiple).padded_hw for scale in recipe.scales]
         artefacts.make(built, sizes)
         first = CostPlan(
             candidates=artefacts.usable(built, timing.runtime),
             image=self._image,
             scales=recipe.scales,
-            stride=stride,
+            multiple=multiple,
             runtime=timing.runtime,
             settings=latency_settings(recipe),
             seed=recipe.data.seed,
@@ -281,17 +281,6 @@ class _Prepared:
         power = measure_power(first, built, journal, track) if recipe.measure.energy else None
         packed = measure_packed(built, journal, track) if recipe.measure.packed else None
         quick_look = bool(recipe.measure.kinematics) and self._clip is None
-        macs_hw = input_size(hw, 1.0, stride).padded_hw
-        return Measured(
-            macs_hw,
-            fidelity,
-            latency,
-            memory,
-            kinematics,
-            ap,
-            quick_look,
-            no_memory,
-            power,
-            packed,
-            artefacts.reasons(),
-        )
+        macs_hw = input_size(hw, 1.0, multiple).padded_hw
+        costs = (power, packed, artefacts.reasons())
+        return Measured(macs_hw, fidelity, latency, memory, kinematics, ap, quick_look, no_memory, *costs)

@@ -99,11 +99,13 @@ def _refuse(network: PoseNet, exporter: Exporter, path: Path, wanted: Wanted) ->
     last = f".{exporter.suffix.rpartition('.')[2]}"
     if path.suffix != last:
         raise UserError(f"{path}: the name of an artefact for {exporter.name} ends with {last}")
-    stride = network.spec.stride
+    multiple = network.spec.multiple
     for side, name in zip(wanted.input_hw, ("height", "width"), strict=True):
-        if side < 2 * stride or side % stride:
-            near = max(2, round(side / stride)) * stride
-            raise UserError(f"{name}: must be a multiple of {stride} from {2 * stride} on, got {side}; {near} would do")
+        if side < 2 * multiple or side % multiple:
+            near = max(2, round(side / multiple)) * multiple
+            raise UserError(
+                f"{name}: must be a multiple of {multiple} from {2 * multiple} on, got {side}; {near} would do"
+            )
 
 
 def _facts(network: PoseNet, exporter: Exporter, wanted: Wanted, parity: dict[str, Any]) -> ArtefactFacts:
@@ -120,7 +122,7 @@ def _facts(network: PoseNet, exporter: Exporter, wanted: Wanted, parity: dict[st
 
 
 def _inputs(network: PoseNet, exporter: Exporter, wanted: Wanted, image: Image) -> Sequence[NDArray[np.float32]]:
-    small = (_SMALL[0] * network.spec.stride, _SMALL[1] * network.spec.stride)
+    small = (_SMALL[0] * network.spec.multiple, _SMALL[1] * network.spec.multiple)
     sizes = [wanted.input_hw] if exporter.fixed_size else [wanted.input_hw, small]
     pixels = image.pixels if network.spec.input.channels == "bgr" else image.pixels[..., ::-1]
     return [_fitted(np.ascontiguousarray(pixels), size) for size in sizes]

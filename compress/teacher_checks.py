@@ -104,8 +104,8 @@ def check_files(data: dict[str, Any], mistakes: Mistakes) -> None:
 
 def check_settings(schedule: Schedule, loss: LossSettings, spec: PoseNetSpec | None, mistakes: Mistakes) -> None:
     """Settings that cannot work on this network, or without a teacher."""
-    if spec is not None and any(side % spec.stride for side in schedule.crop):
-        mistakes.add(("schedule", "crop"), f"must be multiples of the stride {spec.stride}, got {list(schedule.crop)}")
+    if spec is not None and any(side % spec.multiple for side in schedule.crop):
+        mistakes.add(("schedule", "crop"), f"must be multiples of {spec.multiple}, got {list(schedule.crop)}")
     if schedule.batch % schedule.accumulate:
         mistakes.add(("schedule", "accumulate"), f"must divide the batch, {schedule.batch}, got {schedule.accumulate}")
     if loss.hints > 0:

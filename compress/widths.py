@@ -1,15 +1,27 @@
 """How wide each layer of a spec is, which widths must stay equal, and what every convolution then costs. No weights.
 
 A layer that chooses its own number of channels is a *maker*, named by its module's path (`backbone.layers.3`). A
-depthwise convolution and a pool pass channels on. A residual ties the makers before it to those inside it, because
-their channels are added; makers that are tied form one group and keep the same channels (Fang et al. 2023, DepGraph).
+depthwise convolution, a pool, a norm and an enlargement pass channels on. A residual ties the makers before it to those
+inside it, because their channels are added; makers that are tied form one group and keep the same channels (Fang et al.
+2023, DepGraph).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from teachers.layers import Concat, Conv, DepthwiseConv, Layer, MaxPool, Residual, SeparableConv, rows_after
+from teachers.layers import (
+    Concat,
+    Conv,
+    DepthwiseConv,
+    Enlarge,
+    ImageNorm,
+    Layer,
+    MaxPool,
+    Residual,
+    SeparableConv,
+    rows_after,
+)
 from teachers.spec import IMAGE_CHANNELS, BackboneSpec, PoseNetSpec, StageSpec
 
 Widths = Mapping[str, int]
@@ -107,7 +119,7 @@ class _Walk:
             ends = [self.last(f"{name}.branches.{n}", branch, flow) for n, branch in enumerate(layer.branches)]
             return _Flow(tuple(maker for end in ends for maker in end.makers), ends[0].hw)
         out_hw = (rows_after((layer,), flow.hw[0]), rows_after((layer,), flow.hw[1]))
-        if isinstance(layer, MaxPool):
+        if isinstance(layer, MaxPool | ImageNorm | Enlarge):
             return flow._replace(hw=out_hw)
         if isinstance(layer, DepthwiseConv):
             return self.depthwise(f"{name}.conv", layer, flow, out_hw)
@@ -145,7 +157,7 @@ class _Walk:
 
 
 def read_layout(spec: PoseNetSpec, input_hw: tuple[int, int]) -> Layout:
-    """The layout of a spec for one input of this height and width, multiples of the stride."""
+    """The layout of a spec for one input of this height and width, multiples of `spec.multiple`."""
     walk = _Walk()
     flows = list(walk.chain("backbone.layers", spec.backbone.layers, _Flow((IMAGE,), input_hw)))
     hw = (input_hw[0] // spec.stride, input_hw[1] // spec.stride)

@@ -1,8 +1,9 @@
 """From a frame to network inputs, from several scales to one set of maps, and how far two sets of maps are apart.
 
 Conventions (docs/measuring.md): scale s gives height 368 * s and width in proportion; right and bottom are padded
-with 128 up to a multiple of the stride. Each scale's maps are cropped to the image, resized (bilinear, antialiased)
-to the grid of scale 1.0 and averaged (Cao et al. 2016 average their scales the same way).
+with 128 up to a multiple of `PoseNetSpec.multiple`, which is the stride in most networks. Each scale's maps are cropped
+to the image, resized (bilinear, antialiased) to the grid of scale 1.0 and averaged (Cao et al. 2016 average their
+scales the same way).
 """
 
 from collections.abc import Sequence
@@ -28,24 +29,24 @@ class InputSize:
     content_hw: tuple[int, int]
     """Height and width of the resized image, at the top left."""
     padded_hw: tuple[int, int]
-    """Height and width of the input, multiples of the stride."""
+    """Height and width of the input, multiples of what the network asks for."""
 
     def grid_hw(self, stride: int) -> tuple[int, int]:
         """Cells of the maps that show some of the image."""
         return -(-self.content_hw[0] // stride), -(-self.content_hw[1] // stride)
 
 
-def input_size(image_hw: tuple[int, int], scale: float, stride: int) -> InputSize:
-    """The network input for an image of this height and width at this scale."""
+def input_size(image_hw: tuple[int, int], scale: float, multiple: int) -> InputSize:
+    """The network input for an image of this height and width at this scale, padded to `PoseNetSpec.multiple`."""
     height = max(1, round(BASE_HEIGHT * scale))
     width = max(1, round(image_hw[1] * height / image_hw[0]))
-    padded = (-(-height // stride) * stride, -(-width // stride) * stride)
+    padded = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
     return InputSize((height, width), padded)
 
 
-def prepare(image: NDArray[np.uint8], scale: float, stride: int) -> NDArray[np.float32]:
+def prepare(image: NDArray[np.uint8], scale: float, multiple: int) -> NDArray[np.float32]:
     """(H, W, 3) BGR pixels -> (1, 3, h, w) raw pixel values 0..255, padded at the right and bottom."""
-    return padded(resized(image, scale), stride)
+    return padded(resized(image, scale), multiple)
 
 
 def resized(image: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
@@ -56,10 +57,10 @@ def resized(image: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
     return cv2.resize(image, (width, height), interpolation=way).astype(np.uint8, copy=False)
 
 
-def padded(content: NDArray[np.uint8], stride: int) -> NDArray[np.float32]:
-    """(h, w, 3) pixels -> (1, 3, h, w) raw pixel values, padded at the right and bottom to multiples of the stride."""
+def padded(content: NDArray[np.uint8], multiple: int) -> NDArray[np.float32]:
+    """(h, w, 3) pixels -> (1, 3, h, w) raw pixel values, padded at the right and bottom to multiples of `multiple`."""
     height, width = content.shape[:2]
-    whole = (-(-height // stride) * stride, -(-width // stride) * stride)
+    whole = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
     found = np.full((1, 3, *whole), PAD_VALUE, dtype=np.float32)
     found[0, :, :height, :width] = content.transpose(2, 0, 1)
     return found

@@ -61,14 +61,15 @@ class PoseEstimator:
     def __call__(self, image: NDArray[np.uint8]) -> Estimate:
         """The people in (H, W, 3) BGR pixels. UserError if the image is too wide for its height."""
         height, width = image.shape[:2]
-        stride, largest = self.spec.stride, input_size((height, width), max(self.scales), self.spec.stride)
+        stride, multiple = self.spec.stride, self.spec.multiple
+        largest = input_size((height, width), max(self.scales), multiple)
         if max(largest.padded_hw) > _LONGEST_SIDE:
             raise UserError(
                 f"an image of {width} x {height} pixels would need a network input of {largest.padded_hw[1]} x "
                 f"{largest.padded_hw[0]}; at most {_LONGEST_SIDE} to a side are possible"
             )
         ordered = image if self.spec.input.channels == "bgr" else np.ascontiguousarray(image[..., ::-1])
-        inputs = [prepare(ordered, scale, stride) for scale in self.scales]
+        inputs = [prepare(ordered, scale, multiple) for scale in self.scales]
         start = time.perf_counter()
         maps = [self._session.run(one) for one in inputs]
         network_s = time.perf_counter() - start

@@ -15,7 +15,8 @@ HEAD_STD = 0.01
 def fresh_network(spec: PoseNetSpec, seed: int) -> PoseNet:
     """A network of Kaiming-normal weights (He et al. 2015, fan out, ReLU), heads normal of std 0.01, biases 0.
 
-    Equal seeds give equal weights. The fan out of a depthwise convolution is that of its one output channel.
+    Norms begin with a scale of 1 and no shift. Equal seeds give equal weights. The fan out of a
+    depthwise convolution is that of its one output channel.
     """
     with torch.device("meta"):  # torch's own first weights would cost time and move its global generator
         network = PoseNet(spec)
@@ -30,6 +31,8 @@ def fresh_network(spec: PoseNetSpec, seed: int) -> PoseNet:
                 module.weight.normal_(0, std, generator=generator)
                 if module.bias is not None:
                     module.bias.zero_()
+            elif isinstance(module, nn.InstanceNorm2d):
+                module.reset_parameters()
     return network.eval()
 
 

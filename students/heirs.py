@@ -4,7 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from students.choices import Choice, chains, choose, identity, importance, nothing, shifted, some
-from teachers.posenet import ConcatBlock, ConvBlock, ResidualBlock
+from teachers.posenet import ConcatBlock, ConvBlock, ImageNormBlock, ResidualBlock
+
+_MAKERS = (ConvBlock, ResidualBlock, ConcatBlock)
+"""Modules that choose how many channels they give, or hold some that do."""
 
 
 class Heirs:
@@ -36,7 +39,9 @@ class Heirs:
             return seen
         if isinstance(old, ConcatBlock) and isinstance(new, ConcatBlock):
             return self._concat(old, new, seen, wanted)
-        return seen  # a pool
+        if isinstance(old, ImageNormBlock) and isinstance(new, ImageNormBlock):
+            self._norm(old.norm, new.norm, seen)
+        return seen  # a norm, a pool, an enlargement
 
     def _conv(self, old: ConvBlock, new: ConvBlock, seen: Choice, wanted: Choice | None) -> Choice:
         if not _chooses(new):
@@ -74,6 +79,12 @@ class Heirs:
             new.bias[rows] = old.bias.detach().to(new.bias)[kept[rows]]
             self._count(new.bias, len(rows))
 
+    def _norm(self, old: nn.InstanceNorm2d, new: nn.InstanceNorm2d, seen: Choice) -> None:
+        rows = (seen >= 0).nonzero().flatten()
+        for name in ("weight", "bias"):
+            getattr(new, name)[rows] = getattr(old, name).detach()[seen[rows]]
+            self._count(getattr(new, name), len(rows))
+
     def _count(self, parameter: Tensor, numbers: int) -> None:
         self.counts[id(parameter)] = self.counts.get(id(parameter), 0) + numbers
 
@@ -92,7 +103,7 @@ def _alike(old: nn.Module, new: nn.Module) -> bool:
     if isinstance(old, ConcatBlock) and isinstance(new, ConcatBlock):
         ours, theirs = chains(old), chains(new)
         same = [len(branch) for branch in ours] == [len(branch) for branch in theirs]
-        return same and all(any(not isinstance(m, nn.MaxPool2d) for m in branch) for branch in ours)
+        return same and all(any(isinstance(m, _MAKERS) for m in branch) for branch in ours)
     return type(old) is type(new)
 
 

@@ -5,23 +5,23 @@ from pathlib import Path
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 
 from teachers.errors import UserError
-from teachers.files import write_bytes, write_text
+from teachers.files import write_text
 from teachers.licence import Licence
 from teachers.posenet import PoseNet
 from teachers.spec import PoseNetSpec
 from teachers.weights import check_weights, load_weights
+from teachers.write_safetensors import write_safetensors
 
 SPEC, WEIGHTS = "spec.json", "weights.safetensors"
 
 
 def save_model(folder: Path, network: PoseNet, licence: Licence) -> None:
     """Writes both files, each whole or not at all; the spec comes last, so a folder with a spec is complete."""
-    tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    # As bytes: safetensors' own writer turns a full disk into an error of its own that no longer says so.
-    write_bytes(folder / WEIGHTS, save(tensors, {"format": "pt", "licence": licence.model_dump_json()}))
+    metadata = {"format": "pt", "licence": licence.model_dump_json()}
+    write_safetensors(folder / WEIGHTS, network.state_dict(), metadata)
     write_text(folder / SPEC, network.spec.to_json())
 
 

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from teachers import openpose_mobilenet_v2, openpose_thin, openpose_vgg
-from teachers.assets import known_assets
 from teachers.checkpoint import SPEC, WEIGHTS, load_spec, save_model
 from teachers.errors import UserError
 from teachers.file_kinds import WANTED, Kind, kind_of
@@ -22,21 +21,23 @@ from teachers.openpose_prototxt import from_prototxt
 from teachers.openpose_torch import from_published
 from teachers.posenet import PoseNet
 from teachers.read_caffe import read_caffemodel, read_prototxt
-from teachers.read_tensorflow import read_constants
+from teachers.read_tensorflow import read_graph
 from teachers.read_torch import read_safetensors, read_state_dict
 from teachers.skeleton import COCO_18, MPI_15
 from teachers.spec import PoseNetSpec
 from teachers.weights import check_weights
 from teachers.zoo import nearest
 
-COCO, MPI, THIN = "openpose-coco-vgg19", "openpose-mpi-vgg19", "openpose-mobilenet-thin"
-NETWORKS = (COCO, MPI, THIN)
+COCO, MPI, THIN, V2 = "openpose-coco-vgg19", "openpose-mpi-vgg19", "openpose-mobilenet-thin", "openpose-mobilenet-v2"
+NETWORKS = (COCO, MPI, THIN, V2)
 CMU = Licence(
     name="CMU OpenPose licence: non-commercial research use only",
     source="CMU Perceptual Computing Lab, OpenPose",
     note="academic or non-profit organization noncommercial research use; it holds for what is made from them as well",
 )
+KIM = Licence(name="Apache-2.0", source="https://github.com/ildoonet/tf-pose-estimation")
 _NAMES = {COCO_18.name: COCO, MPI_15.name: MPI}
+_PUBLISHED = {COCO: CMU, MPI: CMU, THIN: KIM, V2: KIM}
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,10 @@ def import_files(paths: Sequence[Path], licence: Licence | None = None, expected
         raise UserError(f"no network that can be imported is called {expected!r}{nearest(expected, NETWORKS)}")
     path, kind, prototxt = _sorted_out(paths)
     network, notes = _from_caffemodel(path, prototxt) if kind == "caffemodel" else _READERS[kind](path)
-    name = THIN if kind == "tensorflow" else _NAMES[network.spec.skeleton.name]
+    name = _name(network.spec, kind)
     _require(name, expected, path)
     stages = len(network.spec.stages)
-    if name != THIN and stages < openpose_vgg.STAGES:
+    if stages < openpose_vgg.STAGES:
         notes = (*notes, f"{path.name}: the network has {stages} of the {openpose_vgg.STAGES} published stages")
     return Imported(network.eval(), _licence(name, path, licence), notes, name)
 
@@ -140,9 +141,11 @@ def _from_safetensors(path: Path) -> tuple[PoseNet, tuple[str, ...]]:
 
 
 def _from_tensorflow(path: Path) -> tuple[PoseNet, tuple[str, ...]]:
-    constants = read_constants(path)
-    openpose_mobilenet_v2.refuse(constants, str(path))
-    return openpose_thin.from_constants(constants, str(path)), ()
+    graph = read_graph(path)
+    if not openpose_mobilenet_v2.is_one(graph.constants):
+        return openpose_thin.from_constants(graph.constants, str(path)), ()
+    found = openpose_mobilenet_v2.from_graph(graph, str(path))
+    return _network(found.spec, found.tensors, path), tuple(f"{path.name}: {note}" for note in found.notes)
 
 
 _READERS = {
@@ -166,9 +169,15 @@ def _network(spec: PoseNetSpec, tensors: Mapping[str, Tensor], path: Path) -> Po
     return network
 
 
+def _name(spec: PoseNetSpec, kind: Kind) -> str:
+    if kind == "tensorflow":
+        return V2 if spec.backbone.name == openpose_mobilenet_v2.BACKBONE else THIN
+    return _NAMES[spec.skeleton.name]
+
+
 def _require(name: str, expected: str | None, path: Path) -> None:
     if expected is not None and name != expected:
-        raise UserError(f"{path}: holds {name}, not {expected}: the channels of its heads tell the keypoints it knows")
+        raise UserError(f"{path}: holds {name}, not {expected}; the names and shapes inside tell")
 
 
 def _licence(name: str, path: Path, stated: Licence | None) -> Licence:
@@ -178,9 +187,6 @@ def _licence(name: str, path: Path, stated: Licence | None) -> Licence:
     origin = f"imported from {path.name}, sha256 {digest}"
     if stated is not None:
         return stated.model_copy(update={"note": "; ".join(filter(None, (stated.note, origin)))})
-    licence = CMU
-    if name == THIN:
-        asset = known_assets()[name]
-        licence = Licence(name=asset.licence, source=asset.source)
+    licence = _PUBLISHED[name]
     assumed = f"assumed, because the network is {name}"
     return licence.model_copy(update={"note": "; ".join(filter(None, (licence.note, assumed, origin)))})

@@ -50,5 +50,8 @@ def _folder(name: str) -> Path:
             f"{name}: this folder holds no {SPEC}; a teacher's folder holds spec.json and weights.safetensors"
         )
     if is_file:
-        raise UserError(f"{name}: is a file; a teacher is a folder that holds spec.json and weights.safetensors")
+        raise UserError(
+            f"{name}: is a file; a teacher is a folder that holds spec.json and weights.safetensors. Of published "
+            f"weights `compress teachers import {name} --out DIR` makes one"
+        )
     raise UserError(f"no teacher is called {name!r}{nearest(name, teacher_names())}, and there is no such folder")

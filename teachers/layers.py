@@ -1,8 +1,8 @@
 """The layers that a network's spec is written in, and what each does to rows and channels.
 
 Layers are named by kind and carry their own numbers, so a pruned or swapped network is just another spec. Padding is
-written out, never derived from the input: input heights and widths are multiples of the stride, hence padding is
-constant, and exporters that fail on shape-dependent padding have nothing to fail on.
+written out, never derived from the input: input heights and widths are multiples of `PoseNetSpec.multiple`, hence
+padding is constant, and exporters that fail on shape-dependent padding have nothing to fail on.
 """
 
 from collections.abc import Sequence
@@ -83,8 +83,31 @@ class Concat(Frozen):
     branches: Annotated[tuple[Annotated[tuple["Layer", ...], Field(min_length=1)], ...], Field(min_length=2)]
 
 
+class ImageNorm(Frozen):
+    """Each channel brought to mean 0 and deviation 1 over the image at hand, scaled and shifted; then ReLU if wanted.
+
+    What a batch norm computes that was left in training mode and is shown one image (Ulyanov et al. 2016, "Instance
+    Normalization"). It cannot be folded into a convolution, and each cell then depends on the whole image.
+    """
+
+    kind: Literal["image_norm"] = "image_norm"
+    epsilon: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    """Added to the variance, which is the mean square (not over n - 1)."""
+    relu: bool = True
+    ceiling: Ceiling = None
+
+
+class Enlarge(Frozen):
+    """Twice the rows and columns, as TensorFlow's `resize_bilinear` did it before half-pixel centres.
+
+    Row 2i is row i, row 2i + 1 the mean of rows i and i + 1, the last row repeated; columns likewise.
+    """
+
+    kind: Literal["enlarge"] = "enlarge"
+
+
 Layer = Annotated[
-    Conv | DepthwiseConv | SeparableConv | MaxPool | Residual | Concat,
+    Conv | DepthwiseConv | SeparableConv | MaxPool | Residual | Concat | ImageNorm | Enlarge,
     Field(discriminator="kind"),
 ]
 Residual.model_rebuild()
@@ -109,12 +132,27 @@ def _rows_after(layer: Layer, rows: int) -> int:
         if len(set(each)) > 1:
             raise ValueError(f"a concatenation whose branches make {' and '.join(map(str, each))} of {rows} rows")
         return each[0]
+    if isinstance(layer, ImageNorm):
+        return rows
+    if isinstance(layer, Enlarge):
+        return 2 * rows
     if isinstance(layer, MaxPool):
         around, reach = 2 * layer.pad, layer.kernel
     else:
         dilation = 1 if isinstance(layer, SeparableConv) else layer.dilation
         around, reach = sum(layer.pad), dilation * (layer.kernel - 1) + 1
     return max(0, (rows + around - reach) // layer.stride + 1)
+
+
+def holds(layers: Sequence[Layer], kind: type[Frozen]) -> bool:
+    """Whether a layer of this kind is among them, or inside one of them."""
+    for layer in layers:
+        if isinstance(layer, kind):
+            return True
+        inside = (layer.layers,) if isinstance(layer, Residual) else getattr(layer, "branches", ())
+        if any(holds(chain, kind) for chain in inside):
+            return True
+    return False
 
 
 def channels_after(layers: Sequence[Layer], channels: int) -> list[int]:

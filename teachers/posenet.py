@@ -11,7 +11,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from teachers.layers import Concat, Conv, DepthwiseConv, Layer, MaxPool, Residual, SeparableConv, channels_after
+from teachers.layers import (
+    Ceiling,
+    Concat,
+    Conv,
+    DepthwiseConv,
+    Enlarge,
+    ImageNorm,
+    Layer,
+    MaxPool,
+    Residual,
+    SeparableConv,
+    channels_after,
+)
 from teachers.spec import IMAGE_CHANNELS, BackboneSpec, PoseNetSpec, StageSpec
 
 
@@ -53,9 +65,34 @@ class ConvBlock(nn.Module):
         if self.depthwise is not None:
             x = self.depthwise(x)
         x = self.conv(x)
-        if not self.relu:
-            return x
-        return F.relu(x) if self.ceiling is None else F.hardtanh(x, 0.0, self.ceiling)
+        return _rectified(x, self.ceiling) if self.relu else x
+
+
+class ImageNormBlock(nn.Module):
+    """One `ImageNorm` of the spec."""
+
+    def __init__(self, spec: ImageNorm, in_channels: int) -> None:
+        super().__init__()
+        self.relu, self.ceiling = spec.relu, spec.ceiling
+        self.norm = nn.InstanceNorm2d(in_channels, spec.epsilon, affine=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same shape; each image by itself."""
+        x = self.norm(x)
+        return _rectified(x, self.ceiling) if self.relu else x
+
+
+class EnlargeBlock(nn.Module):
+    """`Enlarge`, in operations that every exporter knows: torch's own bilinear rule is another one."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, 2H, 2W)."""
+        x = F.interpolate(x, scale_factor=2, mode="nearest")
+        return F.avg_pool2d(F.pad(x, (0, 1, 0, 1), mode="replicate"), 2, 1)
+
+
+def _rectified(x: Tensor, ceiling: Ceiling) -> Tensor:
+    return F.relu(x) if ceiling is None else F.hardtanh(x, 0.0, ceiling)
 
 
 class Chain(nn.ModuleList):
@@ -104,6 +141,10 @@ def _module(layer: Layer, in_channels: int) -> nn.Module:
         return ResidualBlock(layer, in_channels)
     if isinstance(layer, Concat):
         return ConcatBlock(layer, in_channels)
+    if isinstance(layer, ImageNorm):
+        return ImageNormBlock(layer, in_channels)
+    if isinstance(layer, Enlarge):
+        return EnlargeBlock()
     return ConvBlock(layer, in_channels)
 
 
@@ -173,7 +214,7 @@ class PoseNet(nn.Module):
     def all_stages(self, images: Tensor) -> list[Maps]:
         """Every stage's Maps, first to last, from one pass.
 
-        images: (N, 3, H, W), raw pixels 0..255 in `spec.input.channels` order, H and W multiples of the stride.
+        images: (N, 3, H, W), raw pixels 0..255 in `spec.input.channels` order, H and W multiples of `spec.multiple`.
         """
         return self.refine(self.features(images))
 

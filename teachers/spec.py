@@ -10,13 +10,16 @@ from teachers.layers import (
     Concat,
     Conv,
     DepthwiseConv,
+    Enlarge,
     Frozen,
+    ImageNorm,
     Layer,
     MaxPool,
     Positive,
     Residual,
     SeparableConv,
     channels_after,
+    holds,
     rows_after,
 )
 from teachers.skeleton import Skeleton
@@ -26,7 +29,9 @@ __all__ = [
     "Concat",
     "Conv",
     "DepthwiseConv",
+    "Enlarge",
     "Frozen",
+    "ImageNorm",
     "InputSpec",
     "Layer",
     "MaxPool",
@@ -38,6 +43,8 @@ __all__ = [
 ]
 
 IMAGE_CHANNELS = 3
+_TIMES = (1, 2, 4, 8)
+"""By how much finer than the features' finest grid the maps may lie."""
 
 
 class Tap(Frozen):
@@ -126,14 +133,29 @@ class PoseNetSpec(Frozen):
                 channels_after(branch, within)
         return self
 
+    @property
+    def normalises_images(self) -> bool:
+        """Whether each cell depends on the whole image, through an `ImageNorm`."""
+        chains = [self.backbone.layers, *(part for one in self.stages for part in (one.trunk, one.paf, one.heatmap))]
+        return any(holds(chain, ImageNorm) for chain in chains)
+
+    @property
+    def multiple(self) -> int:
+        """Heights and widths of inputs are multiples of this: the stride, or more where features are enlarged again."""
+        for times in _TIMES:
+            if all(_cells_fit(self, tap, times) for tap in self.backbone.taps):
+                return times * self.stride
+        return self.stride
+
     @model_validator(mode="after")
     def _maps_lie_at_the_stride(self) -> "PoseNetSpec":
         """Nothing would fail on a wrong stride or padding: the maps would be cropped in the wrong place."""
+        times = self.multiple // self.stride
         for tap in self.backbone.taps:
-            _require_cells(self.backbone.layers[: tap.layer + 1], tap.pool, self.stride, f"tap at layer {tap.layer}")
+            _require_cells(self, tap, times)
         for number, stage in enumerate(self.stages, start=1):
             for branch, layers in (("paf", stage.paf), ("heatmap", stage.heatmap)):
-                _require_cells((*stage.trunk, *layers), 1, 1, f"stage {number}: the {branch} branch")
+                _require_rows((*stage.trunk, *layers), f"stage {number}: the {branch} branch")
         return self
 
     def to_json(self) -> str:
@@ -145,9 +167,27 @@ class PoseNetSpec(Frozen):
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
 
-def _require_cells(layers: tuple[Layer, ...], pool: int, stride: int, where: str) -> None:
-    """ValueError unless these layers, then max pooling, turn n * stride rows into n."""
+def _cells(spec: PoseNetSpec, tap: Tap, times: int) -> list[tuple[int, int, int]]:
+    """Rows of an input, cells that this tap makes of them, cells that it must make."""
+    layers = spec.backbone.layers[: tap.layer + 1]
+    expected = [times * cells for cells in (8, 9)]
+    return [(cells * spec.stride, rows_after(layers, cells * spec.stride) // tap.pool, cells) for cells in expected]
+
+
+def _cells_fit(spec: PoseNetSpec, tap: Tap, times: int) -> bool:
+    return all(found == expected for _, found, expected in _cells(spec, tap, times))
+
+
+def _require_cells(spec: PoseNetSpec, tap: Tap, times: int) -> None:
+    """ValueError unless this tap turns n * stride rows into n, n a multiple of `times`."""
+    for rows, found, expected in _cells(spec, tap, times):
+        if found != expected:
+            raise ValueError(f"tap at layer {tap.layer}: of {rows} rows it makes {found}, it must make {expected}")
+
+
+def _require_rows(layers: tuple[Layer, ...], where: str) -> None:
+    """ValueError unless these layers keep the rows."""
     for expected in (8, 9):
-        cells = rows_after(layers, expected * stride)
-        if cells // pool != expected:
-            raise ValueError(f"{where}: of {expected * stride} rows it makes {cells // pool}, it must make {expected}")
+        found = rows_after(layers, expected)
+        if found != expected:
+            raise ValueError(f"{where}: of {expected} rows it makes {found}, it must make {expected}")

@@ -103,7 +103,7 @@ MISTAKES = {
     "crop": (
         "crop: [48, 64]",
         "crop: [50, 64]",
-        r"learn.yaml:15 candidates.0.steps.1.schedule.crop: must be multiples of the stride 8, got \[50, 64\]",
+        r"learn.yaml:15 candidates.0.steps.1.schedule.crop: must be multiples of 8, got \[50, 64\]",
     ),
     "flip": (
         "      - step: distill\n",

@@ -69,7 +69,7 @@ BAD = {
     ),
     "crop": (
         ("[64, 64]", "[64, 60]"),
-        "x.yaml:9 schedule.crop: must be multiples of the stride 8, got [64, 60]",
+        "x.yaml:9 schedule.crop: must be multiples of 8, got [64, 60]",
     ),
     "parts": (
         ("steps: 4", "steps: 4\n  accumulate: 3"),

@@ -17,10 +17,13 @@ SHOWN = [
     for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1)
     if re.match(r" {4}compress \w", line) and not re.search(r"[][|]|\b[A-Z]{4,}\b", line)
 ]
+_IMPORT = re.compile(r" {4}compress teachers import .* --out (\S+)")
+IMPORTED = {f"teacher={found[1]}" for page in PAGES for found in _IMPORT.finditer(page.read_text(encoding="utf-8"))}
+"""Of folders that a command shown before makes."""
 
 
 def test_pages_show_commands() -> None:
-    assert len(SHOWN) > 5
+    assert len(SHOWN) > 5 and "teacher=openpose-coco" in IMPORTED
 
 
 @pytest.mark.parametrize("line", SHOWN)
@@ -30,8 +33,7 @@ def test_a_command_that_is_shown_is_taken(line: str, monkeypatch: pytest.MonkeyP
     options, _ = parse(shlex.split(command, comments=True)[1:])
     recipe = getattr(options, "recipe", None)
     if recipe is not None:
-        # The imported teacher is a folder that the command shown before makes.
-        load_recipe(recipe, [one for one in getattr(options, "set", []) if one != "teacher=openpose-coco"])
+        load_recipe(recipe, [one for one in getattr(options, "set", []) if one not in IMPORTED])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

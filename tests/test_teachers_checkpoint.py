@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import LICENCE, tiny_spec
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save, save_file
 
 from teachers.checkpoint import SPEC, WEIGHTS, load_model, save_model
 from teachers.errors import UserError
 from teachers.known import load_teacher, teacher_spec
 from teachers.posenet import PoseNet
+from teachers.write_safetensors import write_safetensors
 
 
 @pytest.fixture
@@ -27,6 +28,20 @@ def test_round_trip_is_exact(tiny: PoseNet, folder: Path) -> None:
     for name, tensor in tiny.state_dict().items():
         assert torch.equal(network.state_dict()[name], tensor)
     assert {path.name for path in folder.iterdir()} == {SPEC, WEIGHTS}
+
+
+def test_the_file_is_the_librarys_own_byte_for_byte(tmp_path: Path) -> None:
+    """Every type and what is odd about tensors: empty, without dimensions, not contiguous, a name that is not ASCII."""
+    tensors = {
+        "b": torch.randn(3, 4), "a": torch.randn(2), "half": torch.randn(5).half(), "brain": torch.randn(3).bfloat16(),
+        "größe": torch.arange(3), "empty": torch.zeros(0, 3), "one": torch.tensor(2.0), "turned": torch.randn(4, 3).t(),
+        "wide": torch.randn(2).double(),
+    }  # fmt: skip
+    write_safetensors(tmp_path / "ours", tensors, {"licence": '{"name": "größe"}'})
+    plain = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    assert (tmp_path / "ours").read_bytes() == save(plain, {"licence": '{"name": "größe"}'})
+    found = load_file(tmp_path / "ours")
+    assert all(torch.equal(tensor, found[name]) for name, tensor in tensors.items())
 
 
 def test_a_model_folder_is_a_teacher(folder: Path) -> None:

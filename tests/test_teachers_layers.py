@@ -1,5 +1,6 @@
 """Layers of a spec: what each does to rows and channels is what its module does."""
 
+import numpy as np
 import pytest
 import torch
 from pydantic import TypeAdapter, ValidationError
@@ -8,11 +9,14 @@ from teachers.layers import (
     Concat,
     Conv,
     DepthwiseConv,
+    Enlarge,
+    ImageNorm,
     Layer,
     MaxPool,
     Residual,
     SeparableConv,
     channels_after,
+    holds,
     rows_after,
 )
 from teachers.posenet import Chain
@@ -36,6 +40,7 @@ CHAINS: dict[str, tuple[Layer, ...]] = {
         Conv(channels=2, kernel=1, pad=(0, 0)),
         Concat(branches=((Conv(channels=4, kernel=1, pad=(0, 0)),), (Conv(channels=5),))),
     ),
+    "normed by image": (Conv(channels=4, relu=False), ImageNorm(epsilon=0.001, ceiling=6.0), Enlarge()),
 }
 
 
@@ -74,6 +79,41 @@ def test_branches_of_different_rows_are_refused() -> None:
     layers = (Concat(branches=((Conv(channels=4),), (Conv(channels=4, stride=2),))),)
     with pytest.raises(ValueError, match="whose branches make 16 and 8 of 16 rows"):
         rows_after(layers, 16)
+
+
+def test_a_norm_by_image_is_a_batch_norm_in_training_mode_that_is_shown_one_image() -> None:
+    """TensorFlow's fused batch norm: population variance, epsilon inside the root; one channel hardly varies."""
+    norm = Chain((ImageNorm(epsilon=0.001, relu=False),), 3)
+    images = torch.randn(2, 3, 6, 8) * torch.tensor([0.01, 1.0, 50.0])[:, None, None] + 7.0
+    torch.nn.init.normal_(norm[0].norm.weight)
+    torch.nn.init.normal_(norm[0].norm.bias)
+    found = norm(images).detach().numpy()
+    for image, ours in zip(images.numpy().astype(np.float64), found, strict=True):
+        mean, variance = (part(axis=(1, 2), keepdims=True) for part in (image.mean, image.var))
+        scale, shift = (part.detach().numpy()[:, None, None] for part in (norm[0].norm.weight, norm[0].norm.bias))
+        np.testing.assert_allclose(ours, scale * (image - mean) / np.sqrt(variance + 0.001) + shift, atol=1e-4)
+
+
+def test_enlarging_is_tensorflows_old_rule() -> None:
+    """resize_bilinear with align_corners=False: result row i lies at row i / 2, beyond the last row is the last row."""
+    values = np.random.default_rng(0).random((5, 4)).astype(np.float32)
+    found = Chain((Enlarge(),), 1)(torch.from_numpy(values)[None, None])[0, 0].numpy()
+    expected = np.zeros((10, 8))
+    for row in range(10):
+        for column in range(8):
+            (y, dy), (x, dx) = divmod(row / 2, 1), divmod(column / 2, 1)
+            below, right = min(int(y) + 1, 4), min(int(x) + 1, 3)
+            upper = (1 - dx) * values[int(y), int(x)] + dx * values[int(y), right]
+            lower = (1 - dx) * values[below, int(x)] + dx * values[below, right]
+            expected[row, column] = (1 - dy) * upper + dy * lower
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_what_a_chain_holds_is_found_inside_residuals_and_branches() -> None:
+    norm = ImageNorm(epsilon=1e-5)
+    assert holds((Residual(layers=(norm,)),), ImageNorm)
+    assert holds((Concat(branches=((Conv(channels=1),), (Residual(layers=(norm,)),))),), ImageNorm)
+    assert not holds(CHAINS["fire"], ImageNorm) and holds(CHAINS["fire"], Conv)
 
 
 def test_layers_survive_json() -> None:

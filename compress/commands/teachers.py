@@ -65,7 +65,8 @@ def _import(options: argparse.Namespace) -> int:
     print(f"licence of its weights, and of every candidate made from them: {imported.licence.name}")
     print(f"compress predict {options.out} IMAGE")
     print(f"compress kinematics VIDEO --model {options.out}")
-    print(f"compress run recipes/openpose_vgg.yaml --set teacher={options.out}")
+    recipe = "openpose_vgg" if "vgg" in imported.kind else "stage_prune"
+    print(f"compress run recipes/{recipe}.yaml --set teacher={options.out}")
     return 0
 
 

@@ -78,9 +78,9 @@ class Distill(Step):
     def check(self, spec: PoseNetSpec) -> PoseNetSpec:
         """The same spec: only weights change."""
         for side in self.schedule.crop:
-            if side % spec.stride:
+            if side % spec.multiple:
                 raise SettingError(
-                    "schedule.crop", f"must be multiples of the stride {spec.stride}, got {list(self.schedule.crop)}"
+                    "schedule.crop", f"must be multiples of {spec.multiple}, got {list(self.schedule.crop)}"
                 )
         if 2 * self.margin * spec.stride >= min(self.schedule.crop):
             raise SettingError("margin", f"leaves nothing of a crop of {list(self.schedule.crop)}, got {self.margin}")
@@ -107,7 +107,7 @@ class Distill(Step):
         lessons.require_fit(candidate.spec)
         _require_kept(candidate.network, self.form.keep)
         settings = self.model_dump(mode="json")
-        key = fact_key("distill", 3, settings, candidate.id, lessons.key, workshop.seed)
+        key = fact_key("distill", 4, settings, candidate.id, lessons.key, workshop.seed)
         with TemporaryDirectory() as temporary:
             folder = Path(temporary) if workshop.folder is None else workshop.folder / f"training-{key}"
             trained = self._train(candidate, workshop, folder, place)

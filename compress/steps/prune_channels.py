@@ -111,6 +111,7 @@ class PruneChannels(Step):
 
     def check(self, spec: PoseNetSpec) -> PoseNetSpec:
         """The spec with its new widths; the given spec where weights or times are needed to choose them."""
+        _require_folded(spec)
         layout = _layout(spec)
         self._check_parts(layout)
         counts = self._even_counts(layout)
@@ -222,6 +223,16 @@ class PruneChannels(Step):
                 raise SettingError(
                     "parts", f"no part that can be pruned is called {name!r}{nearest(name, sorted(known))}"
                 )
+
+
+def _require_folded(spec: PoseNetSpec) -> None:
+    """The norm after a channel's filters says how much it matters, whatever their size; the scores do not know that."""
+    if spec.normalises_images:
+        raise SettingError(
+            "step",
+            f"cannot prune {spec.backbone.name}, which normalises each image by its own numbers: no importance here "
+            "says which of its channels matter; remove_stages, swap_backbone and distill work on it",
+        )
 
 
 def _layout(spec: PoseNetSpec) -> Layout:

@@ -40,6 +40,11 @@ def _processes() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def _precision() -> str:
+    """In accelerate's words."""
+    return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
+
+
 class Engine:
     """One process of a training: alone, or one of several that torchrun started."""
 
@@ -49,7 +54,7 @@ class Engine:
         from accelerate import Accelerator  # noqa: PLC0415
         from accelerate.utils import InitProcessGroupKwargs  # noqa: PLC0415
 
-        self.precision = "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
+        self.precision = _precision()
         # On CPUs accelerate overlooks torchrun unless it is told: each process would train all by itself.
         self._accelerator = Accelerator(
             cpu=_processes() > 1 and not torch.cuda.is_available(),

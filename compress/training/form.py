@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from compress.sharing import shared_layers
 from compress.training.balance import BalancedConv, balance, unbalance
-from compress.training.kept import SharedConv, as_before, half_exact, hold_zeros, learn_codebooks, plain_codebooks
+from compress.training.kept import SharedConv, as_before, half_exact, hold_zeros, learn_codebooks
 from teachers.layers import Frozen
 from teachers.posenet import ConvBlock, Maps, PoseNet
 
@@ -216,7 +216,7 @@ class TrainingForm(nn.Module):
                     _even_out(block)
                     block.conv = NormedConv(block.conv, settings.branches)  # type: ignore[assignment]
         elif settings.balance:
-            balance(self.network)
+            balance(self.network, settings.keep is not None)
         if settings.keep is not None:
             hold_zeros(self.network)
 
@@ -243,7 +243,6 @@ class TrainingForm(nn.Module):
             if isinstance(block.conv, NormedConv):
                 block.conv = block.conv.folded()
         unbalance(network)
-        plain_codebooks(network)
         plain = PoseNet(network.spec)
         plain.load_state_dict(network.state_dict())
         if self._keep is not None:

@@ -19,14 +19,15 @@ from compress.sharing import SharedWeights
 class SharedConv(nn.Module):
     """A convolution with weight = unit * codebook[assignments]; pruned weights are zero.
 
-    Autograd adds up the gradients of all weights that share a centroid, which is equation (3) of Han et al. Codebook
-    and bias are learnt in units of the layer's own weights and signals, so that one learning rate fits all layers, as
-    in compress.training.balance.
+    Autograd adds up the gradients of all weights that share a centroid, which is equation (3) of Han et al. The
+    codebook is learnt in units of the layer's own weights, the bias in those of its signals, and on inputs less their
+    means, so that moving a centroid moves no mean: as far as compress.training.balance goes where weights are shared.
     """
 
     places: Tensor
     unit: Tensor
     bias_unit: Tensor
+    mean: Tensor
 
     def __init__(self, conv: nn.Conv2d, shared: SharedWeights) -> None:
         super().__init__()
@@ -34,9 +35,10 @@ class SharedConv(nn.Module):
         # A power of two: nothing is rounded on the way there and back.
         unit = 2.0 ** round(math.log2(float(size))) if size > 0 else 1.0
         self.codebook = nn.Parameter(torch.from_numpy(shared.codebook) / unit)
-        self.bias = None if conv.bias is None else nn.Parameter(conv.bias.detach().clone())
+        self.bias = nn.Parameter(torch.zeros(conv.out_channels) if conv.bias is None else conv.bias.detach().clone())
         self.register_buffer("unit", torch.tensor(unit))
-        self.register_buffer("bias_unit", torch.ones(conv.out_channels))
+        self.register_buffer("bias_unit", torch.ones(()))
+        self.register_buffer("mean", torch.zeros(conv.in_channels))
         # Not in the checkpoint: it follows from the network that training began with.
         self.register_buffer("places", torch.from_numpy(shared.assignments.reshape(-1)), persistent=False)
         self.shape = conv.weight.shape
@@ -45,33 +47,43 @@ class SharedConv(nn.Module):
         }  # fmt: skip
         self.calibrating = False
 
-    def weight(self) -> Tensor:
-        """Of the plain convolution, (out, in / groups, kernel, kernel)."""
+    def plain_weight(self) -> Tensor:
+        """Of the convolution that computes the same, (out, in / groups, kernel, kernel)."""
         values = F.pad(self.codebook * self.unit, (1, 0))
         return values.index_select(0, self.places).view(self.shape)
 
+    def _plain_bias(self, weight: Tensor) -> Tensor:
+        return self.bias * self.bias_unit - self._of_means(weight)
+
+    def _of_means(self, weight: Tensor) -> Tensor:
+        """(out,): what the means of the inputs add to every output, borders apart."""
+        taps = weight.sum(dim=(2, 3))
+        return taps @ self.mean if self.how["groups"] == 1 else taps[:, 0] * self.mean
+
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> what the plain convolution computes."""
-        bias = None if self.bias is None else self.bias * self.bias_unit
-        made = F.conv2d(x, self.weight(), bias, **self.how)
-        if self.calibrating and self.bias is not None:
-            with torch.no_grad():
-                size = made.float().square().mean(dim=(0, 2, 3)).sqrt().mean().clamp_min(1e-12)
-                unit = torch.exp2(torch.log2(size).round())
-                self.bias.copy_(self.bias * self.bias_unit / unit)
-                self.bias_unit.fill_(unit)
-        return made
+        weight = self.plain_weight()
+        if self.calibrating:
+            self._calibrate(x, weight)
+        return F.conv2d(x, weight, self._plain_bias(weight), **self.how)
+
+    @torch.no_grad()
+    def _calibrate(self, x: Tensor, weight: Tensor) -> None:
+        bias = self._plain_bias(weight)
+        spread = F.conv2d(x, weight, bias, **self.how).float().std(dim=(0, 2, 3)).mean().clamp_min(1e-12)
+        self.mean.copy_(x.float().mean(dim=(0, 2, 3)))
+        self.bias_unit.copy_(torch.exp2(torch.log2(spread).round()))
+        self.bias.copy_((bias + self._of_means(weight)) / self.bias_unit)
 
     @torch.no_grad()
     def plain(self) -> nn.Conv2d:
         """The convolution that computes the same."""
         out_channels, per_group, kernel, _ = self.shape
-        conv = nn.Conv2d(
-            per_group * self.how["groups"], out_channels, kernel, bias=self.bias is not None, **self.how
-        )  # fmt: skip
-        conv.weight.copy_(self.weight())
-        if self.bias is not None and conv.bias is not None:
-            conv.bias.copy_(self.bias * self.bias_unit)
+        conv = nn.Conv2d(per_group * self.how["groups"], out_channels, kernel, **self.how)
+        weight = self.plain_weight()
+        conv.weight.copy_(weight)
+        assert conv.bias is not None
+        conv.bias.copy_(self._plain_bias(weight))
         return conv
 
 
@@ -83,20 +95,15 @@ def learn_codebooks(network: nn.Module, shared: Mapping[str, SharedWeights]) -> 
         network.set_submodule(name, SharedConv(conv, record))
 
 
-def plain_codebooks(network: nn.Module) -> None:
-    """The reverse of `learn_codebooks`."""
-    for name, module in list(network.named_modules()):
-        if isinstance(module, SharedConv):
-            network.set_submodule(name, module.plain())
-
-
 def hold_zeros(network: nn.Module) -> None:
-    """From now on kernels' weights that are zero get no gradient.
+    """From now on plain kernels' weights that are zero get no gradient.
 
-    Adam moves what never had a gradient by nothing, and weight decay shrinks zero to zero.
+    Adam moves what never had a gradient by nothing, and weight decay shrinks zero to zero. Layers that learn on
+    whitened inputs have no plain kernel, and hold their zeros themselves.
     """
-    for parameter in network.parameters():
-        if parameter.ndim == 4 and bool((parameter == 0).any()):
+    plain = [module.weight for module in network.modules() if isinstance(module, nn.Conv2d)]
+    for parameter in plain:
+        if bool((parameter == 0).any()):
             hold: Callable[[Tensor], Tensor] = partial(_held, weight=parameter)
             parameter.register_hook(hold)  # type: ignore[no-untyped-call] # torch's own lacks types
 

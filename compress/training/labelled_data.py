@@ -82,7 +82,7 @@ def open_labelled(
 
 def _usable(files: Sequence[str], spec: PoseNetSpec) -> tuple[list[Labelled], int]:
     """The images that teach something, and how many do not."""
-    sets = [LabelledSet(Path(name).expanduser(), spec.skeleton, spec.stride) for name in files]
+    sets = [LabelledSet(Path(name).expanduser(), spec.skeleton, spec.stride, multiple=spec.multiple) for name in files]
     found = [Labelled(one, index) for one in sets for index in one.usable()]
     return found, sum(map(len, sets)) - len(found)
 

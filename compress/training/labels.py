@@ -28,7 +28,15 @@ class LabelledSet:
     Raises UserError when the file has no usable labels (eval.coco_labels), and for a skeleton other than COCO-18.
     """
 
-    def __init__(self, path: Path, skeleton: Skeleton, stride: int, settings: GroundTruthSettings = PUBLISHED) -> None:
+    def __init__(
+        self,
+        path: Path,
+        skeleton: Skeleton,
+        stride: int,
+        settings: GroundTruthSettings = PUBLISHED,
+        multiple: int | None = None,
+    ) -> None:
+        """multiple: of which heights and widths of whole images are made multiples; the stride unless it is given."""
         if skeleton != COCO_18:
             raise UserError(
                 f"{path}: COCO's labels can be learnt as {COCO_18.name} only, the network has {skeleton.name}; "
@@ -40,7 +48,7 @@ class LabelledSet:
         for annotation in self._labels.annotations:
             if annotation["image_id"] in self._annotations:
                 self._annotations[annotation["image_id"]].append(annotation)
-        self._stride = stride
+        self._stride, self._multiple = stride, multiple or stride
         self._settings = settings
 
     def __len__(self) -> int:
@@ -78,7 +86,7 @@ class LabelledSet:
         """All of image `index` as a network sees it when it is measured: padded at the right and bottom with 128."""
         image = self._image(index)
         image_hw = (image.shape[0], image.shape[1])
-        still = Warp(np.eye(2, 3), input_size(image_hw, 1.0, self._stride).padded_hw)
+        still = Warp(np.eye(2, 3), input_size(image_hw, 1.0, self._multiple).padded_hw)
         return self._moved(index, image_hw, resized(image, 1.0), still)
 
     def usable(self) -> list[int]:

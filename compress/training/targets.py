@@ -155,8 +155,8 @@ class TargetCache:
 
     def _asked(self, image: NDArray[np.uint8], scales: Sequence[float]) -> list[Array]:
         """(1, C, h, w) for each scale, padding included."""
-        stride = self._teaching.spec.stride
-        return [np.concatenate(self._teaching.ask(prepare(image, scale, stride)), axis=1) for scale in scales]
+        multiple = self._teaching.spec.multiple
+        return [np.concatenate(self._teaching.ask(prepare(image, scale, multiple)), axis=1) for scale in scales]
 
     def _maps(self, image: NDArray[np.uint8], scale: float, asked: Sequence[Array]) -> Array:
         """(C, gh, gw) on the grid of this scale: the teacher's answer there, or its average over all scales."""

@@ -90,13 +90,18 @@ def learnable(warp: Warp, source_hw: tuple[int, ...], grid_hw: tuple[int, ...], 
 
 
 def whole(entry: Entry, spec: PoseNetSpec, evening: Evening | None = None) -> Sample:
-    """A whole frame as the network sees it when it is measured: padded at the right and bottom."""
+    """A whole frame as the network sees it when it is measured: padded at the right and bottom.
+
+    Nothing is learnt from cells that show padding alone, as there are where inputs are padded beyond the stride.
+    """
     image, maps = entry.load()
-    stride, heat = spec.stride, spec.skeleton.heatmap_channels
-    pixels = padded(np.asarray(image), stride)[0].transpose(1, 2, 0).astype(np.uint8)
-    values = maps.astype(np.float32)
+    heat = spec.skeleton.heatmap_channels
+    pixels = padded(np.asarray(image), spec.multiple)[0].transpose(1, 2, 0).astype(np.uint8)
+    beyond = [(0, side // spec.stride - cells) for side, cells in zip(pixels.shape, maps.shape[1:], strict=False)]
+    values = np.pad(maps.astype(np.float32), [(0, 0), *beyond])
     weight = 1.0 if evening is None else evening.weight(entry.energies(heat - 1))
-    return Sample(pixels, values[:heat], values[heat:], np.full(values.shape[1:], weight, np.float32))
+    mask = np.pad(np.full(maps.shape[1:], weight, np.float32), beyond)
+    return Sample(pixels, values[:heat], values[heat:], mask)
 
 
 def _choose(entries: Sequence[Entry], crop_hw: tuple[int, int], rng: np.random.Generator) -> Entry:
