@@ -18,7 +18,15 @@ from compress.cli import run_command
 from teachers.checkpoint import save_model
 
 ROOT = Path(__file__).resolve().parents[1]
-RECIPES = ("backbone_swap", "channel_prune", "deep_compression", "distill_stages", "mobile", "mobile_student")
+RECIPES = (
+    "backbone_swap",
+    "channel_prune",
+    "deep_compression",
+    "distill_few_stages",
+    "distill_stages",
+    "mobile",
+    "mobile_student",
+)
 """stage_prune has a twin and many tests of its own (test_compress_run.py); openpose_vgg is stage_prune again."""
 SHORT = {"steps": 2, "batch": 2, "crop": [64, 80], "validate_every": 2, "warmup": 0}
 MOST = 3
