@@ -6,6 +6,7 @@
 This file alone is enough: it needs Python 3.9 or later, numpy, and the runtime of the artefacts (onnxruntime,
 openvino, executorch, ai-edge-litert or ncnn). `compress report DIR --bench times.json` shows the times with the rest.
 All artefacts run once in turn within each round, so that drift hits all alike; ratios are taken within the round.
+Where the machine has an energy counter (RAPL, a battery in use), each artefact then runs alone until it has moved.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from eval.energy_counters import find_counter, joules_per_run  # in the single file, its text stands here
 
 FORMAT = 1
 RESAMPLES = 2000
@@ -37,7 +41,7 @@ class WrongUseError(Exception):
 
 def main(words: list[str] | None = None) -> int:
     """0 done, 2 wrong use."""
-    parser = argparse.ArgumentParser(description="Times artefacts of human-pose networks, batch 1, in paired rounds.")
+    parser = argparse.ArgumentParser(description="Times artefacts of human-pose networks, batch 1, paired rounds.")
     add_arguments(parser)
     try:
         return bench(parser.parse_args(words))
@@ -68,9 +72,12 @@ def bench(options: argparse.Namespace) -> int:
     loaded = [load(path, options.runtime, options.threads) for path in paths]
     image = np.random.default_rng(0).uniform(0, 255, (1, 3, options.height, options.width)).astype(np.float32)
     times = measure([run for _, run in loaded], image, options.rounds, paths)
-    rows = [
-        {"file": path.name, "sha256": sha256(path), "runtime": name, "version": version_of(PACKAGES[name])} | timing
-        for path, (name, _), timing in zip(paths, loaded, summarise(times))  # noqa: B905 - Python 3.9 has no `strict`
+    counter, why = find_counter()
+    joules = [None if counter is None else joules_per_run(partial(run, image), counter) for _, run in loaded]
+    energies = [{"energy_mj": None if energy is None else energy * 1e3} for energy in joules]
+    rows: list[dict[str, Any]] = [
+        {"file": path.name, "sha256": sha256(path), "runtime": name, "version": version_of(PACKAGES[name]), **row, **mj}
+        for path, (name, _), row, mj in zip(paths, loaded, summarise(times), energies)  # noqa: B905 - for Python 3.9
     ]
     found = {
         "format": FORMAT,
@@ -78,6 +85,7 @@ def bench(options: argparse.Namespace) -> int:
         "threads": options.threads,
         "input_hw": [options.height, options.width],
         "rounds": options.rounds,
+        "energy": why if counter is None else counter.name,
         "artefacts": rows,
     }
     write_whole(Path(options.out), json.dumps(found, indent=1) + "\n")
@@ -86,8 +94,9 @@ def bench(options: argparse.Namespace) -> int:
         print(
             f"{row['file']:<40} {row['runtime']:<12} {row['median_ms']:9.2f} ms  p90 {row['p90_ms']:9.2f} ms  "
             f"{row['ratio']:.3f}x ({row['ratio_lo']:.3f}-{row['ratio_hi']:.3f})"
+            + ("" if row["energy_mj"] is None else f"  {row['energy_mj']:.1f} mJ")
         )
-    print(f"times: {options.out}")
+    print(f"energy: {found['energy']}; times: {options.out}")
     return 0
 
 

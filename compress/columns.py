@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from compress.records import Fidelity, Kinematics, Latency, Record
+from compress.records import Energy, Fidelity, Kinematics, Latency, Record
 from compress.steps import STEPS
 
 Value = str | int | float | None
@@ -58,6 +58,19 @@ def _peak(record: Record) -> Value:
     return None if memory is None else memory.peak_bytes
 
 
+def _activations(record: Record) -> Value:
+    activations = record.measurement.activations
+    return None if activations is None else activations.peak_bytes
+
+
+def _energy(read: Callable[[Energy], float | None]) -> Reader:
+    return lambda record: None if record.measurement.energy is None else read(record.measurement.energy)
+
+
+def _packed(record: Record) -> Value:
+    return None if record.measurement.packed is None else record.measurement.packed.bytes
+
+
 FIRST: Mapping[str, Reader] = {
     "name": lambda record: record.name,
     "steps": lambda record: steps_text(record.steps),
@@ -89,8 +102,14 @@ LATER: Mapping[str, Reader] = {
     "angle_fidelity": _kinematics(lambda kinematics: kinematics.fidelity),
     "kinematic_tier": _kinematics(lambda kinematics: kinematics.tier),
     "angular_velocity_rmse_deg_s": _kinematics(lambda kinematics: kinematics.velocity_rmse_deg_s),
+    "activation_peak_bytes": _activations,
+    "energy_mj": _energy(lambda energy: energy.measured_mj),
+    "energy_estimate_mj": _energy(lambda energy: energy.estimate_mj),
+    "packed_bytes": _packed,
 }
 """Later measurements stand after `note`, in this order: add `"column": reader` here and nowhere else."""
+
+KINEMATIC = ("oks", "detected", "kinematic_tier", *(name for name in LATER if name.startswith("ang")))
 
 READERS: Mapping[str, Reader] = {**FIRST, **LATER}
 """Every column that one record alone can fill; any number among them may be an objective."""
@@ -100,7 +119,8 @@ CANDIDATE_COLUMNS = (*FIRST, "on_front", "note", *LATER)
 TOGETHER = (
     ("heat_l2", "paf_l2", "heat_rel_l2", "joint_rel_l2", "paf_rel_l2"),
     ("latency_ms", "latency_ratio", "latency_ratio_lo", "latency_ratio_hi"),
-    tuple(column for column in LATER if column != "ap"),
+    KINEMATIC,
+    ("energy_estimate_mj", "energy_mj", "activation_peak_bytes"),
 )
 """Columns that one measurement fills: the reason why one of them is empty holds for its neighbours."""
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-Part = Literal["fidelity", "latency", "memory", "kinematics", "ap"]
+Part = Literal["fidelity", "latency", "memory", "energy", "packed", "kinematics", "ap"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,10 @@ _TABLE = (
     Objective("angle_rmse_deg", "RMS angle error of the worst joint", "deg", True, "kinematics"),
     Objective("angle_fidelity", "angle error over the teacher's noise", "", True, "kinematics"),
     Objective("angular_velocity_rmse_deg_s", "RMS error of the angular velocity", "deg/s", True, "kinematics"),
+    Objective("activation_peak_bytes", "peak of the activations", "bytes", True, "energy"),
+    Objective("energy_mj", "measured energy", "mJ", True, "energy"),
+    Objective("energy_estimate_mj", "estimated energy", "mJ", True, "energy"),
+    Objective("packed_bytes", "size of the packed file", "bytes", True, "packed"),
 )
 
 OBJECTIVES: dict[str, Objective] = {objective.name: objective for objective in _TABLE}

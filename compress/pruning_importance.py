@@ -1,7 +1,6 @@
 """How much each channel matters: one score per channel of every group. Higher matters more.
 
-Batch-norm scales (Liu et al. 2017, "Network Slimming") are no choice here: a PoseNetSpec has no batch norm, published
-networks come with theirs folded into the convolutions, and a folded scale is part of the filter's magnitude.
+Images are (N, 3, H, W), raw pixels 0..255.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +12,8 @@ from torch import Tensor, nn
 from compress.widths import Group, Layout
 from teachers.posenet import Maps, PoseNet
 
+_AT_THE_TARGETS = 1e-4
+"""Squared relative L2: 1% of the teacher's maps."""
 Scores = dict[str, Tensor]
 """For each group, by name, the score of its channels, (width,)."""
 
@@ -55,6 +56,43 @@ def random(layout: Layout, seed: int) -> Scores:
     return {group.name: torch.rand(group.width, generator=generator) for group in layout.groups}
 
 
+def batch_norm_scale(network: PoseNet, layout: Layout, images: Iterable[Tensor]) -> Scores:
+    """The scale that a batch norm after the convolution would have (Liu et al. 2017, "Network Slimming", section 3).
+
+    A spec has no batch norm, and published networks come with theirs folded away. What one gives has the deviation
+    that is its scale, so the scale is found again as the deviation, over images and cells, of what the convolution
+    makes before its ReLU. Makers of a group count together, as in `magnitude`.
+    """
+    sums = {maker: torch.zeros(3, width, dtype=torch.float64) for maker, width in layout.widths.items()}
+
+    def note(maker: str, made: Tensor) -> None:
+        values = made.detach().double().transpose(0, 1).reshape(made.shape[1], -1)
+        count = torch.full((made.shape[1],), values.shape[1], dtype=torch.float64)
+        sums[maker] += torch.stack([count, values.sum(1), values.square().sum(1)])
+
+    makers = [maker for group in layout.groups for maker in group.makers]
+    hooks = [
+        network.get_submodule(f"{maker}.conv").register_forward_hook(
+            lambda _, given, made, maker=maker: note(maker, made)
+        )
+        for maker in makers
+    ]
+    try:
+        with torch.no_grad():
+            for batch in images:
+                network(batch)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if not makers or not bool(sums[makers[0]][0].any()):
+        raise ValueError("importance by batch norm needs at least one batch of images")
+    variance = {maker: (sums[maker][2] / sums[maker][0] - (sums[maker][1] / sums[maker][0]) ** 2) for maker in makers}
+    return {
+        group.name: torch.stack([variance[maker] for maker in group.makers]).sum(0).clamp_min(0).sqrt().float()
+        for group in layout.groups
+    }
+
+
 class Batch(NamedTuple):
     """Images and the maps that a teacher gives of them."""
 
@@ -67,12 +105,21 @@ def taylor(network: PoseNet, layout: Layout, batches: Iterable[Batch]) -> Scores
     """First-order Taylor expansion of the teacher-relative loss: mean over batches of (sum of gradient x weight)^2.
 
     Molchanov et al. 2019, "Importance Estimation for Neural Network Pruning", equation 8, for the filters and biases
-    that make a channel. ValueError without batches, and where every gradient is zero: a network whose maps are the
-    targets is at the loss's minimum, so its first order says nothing; `map_change` does.
+    that make a channel. ValueError without batches, and where the network's maps are the targets: it is at the loss's
+    minimum, so its first order says nothing; `map_change` does.
     """
-    scores = _mean_of_squares(network, layout, (_relative_loss(network(b.images), b.targets) for b in batches))
-    if not any(bool(score.any()) for score in scores.values()):
-        raise ValueError("every gradient is zero: the network's maps are the targets")
+    losses: list[float] = []
+
+    def noted() -> Iterator[Tensor]:
+        for batch in batches:
+            loss = _relative_loss(network(batch.images), batch.targets)
+            losses.append(float(loss.detach()))
+            yield loss
+
+    scores = _mean_of_squares(network, layout, noted())
+    # Targets are kept in half precision, so the teacher itself has a loss of about 1e-7 and gradients that are noise.
+    if sum(losses) / len(losses) < _AT_THE_TARGETS:
+        raise ValueError("the network's maps are the targets, so its gradients say nothing")
     return scores
 
 

@@ -169,6 +169,14 @@ class Measure(Frozen):
         Field(description="Network time; false leaves it out, which saves most of the time of a run."),
     ] = LatencyPlan()
     memory: Annotated[bool, Field(description="Peak resident memory of a fresh process that runs the artefact.")] = True
+    energy: Annotated[
+        bool,
+        Field(
+            description="Energy of one image by the machine's own counter where it has one, an estimate of it, and the "
+            "peak of the activations."
+        ),
+    ] = True
+    packed: Annotated[bool, Field(description="What `compress pack` makes of each candidate, stage by stage.")] = False
     kinematics: Annotated[
         Annotated[KinematicsPlan, Tag("on")] | Annotated[Literal[False], Tag("off")],
         Discriminator(_on_or_off),

@@ -25,7 +25,8 @@ class Paths:
     def step_names(self) -> list[str]:
         """The steps there are."""
         constants = [shape.get("properties", {}).get("step", {}).get("const") for shape in self._definitions.values()]
-        return [name for name in constants if name is not None]
+        # One that may also stand within another step is there twice.
+        return list(dict.fromkeys(name for name in constants if name is not None))
 
     def _walk(self, schema: Schema, data: Any, keys: Keys) -> Iterator[Keys]:
         for shape in self._shapes(schema, data):

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from compress.build import Built
+from compress.energy import Power
 from compress.recipe_models import FEWEST_FRAMES
-from compress.records import Fidelity, Kinematics, LabelledAp, Latency, Measurement, Memory, Record
+from compress.records import Fidelity, Kinematics, LabelledAp, Latency, Measurement, Memory, Packed, Record
 from eval.size import count_macs, count_parameters, size_on_disk
 from teachers.licence import Licence
 
@@ -42,6 +43,9 @@ class Measured:
     """The recipe asks for joint angles, on fewer frames than they need."""
     no_memory: Mapping[str, str] = field(default_factory=dict)
     """Whose peak memory could not be taken, and why."""
+    power: tuple[Mapping[str, Power], Mapping[str, str]] | None = None
+    """By name; and of whom nothing is known, and why."""
+    packed: Mapping[str, Packed] | None = None
     no_latency: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Who could not be timed: column, or runtime, -> why."""
 
@@ -55,9 +59,12 @@ def finished_record(identity: Identity, built: Built, measured: Measured) -> Rec
         "peak_memory_bytes": measured.memory,
         "oks": measured.kinematics,
         "ap": measured.ap,
+        "energy_estimate_mj": measured.power,
+        "packed_bytes": measured.packed,
     }
     kinematics = None if measured.kinematics is None else measured.kinematics[name]
     ap = None if measured.ap is None else measured.ap[name]
+    power, no_power = _power(measured, name)
     measurement = Measurement(
         params=count_parameters(network),
         macs=count_macs(network.spec, measured.macs_input_hw),
@@ -66,6 +73,9 @@ def finished_record(identity: Identity, built: Built, measured: Measured) -> Rec
         fidelity=None if measured.fidelity is None else measured.fidelity[name],
         latency=() if measured.latency is None else measured.latency.get(name, ()),
         memory=None if measured.memory is None else measured.memory.get(name),
+        activations=None if power is None else power.activations,
+        energy=None if power is None else power.energy,
+        packed=None if measured.packed is None else measured.packed[name],
         kinematics=kinematics,
         ap=ap,
         parity_max_abs=built.parity_max_abs,
@@ -82,8 +92,20 @@ def finished_record(identity: Identity, built: Built, measured: Measured) -> Rec
         | _not_asked(parts, measured.quick_look)
         | _without_people(kinematics)
         | ({"ap": ap.note} if ap is not None and ap.ap is None else {})
+        | no_power
         | ({"peak_memory_bytes": measured.no_memory[name]} if name in measured.no_memory else {}),
     )
+
+
+def _power(measured: Measured, name: str) -> tuple[Power | None, dict[str, str]]:
+    """What is known of a candidate's energy, and why what is not."""
+    if measured.power is None:
+        return None, {}
+    known, reasons = measured.power
+    if name not in known:
+        return None, {"energy_estimate_mj": reasons[name]}
+    power = known[name]
+    return power, {} if power.energy.measured_mj is not None else {"energy_mj": power.energy.why_not_measured}
 
 
 def _not_asked(parts: Mapping[str, object], quick_look: bool) -> dict[str, str]:

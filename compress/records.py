@@ -76,6 +76,53 @@ class Memory(Facts):
     """The same process with interpreter and runtime imported, before the artefact is loaded."""
 
 
+class Activations(Facts):
+    """The largest sum of tensors that the artefact's graph needs at the same time, at the largest scale."""
+
+    input_h: Count
+    input_w: Count
+    peak_bytes: Count
+
+
+class Energy(Facts):
+    """Of one image, summed over the scales; millijoules. An estimate, and what a counter said where there is one."""
+
+    arithmetic_mj: float
+    """Estimated."""
+    memory_mj: float
+    """Estimated: of bytes moved to and from memory."""
+    source: str
+    """Of the estimate's numbers."""
+    measured_mj: float | None
+    """All that the machine used meanwhile."""
+    counter: str | None
+    """Which one; None where none could be read."""
+    why_not_measured: str
+
+    @property
+    def estimate_mj(self) -> float:
+        """Arithmetic and memory."""
+        return self.arithmetic_mj + self.memory_mj
+
+
+class PackedStage(Facts):
+    """The weights' bytes after one stage of deep compression."""
+
+    stage: str
+    bytes: Count
+
+
+class Packed(Facts):
+    """What `compress pack` makes of the candidate, stage by stage; the last is the whole file."""
+
+    stages: Annotated[tuple[PackedStage, ...], Field(min_length=1)]
+
+    @property
+    def bytes(self) -> int:
+        """Of the file."""
+        return self.stages[-1].bytes
+
+
 class Kinematics(Facts):
     """Keypoints and joint angles against the teacher's on consecutive frames of one video, single scale.
 
@@ -133,6 +180,9 @@ class Measurement(Facts):
     latency: tuple[Latency, ...] = ()
     """The first is the one that counts as an objective."""
     memory: Memory | None = None
+    activations: Activations | None = None
+    energy: Energy | None = None
+    packed: Packed | None = None
     kinematics: Kinematics | None = None
     ap: LabelledAp | None = None
     parity_max_abs: float | None = None

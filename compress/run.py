@@ -16,12 +16,14 @@ from compress.clip import open_clip
 from compress.conditions import usable_cores
 from compress.cost import CostPlan, latency_settings, measure_memory
 from compress.degrees import ClipPlan, measure_degrees
+from compress.energy import measure_power
 from compress.export import stage_outputs
 from compress.fidelity import FidelityPlan, measure_fidelity
 from compress.finding import Networks
 from compress.journal import Journal, fact_key
 from compress.kinematic_facts import kinematic_facts
 from compress.labelled import measure_ap, open_labelled
+from compress.packed import measure_packed
 from compress.progress import Reporter
 from compress.recipe import Recipe
 from compress.recipe_models import TEACHER_ROW, LatencyPlan
@@ -285,6 +287,9 @@ class _Prepared:
                 for name in timing.also
             ]
             latency = in_each_runtime([first, *others], journal, track)
+        power = measure_power(first, built, journal, track) if recipe.measure.energy else None
+        packed = measure_packed(built, journal, track) if recipe.measure.packed else None
         quick_look = bool(recipe.measure.kinematics) and self._clip is None
         macs_hw = input_size(hw, 1.0, multiple).padded_hw
-        return Measured(macs_hw, fidelity, latency, memory, kinematics, ap, quick_look, no_memory, artefacts.reasons())
+        costs = (power, packed, artefacts.reasons())
+        return Measured(macs_hw, fidelity, latency, memory, kinematics, ap, quick_look, no_memory, *costs)

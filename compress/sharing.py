@@ -1,19 +1,16 @@
 """Shared weights: a codebook and, for each weight, which of its values it takes (Han, Mao and Dally 2015, section 3).
 
 A network whose layers share weights is an ordinary network with few different values. `SharedWeights.of` finds the
-codebook in it again; `share_parameters` makes the codebooks what an optimiser trains, `keep_shared` ends that.
+codebook in it again; compress.training.kept makes the codebooks what an optimiser trains.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn.utils import parametrize
+from torch import nn
 
 PRUNED = 0
 """The assignment of a weight that was set to zero and stays there."""
@@ -111,42 +108,3 @@ def shared_layers(network: nn.Module, most: int = 256) -> dict[str, SharedWeight
             if len(shared.codebook) <= most and len(shared.codebook) < weight.size:
                 found[name] = shared
     return found
-
-
-class SharedWeight(nn.Module):
-    """The parametrisation weight = codebook[assignments]; pruned weights are zero and get no gradient.
-
-    What is trained is the codebook (K,): autograd adds up the gradients of all weights that share a centroid, which is
-    equation (3) of Han et al.
-    """
-
-    assignments: Tensor
-
-    def __init__(self, shared: SharedWeights) -> None:
-        super().__init__()
-        self.register_buffer("assignments", torch.from_numpy(shared.assignments))
-        self._first = torch.from_numpy(shared.codebook)
-
-    def forward(self, codebook: Tensor) -> Tensor:
-        """(K,) -> the weight."""
-        return F.pad(codebook, (1, 0))[self.assignments]
-
-    def right_inverse(self, weight: Tensor) -> Tensor:
-        """The codebook that training begins with, (K,); torch asks for it once, at registration."""
-        return self._first.to(weight).clone()
-
-
-def share_parameters(network: nn.Module, shared: Mapping[str, SharedWeights]) -> None:
-    """From now on `network.parameters()` holds the codebooks of these modules' weights in place of the weights.
-
-    shared: by the name of the module. The weights become those of the records.
-    """
-    for name, record in shared.items():
-        # unsafe: torch's check refuses a parametrisation whose parameter has another shape than the weight.
-        parametrize.register_parametrization(network.get_submodule(name), "weight", SharedWeight(record), unsafe=True)
-
-
-def keep_shared(network: nn.Module, names: Mapping[str, SharedWeights]) -> None:
-    """Undoes `share_parameters`: plain weights again, with the values that the trained codebooks give."""
-    for name in names:
-        parametrize.remove_parametrizations(network.get_submodule(name), "weight", leave_parametrized=True)

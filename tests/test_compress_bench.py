@@ -13,6 +13,8 @@ from eval_tiny_artefact import write_tiny_artefact
 
 from compress import bench_alone
 from compress.cli import run_command
+from compress.reporting.devices import read_bench
+from eval.energy_counters import Counter
 from eval.latency import Lap, summarise, turn
 
 WITHOUT = (
@@ -59,6 +61,18 @@ def test_the_file_alone_times_and_writes(artefacts: list[Path], tmp_path: Path) 
         assert row["ratio_lo"] <= row["ratio"] <= row["ratio_hi"]
     assert found["artefacts"][0]["ratio"] == 1
     assert found["machine"]["cores"] >= 1
+    assert found["energy"], "the counter, or why there is none"
+    assert all(row["energy_mj"] is None or row["energy_mj"] > 0 for row in found["artefacts"])
+
+
+def test_energy_is_measured_where_there_is_a_counter(artefacts: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = iter(range(10**9))
+    monkeypatch.setattr(bench_alone, "find_counter", lambda: (Counter("made up", lambda: float(next(ticks))), ""))
+    monkeypatch.chdir(artefacts[0].parent)
+    assert run_command(["bench", *map(str, artefacts), "--height", "16", "--width", "16", "--rounds", "3"]) == 0
+    found = read_bench(Path("bench.json"))
+    assert found.energy == "made up"
+    assert [row.energy_mj for row in found.artefacts] == [pytest.approx(1000.0)] * 2, "a joule with every run"
 
 
 def test_its_statistics_are_those_of_eval_latency() -> None:

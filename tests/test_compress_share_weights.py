@@ -1,4 +1,4 @@
-"""share_weights: pruning, k-means against an independent one, and centroids that can be trained."""
+"""share_weights: pruning, and k-means against an independent one."""
 
 from typing import Any
 
@@ -14,15 +14,7 @@ from scipy.cluster.vq import kmeans
 from torch import nn
 
 from compress.candidate import Candidate
-from compress.sharing import (
-    STARTS,
-    KMeans,
-    SharedWeights,
-    cluster,
-    keep_shared,
-    share_parameters,
-    shared_layers,
-)
+from compress.sharing import STARTS, KMeans, SharedWeights, cluster
 from compress.steps.share_weights import ShareWeights, pruned
 from compress.workshop import Workshop
 from teachers.posenet import PoseNet
@@ -117,49 +109,6 @@ def test_every_weight_gets_the_nearest_centroid_and_zeros_stay(
 @given(weight=WEIGHTS)
 def test_the_codebook_of_a_shared_weight_is_found_again(weight: np.ndarray) -> None:
     assert np.array_equal(SharedWeights.of(weight).weights(), weight)
-
-
-def test_a_centroids_gradient_is_the_sum_over_its_weights(tiny: PoseNet) -> None:
-    """Han et al., equation (3)."""
-    network = _shared(tiny, bits=3, prune=0.3)
-    image = torch.rand(1, 3, 32, 32) * 255
-    sum(part.square().sum() for part in network(image)).backward()
-    by_weight = {name: module.weight.grad for name, module in network.named_modules() if isinstance(module, nn.Conv2d)}
-    shared = shared_layers(network)
-    trained = _shared(tiny, bits=3, prune=0.3)
-    share_parameters(trained, shared)
-    sum(part.square().sum() for part in trained(image)).backward()
-    compared = 0
-    for name, record in shared.items():
-        codebook = trained.get_submodule(name).parametrizations.weight.original  # type: ignore[union-attr]
-        gradient = by_weight[name]
-        assert gradient is not None
-        for number, found in enumerate(codebook.grad, start=1):  # type: ignore[union-attr, arg-type]
-            expected = gradient[torch.from_numpy(record.assignments) == number].double().sum()
-            torch.testing.assert_close(found.double(), expected, rtol=1e-3, atol=1e-2)
-            compared += 1
-    assert compared > 20
-
-
-def test_trained_centroids_become_plain_weights_that_are_still_shared(tiny: PoseNet) -> None:
-    network = _shared(tiny, bits=3, prune=0.3)
-    names, shared = list(network.state_dict()), shared_layers(network)
-    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    share_parameters(network, shared)
-    optimiser = torch.optim.SGD(network.parameters(), lr=1e-4)
-    sum(part.abs().mean() for part in network(torch.rand(1, 3, 32, 32) * 255)).backward()
-    optimiser.step()
-    keep_shared(network, shared)
-    assert sorted(network.state_dict()) == sorted(names)
-    moved = 0
-    for name, record in shared.items():
-        weight = network.get_submodule(name).weight  # type: ignore[union-attr]
-        assert isinstance(weight, nn.Parameter)
-        again = SharedWeights.of(weight.detach().numpy())
-        assert np.array_equal(again.assignments == 0, record.assignments == 0), "pruned weights stay zero"
-        assert len(again.codebook) <= len(record.codebook)
-        moved += not torch.equal(weight, before[f"{name}.weight"])
-    assert moved > 3
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from teachers.posenet import PoseNet
 SETTINGS: dict[str, dict[str, Any]] = {
     "remove_stages": {"keep": 2},
     "prune_channels": {"ratio": 0.5, "round_to": 2},
+    "prune_weights": {"share": 0.4},
     "share_weights": {"bits": 3, "prune": 0.3},
     "swap_backbone": {"to": "plain", "width": 0.25, "features": 8},
     "distill": {

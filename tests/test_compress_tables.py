@@ -8,7 +8,7 @@ from compress_made_up import OBJECTIVES, SIZES, failed, measured, record, stage_
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress.columns import CANDIDATE_COLUMNS, LATER, number, reasons
+from compress.columns import CANDIDATE_COLUMNS, KINEMATIC, LATER, number, reasons
 from compress.records import Record
 from compress.tables import cell, write_tables
 
@@ -16,8 +16,9 @@ CANDIDATES_HEAD = (
     "name,steps,stages,backbone,params,macs,size_bytes,heat_l2,paf_l2,heat_rel_l2,joint_rel_l2,paf_rel_l2,latency_ms,"
     "latency_ratio,latency_ratio_lo,latency_ratio_hi,peak_memory_bytes,on_front,note"
 )
-ANGLES = [column for column in LATER if column != "ap"]
-KINEMATICS_MISSING = f"{', '.join(ANGLES)}: the source is no video; ap: no labels"
+ANGLES = [column for column in LATER if column in KINEMATIC]
+COSTS = "activation_peak_bytes, energy_mj, energy_estimate_mj, packed_bytes"
+KINEMATICS_MISSING = f"{', '.join(ANGLES)}: the source is no video; ap: no labels; {COSTS}: not asked for"
 LATENCY_HEAD = "name,scale,input_h,input_w,runtime,threads,median_ms,p90_ms,ratio,ratio_lo,ratio_hi"
 
 

@@ -8,16 +8,21 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import LICENCE
 from safetensors.torch import load_file
 from training_jobs import PLAIN, Fate, one_thread, same, start, student, tiny_job, tiny_schedule, train, weights
 from training_lessons import tiny_teacher
 
+from compress.candidate import Candidate
 from compress.progress import Reporter
+from compress.steps.share_weights import ShareWeights
 from compress.training import loop
 from compress.training.form import FormSettings
 from compress.training.loop import CHECKPOINT, Job, Trainer
 from compress.training.losses import LossSettings
+from compress.workshop import Workshop
 from teachers.errors import UserError
+from teachers.posenet import PoseNet
 
 
 @pytest.fixture(autouse=True)
@@ -53,11 +58,18 @@ def stopped_after(trainer: Trainer, steps: int) -> None:
         trainer.run()
 
 
+def small() -> PoseNet:
+    """A student with zeros and shared values."""
+    return ShareWeights(bits=3, prune=0.4).apply(Candidate.of(student(), LICENCE), Workshop(0)).network
+
+
 VARIANTS: dict[str, dict[str, Any]] = {
     "batch norm": {},
     "branches": {"form": FormSettings(branches=True)},
     "plain": {"form": PLAIN},
     "accumulated": {"schedule": tiny_schedule(accumulate=2)},
+    "zeros held": {"form": FormSettings(keep="zeros"), "network": small()},
+    "shared values": {"form": FormSettings(batch_norm=False, keep="shared"), "network": small()},
     "hints": {"loss": LossSettings(hints=0.5), "teacher": tiny_teacher()},
 }
 

@@ -5,7 +5,7 @@ import torch
 from conftest import tiny_spec
 
 from compress.equalisation import equalised, scalable
-from compress.training.balance import BalancedConv
+from compress.training.balance import BalancedConv, temper
 from compress.training.form import FormSettings, NormedConv, TrainingForm
 from teachers.posenet import Maps, PoseNet
 from teachers.spec import BackboneSpec, Conv, Layer, Tap
@@ -163,3 +163,32 @@ def test_whitened_inputs_say_different_things() -> None:
     flat = seen[-1].transpose(0, 1).flatten(1)
     whitened = first.whitening * 4**0.5 @ (flat - first.mean[:, None])
     assert torch.allclose(whitened @ whitened.T / flat.shape[1], torch.eye(4), atol=0.02)
+
+
+def test_tempered_weights_compute_the_same_and_are_equally_steep() -> None:
+    torch.manual_seed(0)
+    network = PoseNet(tiny_spec())
+    form = TrainingForm(network, FormSettings(batch_norm=False))
+    form.calibrate(_images())
+    convolutions = form.tempered()
+    assert len(convolutions) > 6
+    steepness = [(torch.rand_like(one) + 0.5) * 3.0 ** (index % 3) for index, one in enumerate(form.parameters())]
+    squares = dict(zip(form.parameters(), steepness, strict=True))
+    before = {parameter: parameter.detach().clone() for parameter in squares}
+    temper(convolutions, squares)
+    assert _apart(form.folded()(_images(1)), network.eval()(_images(1))) < 1e-4
+    # A weight that became f times smaller is f times steeper.
+    factors = {one: (before[one] / one.detach()).nan_to_num(1.0) for one in squares}
+    lengths = [float((square * factors[parameter].square()).sum().sqrt()) for parameter, square in squares.items()]
+    assert max(lengths) < 1.5 * min(lengths)
+    weights = torch.cat([factor.flatten() for factor in factors.values()])
+    assert float(weights.square().mean().sqrt()) == pytest.approx(1, abs=0.2)
+
+
+def test_where_the_loss_is_flat_nothing_is_tempered() -> None:
+    form = TrainingForm(PoseNet(tiny_spec()), FormSettings(batch_norm=False))
+    form.calibrate(_images())
+    before = [parameter.detach().clone() for parameter in form.parameters()]
+    temper(form.tempered(), {parameter: torch.zeros_like(parameter) for parameter in form.parameters()})
+    assert len(before) > 6
+    assert all(torch.equal(one, other) for one, other in zip(before, form.parameters(), strict=True))

@@ -33,7 +33,7 @@ DOORS = {
     "pycocotools": {"eval/coco.py"},
     "PIL": {"eval/frame_pixels.py"},
     "torch_pruning": {"compress/pruning.py"},
-    "onnx": {"compress/export.py", "compress/layer_model.py"},
+    "onnx": {"compress/export.py", "compress/layer_model.py", "compress/graph_facts.py"},
     "safetensors": {
         "teachers/checkpoint.py",
         "teachers/read_torch.py",
@@ -48,6 +48,8 @@ TORCH_FREE = [
     "allocation",
     "counters",
     "disturbance",
+    "energy",
+    "energy_counters",
     "latency",
     "memory",
     "memory_probe",

@@ -11,17 +11,33 @@ import pytest
 import yaml
 from compress_tiny_run import make_photos, records, rows
 from conftest import LICENCE
+from training_jobs import one_thread
 from training_lessons import tiny_teacher
 
 from compress.cli import run_command
 from teachers.checkpoint import save_model
 
 ROOT = Path(__file__).resolve().parents[1]
-RECIPES = ("backbone_swap", "channel_prune", "deep_compression", "distill_stages", "mobile_student")
+RECIPES = (
+    "backbone_swap",
+    "channel_prune",
+    "deep_compression",
+    "distill_few_stages",
+    "distill_stages",
+    "mobile",
+    "mobile_student",
+)
 """stage_prune has a twin and many tests of its own (test_compress_run.py); openpose_vgg is stage_prune again."""
 SHORT = {"steps": 2, "batch": 2, "crop": [64, 80], "validate_every": 2, "warmup": 0}
 MOST = 3
 """Candidates of one kind: seven backbones are exported in a test of their own."""
+
+
+@pytest.fixture(autouse=True)
+def _alone(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One thread, and a cache of the twins' own."""
+    one_thread(monkeypatch)
+    monkeypatch.setenv("COMPRESS_CACHE", str(here / "cache"))
 
 
 @pytest.fixture(scope="module")
@@ -44,22 +60,26 @@ def twin(recipe: dict[str, Any], here: Path) -> dict[str, Any]:
     for candidate in small["candidates"]:
         for step in candidate["steps"]:
             _shorten(step)
+    # Where YAML has one step twice, by its anchor, both are the same object: it was made short once or twice, alike.
     return small
 
 
 def _shorten(step: dict[str, Any]) -> None:
     if step["step"] == "remove_stages" and isinstance(step["keep"], int):
-        step["keep"] = min(3, step["keep"])
+        step["keep"] = min(2, step["keep"])
     for name, value in step.items():
         if isinstance(value, dict) and "each" in value:
             # The tiny teacher has three stages.
             fitting = [one for one in value["each"] if step["step"] != "remove_stages" or one <= 2]
             value["each"] = fitting[:MOST] if name == "to" else fitting[-1:]
-    if step["step"] == "distill":
-        step["schedule"] |= SHORT
-        step["margin"] = 1
+    for learning in (step if step["step"] == "distill" else None, step.get("distill")):
+        if learning is not None:
+            learning["schedule"] |= SHORT
+            learning["margin"] = 1
     if step["step"] == "prune_channels":
         step["round_to"] = 2
+    if "rounds" in step:
+        step["rounds"] = 2
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from compress import bench_alone
+from eval import energy_counters
 from teachers.errors import UserError
 from teachers.files import write_text
 
@@ -22,10 +23,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def call(options: argparse.Namespace) -> int:
     """Times the artefacts, or writes the file that does."""
     if options.script is not None:
-        write_text(options.script, Path(bench_alone.__file__).read_text(encoding="utf-8"))
+        write_text(options.script, script_text())
         print(f"{options.script}: needs Python 3.9, numpy and a runtime; python {options.script.name} ARTEFACT...")
         return 0
     try:
         return bench_alone.bench(options)
     except bench_alone.WrongUseError as error:
         raise UserError(str(error)) from error
+
+
+def script_text() -> str:
+    """The single file: bench_alone with the one module of ours that it imports written out."""
+    alone, counters = (
+        Path(str(module.__file__)).read_text(encoding="utf-8") for module in (bench_alone, energy_counters)
+    )
+    (line,) = (line for line in alone.splitlines(keepends=True) if line.startswith("from eval."))
+    # It has to be the first statement of a file.
+    return alone.replace(line, counters.replace("from __future__ import annotations\n", ""))

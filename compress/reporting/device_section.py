@@ -1,8 +1,8 @@
 """The section of the report on times from other devices."""
 
-from compress.reporting.document import Block, Bullets, Picture, Row, Table
+from compress.reporting.document import Block, Bullets, Paragraph, Picture, Row, Table
 from compress.reporting.facts import DeviceView, RunView
-from compress.reporting.words import listed, significant
+from compress.reporting.words import NONE, listed, significant
 
 
 def device_name(run: int, number: int) -> str:
@@ -19,6 +19,8 @@ def device_blocks(run: RunView, index: int) -> list[Block]:
         if device.plot is not None:
             blocks.append(_picture(device, device_name(index, number)))
         blocks.append(_table(device))
+        if device.energy is not None:
+            blocks.append(Paragraph(f"Energy there: {device.energy}."))
         if device.unknown:
             blocks.append(Bullets((("Not of this run", listed(device.unknown)),)))
     return blocks
@@ -44,12 +46,16 @@ def _table(device: DeviceView) -> Table:
                 significant(time.median_ms),
                 significant(time.p90_ms),
                 f"{time.ratio[0]:.2f}x ({time.ratio[1]:.2f}-{time.ratio[2]:.2f})",
+                NONE if time.energy_mj is None else significant(time.energy_mj),
                 "yes" if time.on_front else "no",
             ),
             "front" if time.on_front else "plain",
         )
         for time in device.times
     )
-    head = ("Candidate", "Artefact", "Runtime", "Median [ms]", "p90 [ms]", "Ratio (95% interval)", "On the front there")
+    head = (
+        "Candidate", "Artefact", "Runtime", "Median [ms]", "p90 [ms]", "Ratio (95% interval)", "Energy [mJ]",
+        "On the front there",
+    )  # fmt: skip
     caption = f"Network time on {device.label}, batch 1; ratios are to {device.reference}"
-    return Table(caption, head, rows, key=3, words=(0, 1, 2, 6))
+    return Table(caption, head, rows, key=3, words=(0, 1, 2, 7))

@@ -36,6 +36,7 @@ class BenchRow(_Facts):
     ratio: Positive
     ratio_lo: Positive
     ratio_hi: Positive
+    energy_mj: Positive | None = None
 
 
 class Bench(_Facts):
@@ -46,6 +47,8 @@ class Bench(_Facts):
     threads: Annotated[int, Field(ge=1)]
     input_hw: tuple[int, int]
     rounds: Annotated[int, Field(ge=1)]
+    energy: Text | None = None
+    """The counter, or why there is none; files of earlier versions do not say."""
     artefacts: Annotated[tuple[BenchRow, ...], Field(min_length=1)]
 
     @property
@@ -103,12 +106,13 @@ def device_view(
             p90_ms=row.p90_ms,
             ratio=(row.ratio, row.ratio_lo, row.ratio_hi),
             on_front=member,
+            energy_mj=row.energy_mj,
         )
         for (row, name), member in zip(known, on_front, strict=True)
     )
     unknown = tuple(row.file for row in bench.artefacts if row.sha256 not in names)
     plot = _plot(times, values, y_axis, {record.name for record in records if record.role == "teacher"})
-    return DeviceView(bench.label, bench.artefacts[0].file, times, unknown, plot)
+    return DeviceView(bench.label, bench.artefacts[0].file, times, unknown, plot, bench.energy)
 
 
 def _dominated(place: tuple[float, float], others: Sequence[tuple[float, float] | None]) -> bool:

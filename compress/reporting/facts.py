@@ -30,6 +30,7 @@ class DeviceTime:
     ratio: tuple[float, float, float]
     """To the first artefact of the same file of times: median, and its 95% interval."""
     on_front: bool
+    energy_mj: float | None
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class DeviceView:
     unknown: tuple[str, ...]
     """Files that are no artefact of this run's candidates, by their sha256."""
     plot: "PlotFacts | None"
+    energy: str | None
+    """The counter that measured it, or why it was not."""
 
 
 @dataclass(frozen=True)

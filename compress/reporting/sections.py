@@ -6,6 +6,7 @@ from typing import Literal
 from compress.goals import preference
 from compress.reporting.ap import ap_blocks
 from compress.reporting.comparison import comparison_blocks, joint_budget_blocks
+from compress.reporting.costs import energy_blocks, packed_blocks
 from compress.reporting.decision import decision_blocks
 from compress.reporting.device_section import device_blocks
 from compress.reporting.document import Block, Bullets, Code, Document, Paragraph, Picture, Row, Section, Table
@@ -13,6 +14,7 @@ from compress.reporting.explorer import Explorer
 from compress.reporting.facts import CandidateFacts, PlotFacts, ReportFacts, RunView
 from compress.reporting.kinematic_sections import joint_angles
 from compress.reporting.people_section import people_blocks
+from compress.reporting.pruned import pruning_blocks
 from compress.reporting.recipe_words import recipe_words
 from compress.reporting.recommendation import HINT, budget_blocks, goals_and_reasons
 from compress.reporting.runtime_ranks import runtime_blocks
@@ -137,6 +139,9 @@ def _run_sections(run: RunView, index: int, level: Level) -> list[Section]:
         ("Time summed over the scales", [*times_summed(run), *runtime_blocks(run)]),
         ("Times on other devices", device_blocks(run, index)),
         ("Size and memory", sizes(run)),
+        ("Energy and activations", energy_blocks(run)),
+        ("Packed for the download", packed_blocks(run)),
+        ("Channels removed, and what was predicted of it", pruning_blocks(run)),
         ("What failed, and what was not measured", _gaps(run)),
         ("What was compared", [compared(run)]),
         ("Machine and conditions", conditions(run)),

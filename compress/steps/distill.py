@@ -5,21 +5,24 @@ Hinton et al. (2015) call such targets soft: they say more than labels do, and n
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
 from pydantic import Field
 
 from compress.journal import fact_key
+from compress.sharing import shared_layers
 from compress.steps.base import SettingError, Step
 from compress.training.augment import Augmentation
 from compress.training.batches import Samples
 from compress.training.engine import first_alone
 from compress.training.form import FormSettings
+from compress.training.kept import zero_share
 from compress.training.lessons import Lessons
 from compress.training.loop import Job, Trained, Trainer
 from compress.training.losses import LossSettings
 from compress.training.schedule import Schedule
+from teachers.errors import UserError
 from teachers.posenet import PoseNet
 from teachers.spec import PoseNetSpec
 
@@ -28,10 +31,12 @@ if TYPE_CHECKING:
     from compress.workshop import Workshop
 
 
+_MANY_ZEROS = 0.05
+
+
 class Distill(Step):
     """Trains the candidate on the frames of the recipe's `training`."""
 
-    learns: ClassVar[bool] = True
     step: Literal["distill"] = "distill"
     schedule: Annotated[Schedule, Field(description="How long and how fast it learns.")]
     loss: Annotated[LossSettings, Field(description="What counts how much.")] = LossSettings()
@@ -65,6 +70,11 @@ class Distill(Step):
         int, Field(ge=0, le=5, description="Further stages during training, discarded after; they help the kept ones.")
     ] = 0
 
+    @property
+    def learns(self) -> bool:
+        """See `Step`."""
+        return True
+
     def check(self, spec: PoseNetSpec) -> PoseNetSpec:
         """The same spec: only weights change."""
         for side in self.schedule.crop:
@@ -88,20 +98,29 @@ class Distill(Step):
 
     def apply(self, candidate: "Candidate", workshop: "Workshop") -> "Candidate":
         """The candidate with the weights that were best on the held-out frames, those it came with among them."""
+        network, note = self.train(candidate, workshop, f"{len(candidate.steps)}")
+        return candidate.followed_by(self.model_dump(mode="json"), network, note)
+
+    def train(self, candidate: "Candidate", workshop: "Workshop", place: str) -> tuple[PoseNet, dict[str, Any]]:
+        """The trained network and the note of its training; `place` is the step's path below the recipe's `steps`."""
         lessons = workshop.lessons
         lessons.require_fit(candidate.spec)
+        _require_kept(candidate.network, self.form.keep)
         settings = self.model_dump(mode="json")
         key = fact_key("distill", 5, settings, candidate.id, lessons.key, workshop.seed)
         with TemporaryDirectory() as temporary:
             folder = Path(temporary) if workshop.folder is None else workshop.folder / f"training-{key}"
-            trained = self._train(candidate, workshop, folder)
+            trained = self._train(candidate, workshop, folder, place)
         if trained.facts["best_step"] == 0:
             workshop.reporter.warn(
                 "training made nothing better on the held-out frames; a lower learning_rate or more steps may"
             )
-        return candidate.followed_by(settings, trained.network, {"kind": "training", **trained.facts})
+        lost = zero_share(candidate.network) - zero_share(trained.network)
+        if lost > _MANY_ZEROS:
+            workshop.reporter.warn(f"training filled {lost:.0%} of all weights that were zero; form.keep holds them")
+        return trained.network, {"kind": "training", "place": place, **trained.facts}
 
-    def _train(self, candidate: "Candidate", workshop: "Workshop", folder: Path) -> Trained:
+    def _train(self, candidate: "Candidate", workshop: "Workshop", folder: Path, place: str) -> Trained:
         lessons = workshop.lessons
         teacher = lessons.teacher.network
         with first_alone():
@@ -118,13 +137,21 @@ class Distill(Step):
             ship_stages=len(candidate.spec.stages),
             teacher=teacher if self.loss.hints > 0 else None,
         )
-        return Trainer(job, folder, workshop.reporter, workshop.following(len(candidate.steps))).run()
+        return Trainer(job, folder, workshop.reporter, workshop.following(place)).run()
 
     def _samples(self, lessons: Lessons) -> Samples:
         crop_hw = self.schedule.crop
         if self.whole_frames:
             return lessons.whole_frames(crop_hw[0] * crop_hw[1], self.evenness)
         return lessons.samples(crop_hw, self.augmentation, self.margin, self.evenness)
+
+
+def _require_kept(network: PoseNet, keep: Literal["zeros", "shared"] | None) -> None:
+    """UserError where there is nothing of the kind, so that nobody takes a plain network for a small one."""
+    if keep == "zeros" and not zero_share(network):
+        raise UserError("form.keep: no weight is zero; a step prune_weights before this one makes some so")
+    if keep == "shared" and not shared_layers(network):
+        raise UserError("form.keep: no layer shares its weights; a step share_weights before this one makes them")
 
 
 def deepened(network: PoseNet, extra: int, teacher: PoseNet, seed: int) -> PoseNet:

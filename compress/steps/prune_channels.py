@@ -1,18 +1,21 @@
 """prune_channels: narrower layers, which keep the channels that matter most (Li et al. 2017, Fang et al. 2023).
 
-Nothing is retrained: what pruning loses, a distill step after it wins back. The maps' channels are never touched.
+What pruning loses, training between its rounds and a distill step after it win back. The maps' channels are never
+touched.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from compress.latency_table import LatencyTable, open_table
 from compress.pruning import remove_channels
-from compress.pruning_importance import Scores, magnitude, product, random
+from compress.pruning_importance import Scores
 from compress.steps.base import SettingError, Step
+from compress.steps.channel_importance import BY_FRAMES, IMPORTANCE, Asked
+from compress.steps.rounds import Between, RoundCount, Rounds, share_after
+from compress.training.engine import first_alone
 from compress.width_choice import Counts, Search, Shares, greedy, part_names, strongest, uniform, uniform_to_macs
 from compress.widths import Layout, read_layout, with_widths
 from teachers.posenet import PoseNet
@@ -25,17 +28,11 @@ if TYPE_CHECKING:
 
 _CELLS = (46, 82)
 """Rows and columns of the maps for which MACs are counted and layers timed: 368x656 pixels at stride 8."""
-_IMPORTANCE: Mapping[str, Callable[[PoseNet, Layout, int], Scores]] = {
-    "product": lambda network, layout, seed: product(network, layout),
-    "magnitude": lambda network, layout, seed: magnitude(network, layout),
-    "random": lambda network, layout, seed: random(layout, seed),
-}
-"""From (network, layout, seed). Importance by gradients (`taylor`, `map_change`) joins once steps are given frames."""
-
+_RUNTIME = "onnxruntime"
 if TYPE_CHECKING:
     ImportanceName = str
 else:
-    ImportanceName = Literal[tuple(_IMPORTANCE)]
+    ImportanceName = Literal[tuple(IMPORTANCE)]
 Share = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 
 
@@ -83,15 +80,21 @@ class PruneChannels(Step):
         ImportanceName,
         Field(
             description="What decides which channels stay: the norm of the weights that make a channel times that of "
-            "those that read it (product), of those that make it (magnitude), or chance (random), to compare with."
+            "those that read it (product), of those that make it (magnitude), what the loss (taylor) or the maps "
+            "(map_change) would change without it, the scale of its batch norm (batch_norm), or chance (random)."
         ),
     ] = "product"
+    frames: Annotated[
+        int, Field(ge=1, le=10_000, description="Training frames that importance is judged by; more is surer, slower.")
+    ] = 32
     round_to: Annotated[
         int, Field(ge=1, le=256, description="Widths are multiples of it, as runtimes like; never fewer than it.")
     ] = 8
     threads: Annotated[
         int, Field(ge=1, le=4096, description="With widths_by: latency, the threads that layers are timed with.")
     ] = 1
+    rounds: RoundCount = 1
+    distill: Between = None
 
     @model_validator(mode="after")
     def _says_how_much(self) -> "PruneChannels":
@@ -101,35 +104,70 @@ class PruneChannels(Step):
             raise ValueError("nothing says how much goes: give `ratio`, `macs` or `parts`")
         return self
 
+    @property
+    def learns(self) -> bool:
+        """See `Step`."""
+        return self.importance in BY_FRAMES or self.distill is not None
+
     def check(self, spec: PoseNetSpec) -> PoseNetSpec:
         """The spec with its new widths; the given spec where weights or times are needed to choose them."""
         _require_folded(spec)
         layout = _layout(spec)
         self._check_parts(layout)
         counts = self._even_counts(layout)
+        if self.distill is not None:
+            try:
+                self.distill.check(spec)
+            except SettingError as error:
+                raise SettingError(f"distill.{error.field}", error.message) from error
         return with_widths(spec, layout.narrowed(counts)) if self.widths_by == "uniform" else spec
 
     def apply(self, candidate: "Candidate", workshop: "Workshop") -> "Candidate":
         """A narrower network with the weights of the channels that stay; shares no memory with the given one."""
-        layout = _layout(candidate.spec)
-        self._check_parts(layout)
-        scores = _IMPORTANCE[self.importance](candidate.network, layout, workshop.seed)
-        chosen = self.choose(layout, scores)
-        removed = {name: strongest(scores[name], count) for name, count in chosen.counts.items()}
-        return candidate.followed_by(self.model_dump(mode="json"), remove_channels(candidate.network, removed))
+        whole = _layout(candidate.spec)
+        self._check_parts(whole)
+        chosen: list[ChosenWidths] = []
 
-    def choose(self, layout: Layout, scores: Scores, table: LatencyTable | None = None) -> ChosenWidths:
-        """The widths for this layout; with widths_by: latency from this machine's table unless one is given."""
-        even = self._even_counts(layout)
+        def once(now: "Candidate", done: float) -> PoseNet:
+            layout = _layout(now.spec)
+            scores = IMPORTANCE[self.importance](Asked(now.network, layout, workshop, self.frames))
+            # Several processes must cut alike: the first fills the table, the others then read it.
+            with first_alone():
+                chosen.append(self.choose(layout, scores, whole=whole, done=done))
+            removed = {name: strongest(scores[name], count) for name, count in chosen[-1].counts.items()}
+            return remove_channels(now.network, removed)
+
+        network, notes = Rounds(self.rounds, self.distill).run(candidate, workshop, once)
+        note = self._note(candidate, _layout(network.spec), chosen)
+        return candidate.followed_by(self.model_dump(mode="json"), network, *notes, note)
+
+    def choose(
+        self,
+        layout: Layout,
+        scores: Scores,
+        table: LatencyTable | None = None,
+        whole: Layout | None = None,
+        done: float = 1.0,
+    ) -> ChosenWidths:
+        """The widths for this layout; with widths_by: latency from this machine's table unless one is given.
+
+        whole: the layout before the first round; done: the part of all rounds that these widths end.
+        """
+        whole = whole or layout
+        even = self._even_counts(whole, done)
+        if done < 1:  # rounding to multiples may lead below what is wanted in the end
+            final = self._even_counts(whole)
+            even = {name: max(count, final[name]) for name, count in even.items()}
         if self.widths_by == "uniform":
             return ChosenWidths(even, None, None)
         # The bargain is struck at equal cost: as many multiply-accumulates as even widths would leave.
-        limit = layout.macs(layout.narrowed(even)) if self.macs is None else self.macs * layout.macs(layout.widths)
+        all_macs = whole.macs(whole.widths)
+        limit = whole.macs(whole.narrowed(even)) if self.macs is None else self.macs**done * all_macs
         fixed = {group.name: even[group.name] for group in layout.groups if self._is_named(group.makers)}
         search = Search(layout, scores, self.round_to, fixed, lambda widths: layout.macs(widths) <= limit)
         if self.widths_by == "importance":
             return ChosenWidths(greedy(search), None, None)
-        table = table or open_table("onnxruntime", self.threads)
+        table = table or open_table(_RUNTIME, self.threads)
         try:
             counts = greedy(search, table.time_ms)
             predicted = table.network_ms(layout, layout.narrowed(counts))
@@ -137,21 +175,41 @@ class PruneChannels(Step):
         finally:
             table.save()
 
-    def _even_counts(self, layout: Layout) -> Counts:
-        counts = self._even_or_equal_counts(layout)
-        if all(counts[group.name] == group.width for group in layout.groups):
+    def _note(self, candidate: "Candidate", after: Layout, chosen: list[ChosenWidths]) -> dict[str, Any]:
+        """What the report says of the step."""
+        before = _layout(candidate.spec)
+        first, last = chosen[0].parent_predicted_ms, chosen[-1].predicted_ms
+        predicted = None
+        if first is not None and last is not None:
+            predicted = {"runtime": _RUNTIME, "threads": self.threads, "ms": last, "parent_ms": first}
+        return {
+            "kind": "pruning",
+            "place": f"{len(candidate.steps)}",
+            "parent": candidate.id,
+            "widths_by": self.widths_by,
+            "importance": self.importance,
+            "rounds": self.rounds,
+            "channels": [sum(group.width for group in layout.groups) for layout in (before, after)],
+            "macs": [layout.macs(layout.widths) for layout in (before, after)],
+            "input_hw": [cells * candidate.spec.stride for cells in _CELLS],
+            "predicted": predicted,
+        }
+
+    def _even_counts(self, layout: Layout, done: float = 1.0) -> Counts:
+        counts = self._even_or_equal_counts(layout, done)
+        if done == 1 and all(counts[group.name] == group.width for group in layout.groups):
             name = next(name for name in ("ratio", "macs", "parts") if getattr(self, name) is not None)
             message = f"nothing would go: rounded to multiples of {self.round_to}, every layer stays as wide as it is"
             raise SettingError(name, f"{message}; more pruning or a smaller round_to would do")
         return counts
 
-    def _even_or_equal_counts(self, layout: Layout) -> Counts:
-        parts = self.parts or {}
+    def _even_or_equal_counts(self, layout: Layout, done: float) -> Counts:
+        parts = {name: share_after(share, done) for name, share in (self.parts or {}).items()}
         if self.macs is None:
-            return uniform(layout, Shares(self.ratio or 0.0, parts), self.round_to)
+            return uniform(layout, Shares(share_after(self.ratio or 0.0, done), parts), self.round_to)
         whole = layout.macs(layout.widths)
         try:
-            return uniform_to_macs(layout, self.macs * whole, parts, self.round_to)
+            return uniform_to_macs(layout, self.macs**done * whole, parts, self.round_to)
         except ValueError as error:
             raise SettingError("macs", f"{self.macs:g} of {whole:,} cannot be reached: {error}") from error
 

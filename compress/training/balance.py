@@ -11,26 +11,30 @@ optimiser sees signals of one size that are independent, as with the input half 
 section 4), taken once, before the training. Unlike batch norm this adds no noise of the batch, to which stages that
 feed on each other's maps are sensitive.
 
-What is left is how much the loss depends on each: measured along the gradient's signs in openpose-mobilenet-thin cut to
-three stages, the step that is best for one tensor alone lay between 3e-6 (depthwise kernels of the first stage, on whose
-outputs the next weights nearly cancel) and 0.07 (heads). It goes with one over the gradient's length, so units are
-divided by the slopes of the loss (`temper`), per channel and tensor: Adam's steps then are those of a diagonal
+What is left is how much the loss depends on each: measured along the gradient's signs in openpose-mobilenet-thin cut
+to three stages, the step that is best for one tensor alone lay between 3e-6 (depthwise kernels of the first stage, on
+whose outputs the next weights nearly cancel) and 0.07 (heads). It goes with one over the gradient's length, so units
+are divided by the slopes of the loss (`temper`), per channel and tensor: Adam's steps then are those of a diagonal
 Gauss-Newton method.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from compress.training.kept import Factors, SharedConv, Squares
 from teachers.posenet import ConvBlock
 
 _SMALLEST = 1e-3
 """Of the mean spread of a tensor's channels: a channel that is silent for now must be able to come back."""
 _NOISE = 1e-3
 """Of a channel's variance, added to all: directions that hardly vary in the samples are not blown up further."""
+_MOST = 100.0
+"""How many times further than the others a channel may be moved for being flat."""
 
 
 class BalancedConv(nn.Module):
@@ -40,9 +44,13 @@ class BalancedConv(nn.Module):
     bias_unit: Tensor
     mean: Tensor
     whitening: Tensor
+    alive: Tensor | None
 
-    def __init__(self, conv: nn.Conv2d) -> None:
+    def __init__(self, conv: nn.Conv2d, hold_zeros: bool = False) -> None:
+        """hold_zeros: weights of the plain convolution that are zero stay so."""
         super().__init__()
+        # Not in the checkpoint: it follows from the network that training began with.
+        self.register_buffer("alive", (conv.weight.detach() != 0).float() if hold_zeros else None, persistent=False)
         bias = torch.zeros(conv.out_channels) if conv.bias is None else conv.bias.detach().clone()
         self.weight, self.bias = nn.Parameter(conv.weight.detach().clone()), nn.Parameter(bias)
         self.how: dict[str, Any] = {
@@ -71,7 +79,8 @@ class BalancedConv(nn.Module):
 
     def plain_weight(self) -> Tensor:
         """Of the convolution that computes the same."""
-        return self._whitened(self.weight, self.whitening) * self.unit[:, None, None, None]
+        weight = self._whitened(self.weight, self.whitening) * self.unit[:, None, None, None]
+        return weight if self.alive is None else weight * self.alive
 
     def _plain_bias(self, weight: Tensor) -> Tensor:
         return self.bias * self.bias_unit - self._of_means(weight)
@@ -101,19 +110,18 @@ class BalancedConv(nn.Module):
         self.weight.copy_(self._whitened(weight, back * fan_in) / given[:, None, None, None])
         self.bias.copy_((bias + self._of_means(weight)) / given)
 
-    @torch.no_grad()
-    def temper(self, weight_slopes: Tensor, bias_slopes: Tensor) -> None:
-        """Units so that the loss is as steep along every channel's weights, and along every tensor, as along others.
+    def evening(self, squares: Squares) -> Factors:
+        """Per channel, for the weight and the bias."""
+        weight = _evened(squares[self.weight].mean(dim=(1, 2, 3)).sqrt(), self.weight.numel())
+        return weight, _evened(squares[self.bias].sqrt(), self.bias.numel())
 
-        weight_slopes, bias_slopes: (out,), root mean squares of the loss's derivatives by the weights of each channel
-        and by its bias, as they are learnt now.
-        """
-        factors = _evened(weight_slopes, self.weight.numel())
-        self.unit.mul_(factors)
-        self.weight.div_(factors[:, None, None, None])
-        factors = _evened(bias_slopes, self.bias.numel())
-        self.bias_unit.mul_(factors)
-        self.bias.div_(factors)
+    @torch.no_grad()
+    def rescale(self, weight: Tensor, bias: Tensor) -> None:
+        """Units so many times larger, (out,) each; what is computed stays."""
+        self.unit.mul_(weight)
+        self.weight.div_(weight[:, None, None, None])
+        self.bias_unit.mul_(bias)
+        self.bias.div_(bias)
 
     def _covariance(self, centred: Tensor) -> Tensor:
         """Of the channels, (C, C); where each channel has a kernel of its own, of what its taps see, (C, k*k, k*k)."""
@@ -140,12 +148,12 @@ class BalancedConv(nn.Module):
         return conv
 
 
-def balance(network: nn.Module) -> None:
+def balance(network: nn.Module, hold_zeros: bool = False) -> None:
     """Puts a `BalancedConv` in the place of every convolution."""
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.Conv2d):
-                setattr(parent, name, BalancedConv(child))
+                setattr(parent, name, BalancedConv(child, hold_zeros))
 
 
 @torch.no_grad()
@@ -153,20 +161,43 @@ def unbalance(network: nn.Module) -> None:
     """The reverse of `balance`. A depthwise convolution's bias goes through the 1x1 that follows it, into its bias."""
     for block in [module for module in network.modules() if isinstance(module, ConvBlock)]:
         for name, child in list(block.named_children()):
-            if isinstance(child, BalancedConv):
+            if isinstance(child, BalancedConv | SharedConv):
                 setattr(block, name, child.plain())
         if block.depthwise is not None and block.depthwise.bias is not None and block.conv.bias is not None:
             block.conv.bias += block.conv.weight[:, :, 0, 0] @ block.depthwise.bias
             block.depthwise.bias = None
 
 
+@torch.no_grad()
+def temper(convolutions: Sequence[BalancedConv | SharedConv], squares: Squares) -> None:
+    """Units so that the loss is as steep along every channel, and along every tensor, as along all others.
+
+    squares: of each parameter, the mean squares of the loss's derivatives by it, of its shape. How steep the loss is
+    altogether does not matter: the root mean square of all factors is 1, and none is above `_MOST`.
+    """
+    found = [conv.evening(squares) for conv in convolutions]
+    sizes = [parameter.numel() for conv in convolutions for parameter in conv.parameters()]
+    means = [float(factors.square().mean()) for pair in found for factors in pair]
+    # A flat tensor has factors of zero here: nothing says how far it may move, so it stays as it is.
+    told = [(size, mean) for size, mean in zip(sizes, means, strict=True) if mean > 0]
+    if not told:
+        return
+    typical = (sum(size * mean for size, mean in told) / sum(size for size, _ in told)) ** 0.5
+    for conv, pair in zip(convolutions, found, strict=True):
+        weight, bias = (torch.where(one > 0, (one / typical).clamp_max(_MOST), torch.ones_like(one)) for one in pair)
+        conv.rescale(weight, bias)
+
+
 def _evened(slopes: Tensor, numbers: int) -> Tensor:
-    """(out,) factors that give each channel the same slope and the tensor's gradient a length of 1.
+    """(out,) factors that give each channel the same slope and the tensor's gradient a length of 1; 0 where it is flat.
 
     A channel along which the loss hardly changes is moved by at most 10 times what its slope alone would say.
     """
-    typical = slopes.square().mean().sqrt().clamp_min(1e-12)
-    return (slopes.clamp_min(0.1 * float(typical)) * numbers**0.5).reciprocal()
+    typical = float(slopes.square().mean().sqrt())
+    if typical == 0.0:
+        return torch.zeros_like(slopes)
+    lengths = slopes.clamp_min(0.1 * typical) * math.sqrt(numbers)
+    return lengths.reciprocal()
 
 
 def _roots(covariance: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,14 +8,16 @@ a batch norm of its own, and ships as one 3x3 convolution that computes the same
 import copy
 import math
 from collections.abc import Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from compress.sharing import shared_layers
 from compress.training.balance import BalancedConv, balance, unbalance
+from compress.training.kept import SharedConv, as_before, half_exact, hold_zeros, learn_codebooks
 from teachers.layers import Frozen
 from teachers.posenet import ConvBlock, Maps, PoseNet
 
@@ -38,6 +40,21 @@ class FormSettings(Frozen):
     branches: Annotated[
         bool, Field(description="1x1 and plain paths beside the 3x3 convolutions, folded away afterwards; slower.")
     ] = False
+    keep: Annotated[
+        Literal["zeros", "shared"] | None,
+        Field(
+            description="What training may not undo: weights that are zero (zeros), or besides which weights share a "
+            "value and what fp16 has exactly (shared), so that the network packs to the same size."
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _can_be_kept(self) -> "FormSettings":
+        if self.keep is not None and self.branches:
+            raise ValueError("branches: what they fold into has no zeros; leave `keep` or `branches` out")
+        if self.keep == "shared" and self.batch_norm:
+            raise ValueError("batch_norm: would scale each channel, and shared values apart; keep: shared needs false")
+        return self
 
 
 class NormedConv(nn.Module):
@@ -190,13 +207,18 @@ class TrainingForm(nn.Module):
     def __init__(self, network: PoseNet, settings: FormSettings) -> None:
         super().__init__()
         self.network = copy.deepcopy(network)
+        self._keep, self._half = settings.keep, half_exact(network) if settings.keep == "shared" else ()
+        if settings.keep == "shared":
+            learn_codebooks(self.network, shared_layers(network))
         if settings.batch_norm:
             for block in _blocks(self.network):
                 if block.relu:  # a head ends without ReLU; its output is a map, not to be normalised
                     _even_out(block)
                     block.conv = NormedConv(block.conv, settings.branches)  # type: ignore[assignment]
         elif settings.balance:
-            balance(self.network)
+            balance(self.network, settings.keep is not None)
+        if settings.keep is not None:
+            hold_zeros(self.network)
 
     def forward(self, images: Tensor) -> Outputs:
         """Images (N, 3, H, W) as `PoseNet.all_stages` takes them."""
@@ -206,7 +228,7 @@ class TrainingForm(nn.Module):
     @torch.no_grad()
     def calibrate(self, images: Tensor) -> None:
         """Sets every batch norm so that the network computes what it did before it had any."""
-        told = [module for module in self.modules() if isinstance(module, NormedConv | BalancedConv)]
+        told = [module for module in self.modules() if isinstance(module, NormedConv | BalancedConv | SharedConv)]
         self.eval()
         for module in told:
             module.calibrating = True
@@ -214,9 +236,9 @@ class TrainingForm(nn.Module):
         for module in told:
             module.calibrating = False
 
-    def balanced(self) -> list[BalancedConv]:
+    def tempered(self) -> list[BalancedConv | SharedConv]:
         """The convolutions whose weights have units."""
-        return [module for module in self.modules() if isinstance(module, BalancedConv)]
+        return [module for module in self.modules() if isinstance(module, BalancedConv | SharedConv)]
 
     def folded(self) -> PoseNet:
         """The network of the spec, in evaluation mode, with batch norms and branches folded into its convolutions."""
@@ -227,6 +249,8 @@ class TrainingForm(nn.Module):
         unbalance(network)
         plain = PoseNet(network.spec)
         plain.load_state_dict(network.state_dict())
+        if self._keep is not None:
+            as_before(plain, self._half)
         return plain.eval()
 
 

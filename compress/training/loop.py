@@ -18,6 +18,7 @@ from torch import Tensor
 
 from compress.conditions import usable_cores
 from compress.progress import Reporter
+from compress.training.balance import temper
 from compress.training.batches import Batch, Dealt, Order, Samples, stack
 from compress.training.curve import Curve, Follow, unfollowed
 from compress.training.engine import Engine
@@ -198,21 +199,20 @@ class Trainer:
 
     def _temper(self) -> None:
         """Units of the weights by the slopes of the loss, where they have units."""
-        convolutions = self._student.form.balanced()
+        convolutions = self._student.form.tempered()
         if not convolutions:
             return
         order = Order(self._job.samples, self._job.schedule.batch, self._job.seed)
-        squares = [(torch.zeros_like(conv.weight), torch.zeros_like(conv.bias)) for conv in convolutions]
+        learnt = [parameter for conv in convolutions for parameter in conv.parameters()]
+        squares = {parameter: torch.zeros_like(parameter) for parameter in learnt}
         for step in range(_SLOPES):
             self._student.zero_grad()
             self._student(order.batch_of(step, 0).to(torch.device("cpu"))).backward()
-            for conv, (of_weight, of_bias) in zip(convolutions, squares, strict=True):
-                for parameter, square in ((conv.weight, of_weight), (conv.bias, of_bias)):
-                    if parameter.grad is not None:  # a stage's last layers may be all that the loss asks
-                        square += parameter.grad.square() / _SLOPES
+            for parameter in learnt:
+                if parameter.grad is not None:  # the loss may not ask for all of them
+                    squares[parameter] += parameter.grad.square() / _SLOPES
         self._student.zero_grad()
-        for conv, (of_weight, of_bias) in zip(convolutions, squares, strict=True):
-            conv.temper(of_weight.mean(dim=(1, 2, 3)).sqrt(), of_bias.sqrt())
+        temper(convolutions, squares)
 
     def _first_images(self) -> Tensor:
         job = self._job

@@ -1,0 +1,122 @@
+"""prune_weights: the weights that matter least become zero, wherever they stand (Han, Mao and Dally 2015, section 2).
+
+The network runs no faster for it: runtimes compute with zeros as with other numbers. `compress pack` leaves them out.
+"""
+
+import copy
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from compress.steps.base import SettingError, Step
+from compress.steps.distill import Distill
+from compress.steps.rounds import Between, RoundCount, Rounds, share_after
+from compress.training.form import FormSettings
+from compress.training.probing import images_of, probe_samples
+from compress.weight_importance import magnitude_of, signal_of
+from teachers.posenet import PoseNet
+from teachers.spec import PoseNetSpec
+
+if TYPE_CHECKING:
+    from compress.candidate import Candidate
+    from compress.workshop import Workshop
+
+Share = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+
+
+class PruneWeights(Step):
+    """Sets single weights to zero; a later `distill` with `form.keep: zeros` trains the others."""
+
+    step: Literal["prune_weights"] = "prune_weights"
+    share: Annotated[Share, Field(description="Of all weights that may go; more: smaller, further from the teacher.")]
+    depthwise_share: Annotated[
+        float,
+        Field(ge=0, lt=1, allow_inf_nan=False, description="Of depthwise weights: they are few and sensitive."),
+    ] = 0.0
+    importance: Annotated[
+        Literal["magnitude", "signal"],
+        Field(
+            description="What decides which stay: their size (magnitude), as in the paper; or what they pass on, their "
+            "size times that of the signal they read over that of the one they make (signal), seen on training frames."
+        ),
+    ] = "magnitude"
+    across: Annotated[
+        Literal["layer", "network"],
+        Field(description="Every layer loses the share; or all together do, and layers that matter more lose less."),
+    ] = "layer"
+    frames: Annotated[int, Field(ge=1, le=10_000, description="With importance: signal, how many are looked at.")] = 16
+    rounds: RoundCount = 1
+    distill: Between = None
+
+    @model_validator(mode="after")
+    def _zeros_can_stay(self) -> "PruneWeights":
+        if self.distill is not None and self.distill.form.branches:
+            raise ValueError("distill.form.branches: what they fold into has no zeros")
+        return self
+
+    @property
+    def learns(self) -> bool:
+        """See `Step`."""
+        return self.importance == "signal" or self.distill is not None
+
+    def check(self, spec: PoseNetSpec) -> PoseNetSpec:
+        """The same spec: only values change."""
+        if self.distill is not None:
+            try:
+                self.distill.check(spec)
+            except SettingError as error:
+                raise SettingError(f"distill.{error.field}", error.message) from error
+        return spec
+
+    def apply(self, candidate: "Candidate", workshop: "Workshop") -> "Candidate":
+        """A copy with zeros; shares none of the given one's memory."""
+
+        def once(now: "Candidate", done: float) -> PoseNet:
+            network: PoseNet = copy.deepcopy(now.network)
+            kernels = {n: m for n, m in network.named_modules() if isinstance(m, nn.Conv2d)}
+            scores = self._scores(now.network, workshop)
+            for share, depthwise in ((self.share, False), (self.depthwise_share, True)):
+                chosen = {name: scores[name] for name, kernel in kernels.items() if (kernel.groups > 1) == depthwise}
+                for name, gone in least(chosen, share_after(share, done), self.across == "network").items():
+                    with torch.no_grad():
+                        kernels[name].weight[gone] = 0.0
+            return network
+
+        network, notes = Rounds(self.rounds, _keeping_zeros(self.distill)).run(candidate, workshop, once)
+        return candidate.followed_by(self.model_dump(mode="json"), network, *notes)
+
+    def _scores(self, network: PoseNet, workshop: "Workshop") -> dict[str, Tensor]:
+        if self.importance == "magnitude":
+            return magnitude_of(network)
+        return signal_of(network, images_of(probe_samples(workshop.lessons, self.frames)))
+
+
+def least(scores: dict[str, Tensor], share: float, together: bool) -> dict[str, Tensor]:
+    """Which weights go: by layer, where this share of the scores, the smallest, lies.
+
+    Exactly the share, rounded down: of equal scores those that come first go first.
+    """
+    if not together:
+        return {name: _smallest(score, share) for name, score in scores.items()}
+    if not scores:
+        return {}
+    gone = _smallest(torch.cat([score.reshape(-1) for score in scores.values()]), share)
+    parts = torch.split(gone, [score.numel() for score in scores.values()])
+    return {name: part.view_as(score) for (name, score), part in zip(scores.items(), parts, strict=True)}
+
+
+def _smallest(score: Tensor, share: float) -> Tensor:
+    order = torch.argsort(score.reshape(-1), stable=True)
+    gone = torch.zeros(score.numel(), dtype=torch.bool)
+    gone[order[: int(share * score.numel())]] = True
+    return gone.view_as(score)
+
+
+def _keeping_zeros(distill: Distill | None) -> Distill | None:
+    """What went in one round does not come back in the training before the next."""
+    if distill is None:
+        return None
+    form = FormSettings.model_validate(distill.form.model_dump() | {"keep": distill.form.keep or "zeros"})
+    return distill.model_copy(update={"form": form})

@@ -1,0 +1,179 @@
+"""Pruning in rounds with training between, and importance that is seen on training frames."""
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+from conftest import LICENCE, tiny_spec
+from torch import nn
+from training_jobs import one_thread, student, tiny_schedule
+from training_lessons import tiny_lessons, tiny_teacher
+
+from compress.candidate import Candidate
+from compress.pruning_importance import batch_norm_scale
+from compress.steps.base import SettingError, Step
+from compress.steps.channel_importance import BY_FRAMES
+from compress.steps.distill import Distill
+from compress.steps.prune_channels import PruneChannels
+from compress.steps.prune_weights import PruneWeights, least
+from compress.steps.rounds import share_after
+from compress.training.form import FormSettings, TrainingForm
+from compress.training.kept import zero_share
+from compress.weight_importance import signal_of
+from compress.widths import read_layout
+from compress.workshop import Workshop
+from teachers.errors import UserError
+from teachers.posenet import ConvBlock, PoseNet
+
+BRIEF = Distill(schedule=tiny_schedule(steps=2, validate_every=2), margin=0)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    one_thread(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    return Workshop(0, tiny_lessons(tmp_path_factory.mktemp("lessons"), mirror=False))
+
+
+def apply(workshop: Workshop, network: PoseNet | None = None, **settings: Any) -> Candidate:
+    step = PruneChannels.model_validate({"round_to": 2, **settings})
+    return step.apply(Candidate.of(network or student(), LICENCE), workshop)
+
+
+@pytest.mark.parametrize("rounds", [2, 3])
+@pytest.mark.parametrize("amount", [{"ratio": 0.5}, {"macs": 0.5}, {"parts": {"stages": 0.5}}])
+def test_rounds_end_where_one_cut_would(workshop: Workshop, rounds: int, amount: dict[str, Any]) -> None:
+    made = apply(workshop, rounds=rounds, **amount)
+    assert made.spec == apply(workshop, **amount).spec
+    assert made.spec == PruneChannels.model_validate({"round_to": 2, "rounds": rounds, **amount}).check(tiny_spec(2))
+
+
+def test_training_between_the_rounds_is_one_fewer_than_the_rounds(workshop: Workshop) -> None:
+    made = apply(workshop, macs=0.4, rounds=3, widths_by="importance", distill=BRIEF)
+    trained = [note for note in made.notes if note["kind"] == "training"]
+    assert [note["place"] for note in trained] == ["0.distill-1", "0.distill-2"]
+    (pruning,) = (note for note in made.notes if note["kind"] == "pruning")
+    before, after = pruning["macs"]
+    assert 0.3 * before < after <= 0.4 * before and pruning["rounds"] == 3
+    assert len(made.steps) == 1 and made.steps[0]["distill"]["schedule"]["steps"] == 2
+    untrained = apply(workshop, macs=0.4, rounds=3, widths_by="importance")
+    assert made.id != untrained.id
+
+
+def test_each_round_takes_an_equal_share_of_what_is_left() -> None:
+    left = [1 - share_after(0.8, done / 4) for done in range(5)]
+    ratios = [after / before for before, after in pairwise(left)]
+    assert ratios == pytest.approx([ratios[0]] * 4) and left[-1] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    "step", [PruneChannels(ratio=0.5, rounds=2, round_to=2, distill=BRIEF), PruneWeights(share=0.5, distill=BRIEF)]
+)
+def test_what_is_learnt_between_is_checked_before_anything_runs(step: Step) -> None:
+    wrong = step.model_copy(update={"distill": BRIEF.model_copy(update={"margin": 20})})
+    with pytest.raises(SettingError) as told:
+        wrong.check(tiny_spec())
+    assert told.value.field == "distill.margin"
+    assert step.learns and not step.model_copy(update={"distill": None}).learns
+
+
+@pytest.mark.parametrize("importance", BY_FRAMES)
+def test_importance_from_frames_cuts_as_many_and_asks_for_frames(workshop: Workshop, importance: str) -> None:
+    made = apply(workshop, ratio=0.5, importance=importance, frames=2)
+    assert made.spec == apply(workshop, ratio=0.5).spec
+    assert PruneChannels.model_validate({"ratio": 0.5, "importance": importance}).learns
+    assert made.id == apply(workshop, ratio=0.5, importance=importance, frames=2).id
+
+
+def test_at_the_teacher_itself_taylor_says_nothing_and_what_would_do(workshop: Workshop) -> None:
+    with pytest.raises(UserError, match=r"the network's maps are the targets.*map_change says what the maps need"):
+        apply(workshop, tiny_teacher(), ratio=0.5, importance="taylor")
+    assert apply(workshop, tiny_teacher(), ratio=0.5, importance="map_change").spec != tiny_spec()
+
+
+def test_the_scale_of_a_batch_norm_is_found_again() -> None:
+    """Against the batch norms of the training form, whose scale is a parameter."""
+    network, images = student(), torch.rand(4, 3, 64, 80) * 255
+    form = TrainingForm(network, FormSettings())
+    form.calibrate(images)
+    layout = read_layout(network.spec, (64, 80))
+    scores = batch_norm_scale(network, layout, [images])
+    compared = 0
+    for group in layout.groups:
+        block = form.network.get_submodule(group.name)
+        assert isinstance(block, ConvBlock)
+        scale = block.conv.norm.weight.detach().abs()
+        torch.testing.assert_close(scores[group.name], scale, rtol=1e-2, atol=1e-4)
+        compared += len(group.makers)
+    assert compared == len(layout.groups) > 5
+    with pytest.raises(ValueError, match="at least one batch"):
+        batch_norm_scale(network, layout, [])
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_the_least_go_and_exactly_so_many(together: bool) -> None:
+    scores = {"a": torch.tensor([[3.0, 1.0], [2.0, 8.0]]), "b": torch.tensor([9.0, 7.0])}
+    gone = least(scores, 0.5, together)
+    wanted = {"a": [[True, True], [True, False]], "b": [False, False]}
+    apart = {"a": [[False, True], [True, False]], "b": [False, True]}
+    assert {name: mask.tolist() for name, mask in gone.items()} == (wanted if together else apart)
+    assert least({}, 0.5, together) == {}
+
+
+def _zeros(network: PoseNet, depthwise: bool) -> float:
+    kernels = [m.weight for m in network.modules() if isinstance(m, nn.Conv2d) and (m.groups > 1) == depthwise]
+    return sum(int((one == 0).sum()) for one in kernels) / sum(one.numel() for one in kernels)
+
+
+@pytest.mark.parametrize("settings", [{}, {"importance": "signal", "across": "network", "frames": 2}])
+def test_weights_are_pruned_in_rounds_and_stay_away(workshop: Workshop, settings: dict[str, Any]) -> None:
+    fast = BRIEF.model_copy(update={"schedule": tiny_schedule(steps=4, learning_rate=0.02, ema=0.0)})
+    step = PruneWeights.model_validate({"share": 0.6, "rounds": 2, "distill": fast, **settings})
+    made = step.apply(Candidate.of(student(), LICENCE), workshop).network
+    assert _zeros(made, depthwise=False) == pytest.approx(0.6, abs=0.01)
+    assert _zeros(made, depthwise=True) == 0
+    kept = PruneWeights.model_validate({"share": 0.6, **settings}).apply(Candidate.of(student(), LICENCE), workshop)
+    assert not torch.equal(
+        made.state_dict()["stages.0.paf.0.conv.bias"], kept.network.state_dict()["stages.0.paf.0.conv.bias"]
+    )
+
+
+def test_depthwise_weights_go_where_asked(workshop: Workshop) -> None:
+    step = PruneWeights(share=0.5, depthwise_share=0.25)
+    assert _zeros(step.apply(Candidate.of(student(), LICENCE), workshop).network, True) == pytest.approx(0.25, abs=0.02)
+
+
+def test_signal_sees_what_a_channel_carries() -> None:
+    """Doubling a channel and halving what reads it changes no signal score, but magnitudes."""
+    network, images = student(), [torch.rand(1, 3, 64, 80) * 255]
+    before = signal_of(network, images)
+    with torch.no_grad():
+        first, second = (network.get_submodule(f"stages.0.paf.{n}.conv") for n in (0, 1))
+        first.weight.mul_(2), first.bias.mul_(2), second.weight.mul_(0.5)
+    after = signal_of(network, images)
+    assert before.keys() == after.keys() and len(before) > 5
+    for name, score in before.items():
+        torch.testing.assert_close(after[name], score)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.5, float("nan")])
+def test_a_share_that_cannot_be_is_refused(share: float) -> None:
+    with pytest.raises(ValueError, match="share"):
+        PruneWeights(share=share)
+
+
+def test_branches_cannot_hold_zeros() -> None:
+    with pytest.raises(ValueError, match="branches"):
+        PruneWeights(share=0.5, distill=BRIEF.model_copy(update={"form": FormSettings(branches=True)}))
+
+
+def test_zeros_are_counted_over_all_kernels() -> None:
+    network = student()
+    assert zero_share(network) == 0
+    with torch.no_grad():
+        network.get_submodule("stages.0.paf.0.conv").weight.zero_()
+    assert 0 < zero_share(network) < 1
