@@ -4,9 +4,11 @@ Whatever is measured goes to the journal at once, and records are put together f
 it stopped, and its tables are those of an undisturbed one.
 """
 
+import copy
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,24 +16,20 @@ from compress.build import Builder, Built, ParityError, content_of_files
 from compress.candidate import Candidate
 from compress.clip import open_clip
 from compress.conditions import usable_cores
-from compress.cost import CostPlan, latency_settings, measure_memory
-from compress.degrees import ClipPlan, measure_degrees
 from compress.export import stage_outputs
-from compress.fidelity import FidelityPlan, measure_fidelity
-from compress.finding import Networks
 from compress.journal import Journal, fact_key
-from compress.kinematic_facts import kinematic_facts
-from compress.labelled import measure_ap, open_labelled
+from compress.labelled import open_labelled
+from compress.measuring import Measuring, Sharing
 from compress.progress import Reporter
 from compress.recipe import Recipe
-from compress.recipe_models import TEACHER_ROW, LatencyPlan
-from compress.recording import Identity, Measured, failed_record, finished_record
+from compress.recipe_models import TEACHER_ROW
+from compress.recording import Identity, failed_record, finished_record
 from compress.records import Record, append_record, read_records
 from compress.report import write_report
 from compress.reporting.facts import RunFacts
 from compress.run_conditions import conditions, draw_frames
 from compress.run_folder import CANDIDATES, JOURNAL, RECORDS, WORK, run_folder, write_environment
-from compress.runtime_artefacts import RuntimeArtefacts, in_each_runtime, require_runtimes
+from compress.runtime_artefacts import require_runtimes
 from compress.steps.base import Step
 from compress.tracking.results import track_results
 from compress.tracking.session import Tracking, open_tracking
@@ -39,15 +37,15 @@ from compress.training.engine import wait_for_all
 from compress.training.lessons import Lessons
 from compress.training.targets import Array, Ask
 from compress.workshop import Workshop
-from eval.maps import input_size, prepare
+from eval.maps import prepare
 from eval.runtimes import RUNTIMES
 from teachers.assets import cache_folder
 from teachers.errors import UserError
 from teachers.known import load_teacher
 
 _PARITY_FRAMES = 2
-# What may go wrong with one candidate without ending the run of the others.
-_CANDIDATE_ERRORS = (UserError, ParityError, ValueError, RuntimeError, ArithmeticError, MemoryError)
+CANDIDATE_ERRORS = (UserError, ParityError, ValueError, RuntimeError, ArithmeticError, MemoryError)
+"""What may go wrong with one candidate without ending the run of the others."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ def run(call: RunCall, reporter: Reporter) -> RunResult:
     Raises UserError if the teacher, the frames or the folder cannot be used; nothing already computed is lost.
     """
     with run_folder(call.out, call.recipe.to_yaml(), call.fresh) as claim:
-        prepared = _Prepared(call, reporter)
+        prepared = Prepared(call, reporter)
         claim()
         wait_for_all()  # from here on the folder holds this recipe's files only, which `follow` looks at
         with open_tracking(call.recipe.tracking, call.out, reporter) as tracking:
@@ -89,15 +87,18 @@ def run(call: RunCall, reporter: Reporter) -> RunResult:
 
 def follow(call: RunCall) -> None:
     """The part of each further process that torchrun started: it trains along, writes nothing and says nothing."""
-    prepared = _Prepared(call, Reporter(quiet=True))
+    prepared = Prepared(call, Reporter(quiet=True))
     wait_for_all()
     prepared.train_along()
 
 
-class _Prepared:
+class Prepared:
     """A run whose teacher is loaded and whose frames are drawn; nothing is written before `finish_candidates`."""
 
-    def __init__(self, call: RunCall, reporter: Reporter) -> None:
+    def __init__(self, call: RunCall, reporter: Reporter, sharing: Sharing | None = None) -> None:
+        self._sharing = sharing
+        if sharing is not None:
+            self._journal = sharing.journal
         self._call, self._reporter = call, reporter
         recipe = call.recipe
         with reporter.download(f"teacher {recipe.teacher}") as on_bytes:
@@ -137,10 +138,35 @@ class _Prepared:
         if not errors and len(finished) == len(identities):
             self._reporter.say("every candidate was finished by an earlier call; the report is drawn again")
             return
-        measured = self._measure(built)
+        measured = self._measuring().measure(built)
         for one in built:
             if one.name not in finished:
                 append_record(path, finished_record(identities[one.name], one, measured))
+
+    def trial(self, recipe: Recipe, tracking: Tracking) -> Record:
+        """The record of a recipe's only candidate, or the teacher's; but for its steps the recipe is this run's.
+
+        What the candidate itself may raise is raised: whoever searches notes it and goes on.
+        """
+        one = copy.copy(self)
+        one._call = replace(self._call, recipe=recipe)
+        one._plan = {TEACHER_ROW: ()} | {plan.name: plan.steps for plan in recipe.candidates}
+        one._workshop = replace(self._workshop, tracking=tracking)
+        *_, name = one._plan
+        builder = one._builder()
+        built = [builder.build(each, one._plan[each], recipe.to_yaml()) for each in one._plan]
+        return finished_record(one._identity(name), built[-1], one._measuring().measure(built))
+
+    def failed_trial(self, recipe: Recipe, error: str) -> Record:
+        """The record of a recipe's only candidate that could not be made."""
+        one = copy.copy(self)
+        one._plan = {plan.name: plan.steps for plan in recipe.candidates}
+        return failed_record(one._identity(recipe.candidates[0].name), error)
+
+    def maps_of_all(self) -> None:
+        """Builds every candidate and compares maps and people in one pass: what trials find of it, they need not do."""
+        built, _ = self._build()
+        self._measuring().maps(built)
 
     def train_along(self) -> None:
         """Goes through the candidates in the first process's order."""
@@ -148,7 +174,7 @@ class _Prepared:
         builder = self._builder()
         for name, steps in self._plan.items():
             # The first process fails alike, and records it.
-            with suppress(*_CANDIDATE_ERRORS):
+            with suppress(*CANDIDATE_ERRORS):
                 builder.follow(name, steps)
 
     def report(self, tracking: Tracking) -> RunResult:
@@ -199,7 +225,7 @@ class _Prepared:
     def _open_workshop(self) -> Workshop:
         recipe, seed = self._call.recipe, self._call.recipe.data.seed
         work = self._call.out / WORK
-        if recipe.training is None or not recipe.learns:
+        if recipe.training is None or not (recipe.learns or self._sharing):
             return Workshop(seed, folder=work, reporter=self._reporter)
         lessons = Lessons(
             self._teacher, recipe.training, self._load_teacher, cache_folder() / "targets", seed, self._reporter
@@ -220,62 +246,38 @@ class _Prepared:
             recipe = self._call.recipe if name == TEACHER_ROW else self._call.recipe.only(name)
             try:
                 built.append(builder.build(name, self._plan[name], recipe.to_yaml()))
-            except _CANDIDATE_ERRORS as error:
+            except CANDIDATE_ERRORS as error:
                 if name == TEACHER_ROW:
                     raise  # without the teacher there is nothing to compare with
                 errors[name] = f"{type(error).__name__}: {error}"
         return built, errors
 
+    @cached_property
+    def _inputs(self) -> list[Array]:
+        stride, scale = self._teacher.spec.stride, min(1.0, *self._call.recipe.scales)
+        frames = zip(self._sample.frames(), range(_PARITY_FRAMES), strict=False)
+        return [prepare(frame.image, scale, stride) for frame, _ in frames]
+
     def _builder(self) -> Builder:
-        out, stride = self._call.out, self._teacher.spec.stride
-        frames = [frame for frame, _ in zip(self._sample.frames(), range(_PARITY_FRAMES), strict=False)]
+        out = self._call.out
         return Builder(
             teacher=self._teacher,
             workshop=self._workshop,
             folder=out / CANDIDATES,
             all_stages=out / WORK / f"all-stages-{self._teacher.id}.onnx",
             journal=self._journal,
-            inputs=[prepare(frame.image, min(1.0, *self._call.recipe.scales), stride) for frame in frames],
+            inputs=self._inputs,
         )
 
-    def _measure(self, built: list[Built]) -> Measured:
-        recipe, stride, hw = self._call.recipe, self._teacher.spec.stride, self._image.shape[:2]
-        track, journal = self._reporter.track, self._journal
-        timing = recipe.measure.latency or LatencyPlan()
-        artefacts = RuntimeArtefacts(timing.runtimes if recipe.measure.latency else ("onnxruntime",), self._reporter)
-        sizes = [input_size(hw, scale, stride).padded_hw for scale in recipe.scales]
-        artefacts.make(built, sizes)
-        first = CostPlan(
-            candidates=artefacts.usable(built, timing.runtime),
+    def _measuring(self) -> Measuring:
+        return Measuring(
+            recipe=self._call.recipe,
+            sample=self._sample,
             image=self._image,
-            scales=recipe.scales,
-            stride=stride,
-            runtime=timing.runtime,
-            settings=latency_settings(recipe),
-            seed=recipe.data.seed,
-            artefact=artefacts.of(timing.runtime),
+            clip=self._clip,
+            labelled=self._labelled,
+            journal=self._journal,
+            reporter=self._reporter,
+            all_stages=self._builder().all_stages_file(),
+            sharing=self._sharing,
         )
-        fidelity = kinematics = memory = latency = None
-        no_memory: dict[str, str] = {}
-        all_stages, cores = self._builder().all_stages_file(), usable_cores()
-        if recipe.measure.fidelity:
-            plan = FidelityPlan(built[0], built, all_stages, self._sample, recipe.scales, cores)
-            fidelity = measure_fidelity(plan, journal, track)
-        networks = Networks(built[0], built, all_stages, cores)
-        if self._clip is not None:
-            degrees = measure_degrees(ClipPlan(networks, self._clip), journal, track)
-            kinematics = {name: kinematic_facts(found, self._clip) for name, found in degrees.items()}
-        ap = None if self._labelled is None else measure_ap(networks, self._labelled, journal, track)
-        if recipe.measure.memory:
-            memory, no_memory = measure_memory(first, journal, track)
-            for name, reason in no_memory.items():
-                self._reporter.warn(f"{name}: peak memory was not measured: {reason}")
-        if recipe.measure.latency:
-            others = [
-                replace(first, candidates=artefacts.usable(built, name), runtime=name, artefact=artefacts.of(name))
-                for name in timing.also
-            ]
-            latency = in_each_runtime([first, *others], journal, track)
-        quick_look = bool(recipe.measure.kinematics) and self._clip is None
-        macs_hw = input_size(hw, 1.0, stride).padded_hw
-        return Measured(macs_hw, fidelity, latency, memory, kinematics, ap, quick_look, no_memory, artefacts.reasons())
