@@ -33,7 +33,8 @@ class Sharing:
     """What the trials of a search share. A run of its own shares nothing, and keeps nothing that only others need."""
 
     journal: Journal
-    teacher_maps: Path
+    folder: Path
+    """For what belongs to no single trial: the teacher, its stages, its averaged maps."""
     quiet: Callable[[], AbstractContextManager[object]]
     """Held while something is timed."""
 
@@ -67,7 +68,7 @@ class Measuring:
         recipe, track, journal, cores = self.recipe, self.reporter.track, self.journal, usable_cores()
         fidelity = kinematics = None
         if recipe.measure.fidelity:
-            kept = None if self.sharing is None else self.sharing.teacher_maps
+            kept = None if self.sharing is None else self.sharing.folder / "teacher-maps"
             plan = FidelityPlan(built[0], built, self.all_stages, self.sample, recipe.scales, cores, kept)
             fidelity = measure_fidelity(plan, journal, track)
         networks = Networks(built[0], built, self.all_stages, cores)

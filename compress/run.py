@@ -153,9 +153,9 @@ class Prepared:
         one._plan = {TEACHER_ROW: ()} | {plan.name: plan.steps for plan in recipe.candidates}
         one._workshop = replace(self._workshop, tracking=tracking)
         *_, name = one._plan
-        builder = one._builder()
-        built = [builder.build(each, one._plan[each], recipe.to_yaml()) for each in one._plan]
-        return finished_record(one._identity(name), built[-1], one._measuring().measure(built))
+        made = one._builder().build(name, one._plan[name], recipe.to_yaml())
+        built = [made] if name == TEACHER_ROW else [self._shared[0], made]
+        return finished_record(one._identity(name), made, one._measuring().measure(built))
 
     def failed_trial(self, recipe: Recipe, error: str) -> Record:
         """The record of a recipe's only candidate that could not be made."""
@@ -163,10 +163,14 @@ class Prepared:
         one._plan = {plan.name: plan.steps for plan in recipe.candidates}
         return failed_record(one._identity(recipe.candidates[0].name), error)
 
+    @cached_property
+    def _shared(self) -> list[Built]:
+        """Every candidate of this recipe, the teacher first, beside those of the trials."""
+        return self._build()[0]
+
     def maps_of_all(self) -> None:
-        """Builds every candidate and compares maps and people in one pass: what trials find of it, they need not do."""
-        built, _ = self._build()
-        self._measuring().maps(built)
+        """Compares maps and people of every candidate in one pass: what trials find of it, they need not do."""
+        self._measuring().maps(self._shared)
 
     def train_along(self) -> None:
         """Goes through the candidates in the first process's order."""
@@ -239,7 +243,7 @@ class Prepared:
         return lambda image: cast(tuple[Array, Array], tuple(session.outputs(image, last)))
 
     def _build(self) -> tuple[list[Built], dict[str, str]]:
-        builder = self._builder()
+        builder = self._builder(None if self._sharing is None else self._sharing.folder)
         built: list[Built] = []
         errors: dict[str, str] = {}
         for name in self._reporter.track(self._plan, "candidates", len(self._plan)):
@@ -258,12 +262,12 @@ class Prepared:
         frames = zip(self._sample.frames(), range(_PARITY_FRAMES), strict=False)
         return [prepare(frame.image, scale, stride) for frame, _ in frames]
 
-    def _builder(self) -> Builder:
+    def _builder(self, folder: Path | None = None) -> Builder:
         out = self._call.out
         return Builder(
             teacher=self._teacher,
             workshop=self._workshop,
-            folder=out / CANDIDATES,
+            folder=folder or out / CANDIDATES,
             all_stages=out / WORK / f"all-stages-{self._teacher.id}.onnx",
             journal=self._journal,
             inputs=self._inputs,

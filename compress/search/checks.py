@@ -39,7 +39,8 @@ def check_search(data: Mapping[str, Any], paths: Paths, mistakes: Mistakes) -> S
     known = {text: keys for text in vary if (keys := _path(text, vary, paths, mistakes))}
     trees = Reading(data, mistakes).read(vary, known)
     space = Space(data, trees)
-    _check_start(search.get("start"), space, mistakes)
+    if not any(keys[:2] == ("search", "vary") for keys in mistakes.found):
+        _check_start(search.get("start"), space, mistakes)
     return space
 
 

@@ -24,7 +24,6 @@ class Trials:
         self._places = Places(call.out)
         (call.out / JOURNALS).mkdir(exist_ok=True)
         self._journal = Journal(call.out / JOURNALS / f"{worker}.jsonl", beside="*.jsonl")
-        self._sharing = Sharing(self._journal, call.out / ".work" / "teacher-maps", self._quiet)
         self._prepared: dict[str, Prepared] = {}
         self._teachers: dict[str, Record] = {}
 
@@ -59,7 +58,8 @@ class Trials:
         if setting not in self._prepared:
             stages = recipe.model_copy(update={"candidates": stage_table(recipe)})
             call = RunCall(stages, self._call.out, self._call.command)
-            prepared = Prepared(call, self._reporter, self._sharing)
+            folder = self._places.work / "shared" / fact_key(setting)
+            prepared = Prepared(call, self._reporter, Sharing(self._journal, folder, self._quiet))
             with self._places.alone_on(fact_key("stages", setting)):
                 self._journal.refresh()
                 prepared.maps_of_all()

@@ -11,7 +11,8 @@ Costs = tuple[float, ...]
 def order(points: Sequence[Costs]) -> list[int]:
     """Positions of the points, the best first: rank by non-domination, then the share of the rank's hypervolume.
 
-    Of equal ones the first comes first. Within a rank the ends of it keep the largest share, as they reach furthest.
+    Of equal ones the first comes first. The reference lies a whole extent beyond a rank, so that its ends, which
+    reach furthest in one objective, have a share worth having.
     """
     found: list[int] = []
     left = list(range(len(points)))
@@ -33,7 +34,7 @@ def _by_contribution(points: Sequence[Costs], front: Sequence[int]) -> list[int]
     low = [min(column) for column in zip(*chosen, strict=True)]
     extent = [max(column) - least or 1.0 for column, least in zip(zip(*chosen, strict=True), low, strict=True)]
     scaled = [tuple((v - a) / e for v, a, e in zip(point, low, extent, strict=True)) for point in chosen]
-    reference = (1.1,) * len(low)
+    reference = (2.0,) * len(low)
     whole = hypervolume(scaled, reference)
     own = {i: whole - hypervolume(scaled[:n] + scaled[n + 1 :], reference) for n, i in enumerate(front)}
     return sorted(front, key=lambda i: (-round(own[i], 12), i))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import optuna
+import sqlalchemy.event
 import sqlalchemy.exc
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
@@ -25,6 +26,8 @@ from teachers.errors import UserError
 
 _RECIPE = "recipe"
 _PATIENCE_S = 60
+"""For another process's writing."""
+_ANSWER_S = 15
 
 
 @dataclass(frozen=True)
@@ -243,13 +246,21 @@ def _storage(plan: StudyPlan, local: bool) -> BaseStorage:
             return JournalStorage(JournalFileBackend(str(path)))
         except OSError as error:
             raise UserError(f"--storage {plan.url}: {error.strerror}") from error
-    engine: dict[str, Any] = {"connect_args": {"timeout": _PATIENCE_S} if local else {"connect_timeout": 15}}
-    if not local:
-        return RDBStorage(
-            plan.url, engine | {"pool_pre_ping": True}, heartbeat_interval=plan.heartbeat_s,
-            grace_period=2 * plan.heartbeat_s,
-        )  # fmt: skip
-    return RDBStorage(plan.url, engine)
+    if local:
+        storage = RDBStorage(plan.url, {"connect_args": {"timeout": _PATIENCE_S}})
+        sqlalchemy.event.listen(storage.engine, "connect", _quicken)
+        storage.engine.dispose()  # what is connected already was not told
+        return storage
+    engine = {"connect_args": {"connect_timeout": _ANSWER_S}, "pool_pre_ping": True}
+    beat = plan.heartbeat_s
+    return RDBStorage(plan.url, engine, heartbeat_interval=beat, grace_period=2 * beat)
+
+
+def _quicken(connection: Any, _: Any) -> None:
+    """A trial is some twenty small writes, each of which would wait for the disk twice. With the log written ahead a
+    process that is killed loses none of them, and a power cut at most the last ones."""
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
 
 
 def _attributes(notes: Notes) -> dict[str, Any]:
