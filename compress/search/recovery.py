@@ -10,7 +10,8 @@ from compress.search.call import Places, machine_token
 from compress.search.history import Entry, Notes, lost
 from compress.search.study import SearchStudy
 
-MOST_RETRIES = 2
+MOST_RETRIES = 5
+"""A trial that ends its process so often, by using up the memory for instance, is given up."""
 
 
 class Recovery:
@@ -39,7 +40,9 @@ class Recovery:
                 retry_of=entry.number,
                 retries=notes.retries + 1,
             )
-            self._study.enqueue(entry.choices, again)
+            # Before a worker put its name to it, not all may have been chosen: the same seed chooses them again.
+            unchosen = notes.worker is None and notes.start is None and notes.rung == 0
+            self._study.enqueue({} if unchosen else entry.choices, again)
 
     def _is_dead(self, entry: Entry) -> bool:
         worker = entry.notes.worker

@@ -115,6 +115,25 @@ def count(tree: Any) -> int | None:
     return product
 
 
+def assignments(tree: Any) -> Iterator[dict[str, Scalar]]:
+    """Every way to choose, in the order in which options and numbers are written; nothing where there is no end."""
+    if count(tree) is None:
+        return
+    if isinstance(tree, Options):
+        for label, value in zip(tree.labels, tree.values, strict=True):
+            for below in assignments(value):
+                yield from _joined({tree.name: label}, below)
+    elif isinstance(tree, Range):
+        for number in range(tree.count() or 0):
+            value = tree.low + number * (tree.step or 0)
+            yield {tree.name: int(value) if tree.whole else float(f"{value:.12g}")}
+    else:
+        first, *rest = [*_below(tree)] or [None]
+        for one in assignments(first) if first is not None else [{}]:
+            for others in assignments(rest) if rest else [{}]:
+                yield from _joined(one, others)
+
+
 def choices_of(tree: Any, data: Any) -> Iterator[dict[str, Scalar]]:
     """Every way to choose that makes this data of the tree; nothing if the tree cannot be that."""
     if isinstance(tree, Options):

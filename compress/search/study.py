@@ -1,5 +1,6 @@
 """The study: Optuna and its database are imported here only. Everything that is decided is decided from `entries`."""
 
+import errno
 import logging
 import threading
 import warnings
@@ -86,6 +87,7 @@ class SearchStudy:
             yield
         except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
             told = error.__cause__ or error
+            self._refuse_full_disk(getattr(told, "orig", None))
             first = next(iter(str(getattr(told, "orig", None) or told).splitlines()), "")
             raise UserError(
                 f"--storage {hidden(self._plan.url)}: {without_secrets(first, self._plan.url)}"
@@ -96,6 +98,12 @@ class SearchStudy:
                     f"--storage {hidden(self._plan.url)}: its driver is missing: pip install 'pose-compress[postgres]'"
                 ) from None
             raise
+
+    def _refuse_full_disk(self, error: object) -> None:
+        """A study in a file ends like any other file that cannot be written."""
+        if str(getattr(error, "sqlite_errorname", "")).startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY")):
+            path = self._plan.url.partition("///")[2]
+            raise OSError(errno.ENOSPC, f"the study cannot be written: {error}", path) from None
 
     def entries(self) -> list[Entry]:
         """Every trial, by number."""

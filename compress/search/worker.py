@@ -21,14 +21,15 @@ from compress.search.history import Entry, Notes, State
 from compress.search.measuring_trials import Trials, record_file, stage_table
 from compress.search.recovery import Recovery
 from compress.search.rungs import Finished, Halving, Promote, Wait, next_job
+from compress.search.space import Scalar, assignments
 from compress.search.study import SearchStudy, Taken
 from compress.search.trial_data import at_rung, learns, named
 from compress.yaml_source import dump_yaml
 from teachers.files import write_text
 
 _PAUSE_S = 0.5
-_REPEATS = 30
-"""So many proposals in a row that were tried before, and the space is taken for exhausted."""
+_REPEATS = 10
+"""So many proposals in a row that were tried before, and what is left of the space is tried in order."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,8 @@ class Worker:
         self._enqueue_start(entries)
         if self._late():
             return None
-        job = next_job(self._study.entries(), self._halving, new=not self._exhausted(entries))
+        untried = self._untried(entries) if self._circling(entries) else None
+        job = next_job(self._study.entries(), self._halving, new=untried is not None or not self._circling(entries))
         if isinstance(job, Finished):
             return None
         if isinstance(job, Wait):
@@ -104,6 +106,8 @@ class Worker:
         if isinstance(job, Promote):
             notes = Notes(rung=job.entry.notes.rung + 1, first=job.entry.root, start=job.entry.notes.start)
             self._study.enqueue(job.entry.choices, replace(notes, steps=job.entry.notes.steps))
+        elif untried is not None and not any(entry.state == "waiting" for entry in self._study.entries()):
+            self._study.enqueue(untried, Notes())
         taken = self._study.take()
         if taken.notes.steps is None:
             self._space.data(taken.choose)
@@ -141,15 +145,17 @@ class Worker:
                 return entry.number
         return None
 
-    def _exhausted(self, entries: Sequence[Entry]) -> bool:
-        tail = 0
-        for entry in reversed(entries):
-            if entry.notes.same_as is None:
-                break
-            tail += 1
-        tried = {json.dumps(dict(e.choices), sort_keys=True) for e in entries if e.choices and e.counts}
+    def _circling(self, entries: Sequence[Entry]) -> bool:
+        """Whether the sampler has only repeated itself for a while, or there is nothing else to say."""
+        latest = entries[-_REPEATS:]
         size = self._space.size
-        return tail >= _REPEATS or (size is not None and len(tried) >= size)
+        exhausted = size is not None and len(_tried(entries)) >= size
+        return exhausted or (len(latest) == _REPEATS and all(entry.notes.same_as is not None for entry in latest))
+
+    def _untried(self, entries: Sequence[Entry]) -> dict[str, Scalar] | None:
+        """Where the sampler goes round in circles, the first choices that nobody tried; None where there are none."""
+        tried = _tried(entries)
+        return next((one for one in assignments(list(self._space.trees.values())) if _spelt(one) not in tried), None)
 
     def _data(self, taken: Taken) -> dict[str, Any]:
         steps = taken.notes.steps
@@ -238,3 +244,11 @@ def _name(number: int, notes: Notes, partly: bool) -> str:
     root = number if notes.first is None else notes.first
     base = notes.start or f"trial-{root:04d}"
     return f"{base}-rung-{notes.rung}" if partly else base
+
+
+def _tried(entries: Sequence[Entry]) -> set[str]:
+    return {_spelt(entry.choices) for entry in entries if entry.choices and entry.counts}
+
+
+def _spelt(choices: Mapping[str, Scalar]) -> str:
+    return json.dumps(dict(choices), sort_keys=True)
