@@ -17,6 +17,8 @@ class Notes:
     """Of the trial's folder and record."""
     start: str | None = None
     """Why it was enqueued: `stages-3`, `start 1`; None if the sampler chose it."""
+    left_over: bool = False
+    """Enqueued because the sampler only repeated itself."""
     steps: str | None = None
     """Steps as JSON, where no choices make them."""
     rung: int = 0

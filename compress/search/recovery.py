@@ -34,6 +34,7 @@ class Recovery:
             notes = entry.notes
             again = Notes(
                 start=notes.start,
+                left_over=notes.left_over,
                 steps=notes.steps,
                 rung=notes.rung,
                 first=entry.root,
@@ -41,7 +42,7 @@ class Recovery:
                 retries=notes.retries + 1,
             )
             # Before a worker put its name to it, not all may have been chosen: the same seed chooses them again.
-            unchosen = notes.worker is None and notes.start is None and notes.rung == 0
+            unchosen = notes.worker is None and notes.start is None and notes.rung == 0 and not notes.left_over
             self._study.enqueue({} if unchosen else entry.choices, again)
 
     def _is_dead(self, entry: Entry) -> bool:

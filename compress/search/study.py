@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import optuna
 import sqlalchemy.event
 import sqlalchemy.exc
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages._heartbeat import BaseHeartbeat
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -223,8 +224,8 @@ class Taken:
     def alive(self) -> Iterator[None]:
         """Says so to the database, as often as it wants, until the block ends."""
         storage = self._study.storage
-        interval = storage.get_heartbeat_interval() if isinstance(storage, RDBStorage) else None
-        if interval is None:
+        interval = storage.get_heartbeat_interval() if isinstance(storage, BaseHeartbeat) else None
+        if interval is None or not isinstance(storage, BaseHeartbeat):
             yield
             return
         ended = threading.Event()
@@ -233,7 +234,7 @@ class Taken:
             while True:
                 # The trial's own calls will find out; a beat that is missed does no harm yet.
                 with suppress(sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError):
-                    cast(RDBStorage, storage).record_heartbeat(self._trial._trial_id)
+                    storage.record_heartbeat(self._trial._trial_id)
                 if ended.wait(interval):
                     return
 

@@ -107,7 +107,7 @@ class Worker:
             notes = Notes(rung=job.entry.notes.rung + 1, first=job.entry.root, start=job.entry.notes.start)
             self._study.enqueue(job.entry.choices, replace(notes, steps=job.entry.notes.steps))
         elif untried is not None and not any(entry.state == "waiting" for entry in self._study.entries()):
-            self._study.enqueue(untried, Notes())
+            self._study.enqueue(untried, Notes(left_over=True))
         taken = self._study.take()
         if taken.notes.steps is None:
             self._space.data(taken.choose)
@@ -135,19 +135,20 @@ class Worker:
     def _same(self, taken: Taken) -> int | None:
         """The trial that has these choices already, or that goes on with them already."""
         mine = taken.notes
+        root = taken.number if mine.first is None else mine.first
         for entry in self._study.entries():
-            if entry.number >= taken.number or not entry.counts or entry.number == mine.retry_of:
+            if entry.number >= taken.number or not entry.counts:
                 continue
-            if mine.first is not None:
-                if (entry.root, entry.notes.rung) == (mine.first, mine.rung):
+            if entry.root == root:
+                if entry.notes.rung == mine.rung:
                     return entry.number
-            elif entry.notes.first is None and taken.choices and dict(entry.choices) == taken.choices:
+            elif mine.rung == 0 and taken.choices and dict(entry.choices) == taken.choices:
                 return entry.number
         return None
 
     def _circling(self, entries: Sequence[Entry]) -> bool:
         """Whether the sampler has only repeated itself for a while, or there is nothing else to say."""
-        latest = entries[-_REPEATS:]
+        latest = [entry for entry in entries if entry.counts or entry.notes.same_as is not None][-_REPEATS:]
         size = self._space.size
         exhausted = size is not None and len(_tried(entries)) >= size
         return exhausted or (len(latest) == _REPEATS and all(entry.notes.same_as is not None for entry in latest))
