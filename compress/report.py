@@ -15,16 +15,21 @@ from compress.reporting.kinematic_sections import joints_name, ranks_name
 from compress.reporting.markdown import markdown
 from compress.reporting.sections import COMBINED_NAME, document, pareto_name, scales_name, training_name
 from compress.reporting.training_figures import training_png
+from compress.search.facts import SearchFacts
+from compress.search.stored import keep_search
 from compress.tables import write_tables
 from teachers.files import write_bytes, write_text
 
 
-def write_report(out: Path, runs: Sequence[RunFacts]) -> list[Path]:
+def write_report(out: Path, runs: Sequence[RunFacts], search: SearchFacts | None = None) -> list[Path]:
     """Writes the report into `out` and returns the files written. The same records give the same bytes.
 
     One run gets its candidates.csv and latency.csv as well; several runs keep theirs, each in its own folder.
+    `search` is that of the first run; it is kept in search.json.
     Raises ValueError if there is no run.
     """
+    if search is not None and runs:
+        keep_search(out, search)
     facts = report_facts(runs)
     text = document(facts)
     pictures = _pictures(facts)

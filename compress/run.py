@@ -157,6 +157,11 @@ class Prepared:
         built = [made] if name == TEACHER_ROW else [self._shared[0], made]
         return finished_record(one._identity(name), made, one._measuring().measure(built))
 
+    def follow_trial(self, recipe: Recipe) -> None:
+        """A further process's part in making a recipe's only candidate."""
+        self._journal.refresh()
+        self._builder().follow(recipe.candidates[0].name, recipe.candidates[0].steps)
+
     def failed_trial(self, recipe: Recipe, error: str) -> Record:
         """The record of a recipe's only candidate that could not be made."""
         one = copy.copy(self)

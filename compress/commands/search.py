@@ -9,10 +9,12 @@ from compress.progress import Reporter
 from compress.recipe import load_recipe
 from compress.reporting.goals import goal_facts, verdict
 from compress.search.call import SearchCall
+from compress.search.processes import follow_here
 from compress.search.run_search import search
 from compress.search.settings import MAX_TRIALS
 from compress.search.storage_url import hidden
 from compress.summary import summary_table
+from compress.training.engine import is_follower
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +52,9 @@ def call(options: argparse.Namespace) -> int:
         timeout_s=options.timeout,
         fresh=options.fresh,
     )
+    if is_follower():
+        follow_here(asked)
+        return 0
     result = search(asked, Reporter())
     print(summary_table(result.records, asked.objectives))
     goals = (*recipe.goals, *asked.plan.constraints)

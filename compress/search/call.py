@@ -160,14 +160,14 @@ def timing_alone() -> Iterator[None]:
         yield
 
 
-def worker_name() -> str:
-    """Of this process; the first half is this start of this machine's."""
-    return f"{machine_token()}-{secrets.token_hex(4)}"
+def worker_name(out: Path) -> str:
+    """Of this process; the first half is that of all who see the same locks."""
+    return f"{lock_token(out)}-{secrets.token_hex(4)}"
 
 
-def machine_token() -> str:
-    """Six hexadecimal digits that say nothing of the machine, and tell its worker processes from others'."""
+def lock_token(out: Path) -> str:
+    """Six hexadecimal digits for this folder at this start of this machine; they tell nobody which these are."""
     boot = ""
     with suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8")
-    return hashlib.sha256(boot.encode()).hexdigest()[:6]
+    return hashlib.sha256(f"{boot}{out.resolve()}".encode()).hexdigest()[:6]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from compress.journal import Journal, fact_key
 from compress.measuring import Sharing
@@ -16,10 +17,27 @@ from compress.tracking.session import Tracking
 from teachers.known import teacher_spec
 
 
+class Announces(Protocol):
+    """Told of each recipe before it is worked on."""
+
+    def announce(self, recipe: Recipe) -> None:
+        """It comes next."""
+
+
+class Silent:
+    """Nobody else takes part."""
+
+    def announce(self, recipe: Recipe) -> None:
+        """See `Announces`."""
+
+
 class Trials:
     """Measures recipes that differ in little; keeps what those of the same teacher, frames and scales share."""
 
-    def __init__(self, call: SearchCall, worker: str, reporter: Reporter, tracking: Tracking) -> None:
+    def __init__(
+        self, call: SearchCall, worker: str, reporter: Reporter, tracking: Tracking, leader: Announces | None = None
+    ) -> None:
+        self._leader = leader or Silent()
         self._call, self._reporter, self._tracking = call, reporter, tracking
         self._places = Places(call.out)
         (call.out / JOURNALS).mkdir(exist_ok=True)
@@ -32,7 +50,12 @@ class Trials:
         prepared = self._prepare(recipe)
         with self._places.alone_on(fact_key("trial", recipe.candidates[0].model_dump(mode="json")["steps"])):
             self._journal.refresh()
+            self._leader.announce(recipe)
             return prepared.trial(recipe, self._tracking)
+
+    def follow(self, recipe: Recipe) -> None:
+        """A further process's part in making the candidate: it trains along."""
+        self._prepare(recipe, compare=False).follow_trial(recipe)
 
     def failed(self, recipe: Recipe, error: str) -> Record:
         """The record of a recipe whose candidate could not be made."""
@@ -52,7 +75,7 @@ class Trials:
         """Stands for everything that recipes have in common but their candidates."""
         return fact_key("setting", _setting(recipe))
 
-    def _prepare(self, recipe: Recipe) -> Prepared:
+    def _prepare(self, recipe: Recipe, compare: bool = True) -> Prepared:
         """The teacher's stages are compared in one pass: every stage table begins with it."""
         setting = _setting(recipe)
         if setting not in self._prepared:
@@ -60,9 +83,10 @@ class Trials:
             call = RunCall(stages, self._call.out, self._call.command)
             folder = self._places.work / "shared" / fact_key(setting)
             prepared = Prepared(call, self._reporter, Sharing(self._journal, folder, self._quiet))
-            with self._places.alone_on(fact_key("stages", setting)):
-                self._journal.refresh()
-                prepared.maps_of_all()
+            if compare:
+                with self._places.alone_on(fact_key("stages", setting)):
+                    self._journal.refresh()
+                    prepared.maps_of_all()
             self._prepared[setting] = prepared
         return self._prepared[setting]
 

@@ -15,13 +15,15 @@ from typing import Any
 from compress.progress import Reporter
 from compress.search.call import Places, SearchCall, worker_name
 from compress.search.measuring_trials import Trials
+from compress.search.together import Leader, train_along
 from compress.search.worker import Worker
-from compress.tracking.session import open_tracking
+from compress.tracking.session import Tracking, open_tracking
+from compress.training.engine import processes
 from teachers.errors import UserError
 from teachers.lock import only_one
 
-_DEATHS = 3
-"""So often a worker's place is filled again for each of them."""
+_DEATHS = 10
+"""So often each worker's place is filled again."""
 
 
 def work_here(call: SearchCall, reporter: Reporter) -> None:
@@ -86,6 +88,8 @@ def core_shares(workers: int) -> list[list[int]]:
 
 def refuse_crowding(call: SearchCall) -> None:
     """UserError where workers would time networks with more threads than each of them has cores."""
+    if processes()[1] > 1 and call.workers > 1:
+        raise UserError("--workers: under torchrun there is one worker, whose trainings all processes share")
     latency = call.recipe.measure.latency
     share = len(core_shares(call.workers)[0]) or (os.cpu_count() or 1)
     if call.workers > 1 and latency and latency.threads > share:
@@ -132,8 +136,14 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+def follow_here(call: SearchCall) -> None:
+    """The part of each further process that torchrun started."""
+    quiet = Reporter(quiet=True)
+    train_along(call.out, lambda: Trials(call, f"rank-{processes()[0]}", quiet, Tracking()))
+
+
 def _work(call: SearchCall, reporter: Reporter, place: str, stop: Any) -> None:
-    name, places = worker_name(), Places(call.out)
+    name, places = worker_name(call.out), Places(call.out)
     quiet = Reporter(quiet=True)
     lock = places.worker(name)
     lock.parent.mkdir(parents=True, exist_ok=True)
@@ -142,7 +152,9 @@ def _work(call: SearchCall, reporter: Reporter, place: str, stop: Any) -> None:
             only_one(lock, 0, "this worker is there twice"),
             open_tracking(call.recipe.tracking, call.out, reporter, place or "worker-0") as tracking,
         ):
-            Worker(call, name, Trials(call, name, quiet, tracking), reporter).work(stop)
+            leader = Leader(call.out, processes()[1] - 1)
+            Worker(call, name, Trials(call, name, quiet, tracking, leader), reporter).work(stop)
+            leader.end()
     finally:
         with suppress(OSError):
             lock.unlink(missing_ok=True)

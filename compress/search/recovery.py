@@ -6,7 +6,7 @@ missed. No clock of ours decides anything.
 
 import time
 
-from compress.search.call import Places, machine_token
+from compress.search.call import Places, lock_token
 from compress.search.history import Entry, Notes, lost
 from compress.search.study import SearchStudy
 
@@ -51,6 +51,6 @@ class Recovery:
             # Its process died between taking it and saying so. Here nobody else is in between: we hold the lock.
             seen = self._nameless.setdefault(entry.number, time.monotonic())
             return self._study.local or time.monotonic() - seen > self._patience_s
-        if self._study.local or worker.startswith(machine_token()):
+        if self._study.local or worker.startswith(lock_token(self._places.out)):
             return self._places.is_dead(worker)
         return False

@@ -14,7 +14,6 @@ from compress.search.facts import SearchFacts
 from compress.search.history import Entry
 from compress.search.processes import refuse_crowding, work_here, work_in_processes
 from compress.search.results import records_of, search_facts
-from compress.search.stored import keep_search
 from compress.search.study import SearchStudy
 from compress.tracking.results import track_results
 from compress.tracking.session import open_tracking
@@ -57,10 +56,9 @@ def _report(call: SearchCall, study: SearchStudy, reporter: Reporter, well: bool
     _tell_missing(entries, records, reporter)
     write_text(out / RECORDS, "".join(json.dumps(r.model_dump(mode="json"), sort_keys=True) + "\n" for r in records))
     facts = search_facts(call, study, {record.name: record for record in records})
-    keep_search(out, facts)
     goals = tuple(dict.fromkeys((*recipe.goals, *call.plan.constraints)))
     run = RunFacts(out.resolve().name, records, recipe.to_yaml(), call.objectives, call.command, goals)
-    written = write_report(out, [run])
+    written = write_report(out, [run], facts)
     with open_tracking(recipe.tracking, out, reporter, "search") as tracking:
         track_results(tracking, out, records, call.objectives, written)
     return SearchResult(records, facts, well)

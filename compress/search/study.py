@@ -87,9 +87,10 @@ class SearchStudy:
         try:
             yield
         except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-            told = error.__cause__ or error
-            self._refuse_full_disk(getattr(told, "orig", None))
-            first = next(iter(str(getattr(told, "orig", None) or told).splitlines()), "")
+            # Optuna wraps what SQLAlchemy raised, SQLAlchemy what the driver did.
+            origin = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None)
+            self._refuse_full_disk(origin)
+            first = next(iter(str(origin or error).splitlines()), "")
             raise UserError(
                 f"--storage {hidden(self._plan.url)}: {without_secrets(first, self._plan.url)}"
             ) from None  # what lies beneath may hold the password
