@@ -64,10 +64,12 @@ def searched(small: dict[str, Any], tmp_path: Path) -> Path:
 
 def test_search_stages(here: Path, tmp_path: Path) -> None:
     small = twin("search_stages", here)
-    small["search"] |= {"trials": 5}
+    small["search"] |= {"trials": 4}
+    small["tracking"] = "jsonl"
     out = searched(small, tmp_path)
+    assert {path.name for path in (out / "tracking").iterdir()} == {"worker-0", "search"}
     found = facts(out)["trials"]
-    assert len(found) == 5 and {trial["state"] for trial in found} == {"complete"}
+    assert len(found) == 4 and {trial["state"] for trial in found} == {"complete"}
     assert {"remove_stages.keep", "channels"} <= set(found[0]["choices"])
     narrower = [trial for trial in found if trial["choices"]["channels"] == "narrower"]
     assert all("prune_channels.ratio" in trial["choices"] for trial in narrower)
