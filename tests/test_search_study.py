@@ -57,7 +57,6 @@ def searched(study: SearchStudy, trials: int) -> list[dict[str, Any]]:
 def test_a_sampler_stays_in_the_space_and_repeats_itself_for_a_seed(kind: str, tmp_path: Path) -> None:
     found = searched(opened(tmp_path, kind), 14)
     again = searched(opened(tmp_path, kind, name="again"), 14)
-    other = searched(opened(tmp_path, kind, seed=1, name="other"), 14)
     assert found == again
     assert found[0] == {} and len({str(one) for one in found}) > 7
     made = space()
