@@ -4,6 +4,7 @@ Stage t of the teacher is the candidate with t stages, so the teacher's one pass
 of them; a candidate that is not runs its own artefact on the same inputs.
 """
 
+import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -21,7 +22,7 @@ from eval.frames import Frame, Sample
 from eval.maps import MapDifference, SilentTeacher, average_scales, difference, prepare
 from eval.runtimes import RUNTIMES, Session
 from teachers.errors import UserError
-from teachers.files import replacing
+from teachers.files import write_bytes
 from teachers.posenet import Maps
 
 Track = Callable[[Iterable[Frame], str, int, int], Iterable[Frame]]
@@ -118,8 +119,10 @@ class Scorer:
     def _keep(self, frame: Frame, maps: Maps) -> None:
         path = self._file(frame)
         if path is not None:
-            with replacing(path) as temporary:
-                np.save(temporary, torch.cat((maps.heatmaps, maps.pafs), dim=1).numpy(), allow_pickle=False)
+            # Through memory: where the disk is full, numpy's own writing to a file says so without the reason.
+            buffer = io.BytesIO()
+            np.save(buffer, torch.cat((maps.heatmaps, maps.pafs), dim=1).numpy(), allow_pickle=False)
+            write_bytes(path, buffer.getvalue())
 
     def _teacher_maps(self, image: NDArray[np.float32], stages: Sequence[int]) -> Tensor:
         names = [name for stage in stages for name in stage_outputs(stage)]

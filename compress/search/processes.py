@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerProcess
-from multiprocessing.synchronize import Event
+from pathlib import Path
 from typing import Any
 
 from compress.progress import Reporter
@@ -35,7 +35,8 @@ def work_in_processes(call: SearchCall, reporter: Reporter) -> bool:
     """As many workers as asked for, to their end; whether all ended well. One that was killed is started again."""
     context: Any = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["compress.search.preload"])
-    stop: Event = context.Event()
+    # A file, not a semaphore: one that a killed worker has left is reported as a leak.
+    stop = Places(call.out).work / f"stop-{worker_name(call.out)}"
     shares = core_shares(call.workers)
     running: dict[int, ForkServerProcess] = {}
     deaths, well = 0, True
@@ -61,11 +62,18 @@ def work_in_processes(call: SearchCall, reporter: Reporter) -> bool:
                     start(place)
                 elif code:
                     well = False
-                    stop.set()  # a full disk or a lost storage stops the others too, when their trials have ended
+                    _touch(stop)  # a full disk or a lost storage stops the others too, when their trials have ended
     except KeyboardInterrupt:
         _end(running.values())
         raise
+    finally:
+        stop.unlink(missing_ok=True)
     return well
+
+
+def _touch(path: Path) -> None:
+    with suppress(OSError):  # on a full disk each worker finds out by itself
+        path.touch()
 
 
 def _end(processes: Any) -> None:
@@ -100,7 +108,7 @@ def refuse_crowding(call: SearchCall) -> None:
         )
 
 
-def _live(call: SearchCall, place: int, cores: Sequence[int], stop: Event) -> None:
+def _live(call: SearchCall, place: int, cores: Sequence[int], stop: Path) -> None:
     """A worker's life."""
     from compress.cli import failure  # noqa: PLC0415 - what a command says is said by the command line
 
@@ -111,7 +119,7 @@ def _live(call: SearchCall, place: int, cores: Sequence[int], stop: Event) -> No
 
         torch.set_num_threads(len(cores))
     try:
-        _work(call, Reporter(), f"worker-{place}", stop.is_set)
+        _work(call, Reporter(), f"worker-{place}", stop.exists)
         code = 0
     except KeyboardInterrupt:
         code = 130  # said by the parent
