@@ -15,6 +15,7 @@ from teachers.errors import UserError
 # so that `compress check` does not wait for torch.
 _COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "run a recipe; a second call goes on where the first stopped"),
+    "search": ("search", "vary a recipe and look for the best trade-offs; any number of machines on one storage"),
     "check": ("check", "list all mistakes of a recipe, without running it"),
     "report": ("report", "draw the report of finished runs again, or of several in one"),
     "teachers": ("teachers", "list teachers and samples, pull or import one, or train one's own"),
@@ -35,27 +36,33 @@ def run_command(arguments: Sequence[str]) -> int:
     try:
         code = _call(arguments)
         print(end="", flush=True)  # a full disk or a reader that left is told here, not at the interpreter's end
-    except UserError as error:
-        return _say(str(error), 2)
     except KeyboardInterrupt:
         return _say(f"stopped{_goes_on(arguments)}", 130)
     except BrokenPipeError:
         # The reader of our output left. The interpreter flushes once more at its end, and would complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except OSError as error:
-        if error.errno not in _CANNOT_WRITE:
-            raise
-        where = f"{error.filename}: " if error.filename else ""
-        return _say(f"{where}{error.strerror}{_goes_on(arguments)}", 1)
+    except (UserError, OSError) as error:
+        return failure(error, arguments)
     return code
+
+
+def failure(error: UserError | OSError, arguments: Sequence[str]) -> int:
+    """Says what went wrong in one line, and gives the exit code; raises what is nobody's mistake but ours."""
+    if isinstance(error, UserError):
+        return _say(str(error), 2)
+    if error.errno not in _CANNOT_WRITE:
+        raise error
+    where = f"{error.filename}: " if error.filename else ""
+    return _say(f"{where}{error.strerror}{_goes_on(arguments)}", 1)
 
 
 def _goes_on(arguments: Sequence[str]) -> str:
     """Runs and trainings keep what they finished; the other commands are short and start over."""
     if list(arguments[:2]) == ["teachers", "train"]:
         return "; the last checkpoint, at most about a minute old, is kept, the same command goes on from it"
-    return "; what was finished is kept, the same command goes on from here" if "run" in arguments[:1] else ""
+    kept = "; what was finished is kept, the same command goes on from here"
+    return kept if arguments and arguments[0] in ("run", "search") else ""
 
 
 def _call(arguments: Sequence[str]) -> int:

@@ -5,6 +5,7 @@ needs milliseconds. So a network is exported once with the maps of every stage a
 the first t stages of it is cut out at stage t. Every artefact is then compared with its own network on real frames.
 """
 
+import hashlib
 import logging
 import warnings
 from pathlib import Path
@@ -84,6 +85,17 @@ def save_artefact(model: onnx.ModelProto, network: PoseNet, licence: Licence, pa
     )
     onnx.checker.check_model(model)
     save_graph(model, path)
+
+
+def structure(path: Path) -> str:
+    """A hash of what decides an artefact's time: operators, settings, shapes and types, and not its weights' values."""
+    graph = load_graph(path).graph
+    digest = hashlib.sha256()
+    for put in (*graph.node, *graph.input, *graph.output):
+        digest.update(put.SerializeToString(deterministic=True))
+    for tensor in graph.initializer:
+        digest.update(repr((tensor.name, tuple(tensor.dims), tensor.data_type)).encode())
+    return digest.hexdigest()[:16]
 
 
 def load_graph(path: Path) -> onnx.ModelProto:

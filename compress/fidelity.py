@@ -4,6 +4,7 @@ Stage t of the teacher is the candidate with t stages, so the teacher's one pass
 of them; a candidate that is not runs its own artefact on the same inputs.
 """
 
+import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -21,6 +22,7 @@ from eval.frames import Frame, Sample
 from eval.maps import MapDifference, SilentTeacher, average_scales, difference, prepare
 from eval.runtimes import RUNTIMES, Session
 from teachers.errors import UserError
+from teachers.files import write_bytes
 from teachers.posenet import Maps
 
 Track = Callable[[Iterable[Frame], str, int, int], Iterable[Frame]]
@@ -36,6 +38,8 @@ class FidelityPlan:
     sample: Sample
     scales: tuple[float, ...]
     threads: int
+    kept: Path | None = None
+    """A folder in which the teacher's averaged maps of each frame are kept, for further candidates."""
 
     def key(self, candidate: Built) -> str:
         """Under which the per-frame facts of a candidate are noted."""
@@ -80,21 +84,45 @@ class Scorer:
         """How far each of these candidates is from the teacher on this frame."""
         plan = self._plan
         spec = plan.teacher.candidate.spec
-        inputs = [prepare(frame.image, scale, spec.multiple) for scale in plan.scales]
-        last = len(spec.stages)
-        stages = sorted({last, *(built.stage for built in candidates if built.stage is not None)})
-        per_scale = [self._teacher_maps(image, stages) for image in inputs]
+        last, kept = len(spec.stages), self._kept(frame)
+        stages = sorted({built.stage for built in candidates if built.stage is not None} | (set() if kept else {last}))
         others = [built for built in candidates if built.stage is None]
-        for built in others:
-            for position, image in enumerate(inputs):
-                maps = torch.cat([torch.from_numpy(part) for part in self._others[built.name].run(image)], dim=1)
-                per_scale[position] = torch.cat((per_scale[position], maps), dim=1)
+        per_scale = []
+        for scale in plan.scales:
+            image = prepare(frame.image, scale, spec.multiple)
+            maps = [self._teacher_maps(image, stages)] if stages else []
+            maps += [torch.from_numpy(part) for built in others for part in self._others[built.name].run(image)]
+            per_scale.append(torch.cat(maps, dim=1))
         averaged = average_scales(per_scale, frame.image.shape[:2], plan.scales, spec.stride)
         names: list[int | str] = [*stages, *(built.name for built in others)]
         found = dict(zip(names, self._split(averaged), strict=True))
-        return [
-            difference(found[built.name if built.stage is None else built.stage], found[last]) for built in candidates
-        ]
+        teacher = found.get(last) or kept
+        assert teacher is not None, "whose maps are not kept is run"
+        if kept is None:
+            self._keep(frame, teacher)
+        return [difference(found[built.name if built.stage is None else built.stage], teacher) for built in candidates]
+
+    def _file(self, frame: Frame) -> Path | None:
+        plan = self._plan
+        key = fact_key("teacher maps", 1, plan.teacher.candidate.id, plan.scales, plan.sample.digest, frame.name)
+        return None if plan.kept is None else plan.kept / f"{key}.npy"
+
+    def _kept(self, frame: Frame) -> Maps | None:
+        """The teacher's maps of a frame as an earlier candidate left them; damaged ones are computed again."""
+        path = self._file(frame)
+        try:
+            stored = None if path is None else np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return None
+        return None if stored is None else self._split(torch.from_numpy(stored))[0]
+
+    def _keep(self, frame: Frame, maps: Maps) -> None:
+        path = self._file(frame)
+        if path is not None:
+            # Through memory: where the disk is full, numpy's own writing to a file says so without the reason.
+            buffer = io.BytesIO()
+            np.save(buffer, torch.cat((maps.heatmaps, maps.pafs), dim=1).numpy(), allow_pickle=False)
+            write_bytes(path, buffer.getvalue())
 
     def _teacher_maps(self, image: NDArray[np.float32], stages: Sequence[int]) -> Tensor:
         names = [name for stage in stages for name in stage_outputs(stage)]

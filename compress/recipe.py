@@ -10,13 +10,14 @@ from pydantic import ValidationError
 
 from compress.recipe_checks import check_ap, check_chains, check_lists, check_machine, check_sources, check_teacher
 from compress.recipe_each import Expanded, expand
-from compress.recipe_mistakes import SHOWN, Mistakes, show
+from compress.recipe_mistakes import SHOWN, Mistakes, dotted, show
 from compress.recipe_models import CandidatePlan, Data, LatencyPlan, Measure, Recipe
 from compress.recipe_names import name_all
-from compress.recipe_paths import Paths
+from compress.recipe_paths import Paths, Schema
 from compress.recipe_schema import editor_schema
 from compress.recipe_set import apply_overrides
 from compress.recipe_wording import in_words, is_echo
+from compress.search.checks import check_options, check_search
 from compress.yaml_source import MAX_BYTES, Keys, YamlError, YamlSource, parse_yaml
 from teachers.errors import UserError
 
@@ -48,6 +49,17 @@ def _load(path: Path, overrides: Sequence[str], here: bool) -> Recipe:
         mistakes.add(keys, message)
     schema = editor_schema()
     apply_overrides(data, overrides, schema, mistakes)
+    recipe, concrete = _checked(data, schema, here, mistakes)
+    space = check_search(concrete, Paths(schema, concrete), mistakes)
+    if here and space is not None and not mistakes.found:
+        check_options(space, lambda trial: _problems(trial, schema), mistakes)
+    mistakes.refuse()
+    assert recipe is not None, "a recipe that cannot be made has mistakes"
+    return recipe
+
+
+def _checked(data: dict[str, Any], schema: Schema, here: bool, mistakes: Mistakes) -> tuple[Recipe | None, Any]:
+    """The recipe, if it is right, and its data with every candidate written out."""
     written = data.get("candidates")
     candidates = name_all(expand(written, mistakes), mistakes) if isinstance(written, list) else []
     concrete = {**data, "candidates": [candidate.data for candidate in candidates]} if candidates else data
@@ -60,9 +72,14 @@ def _load(path: Path, overrides: Sequence[str], here: bool) -> Recipe:
         if teacher is not None:
             check_ap(data, teacher, mistakes)
             check_chains(candidates, teacher, bool(data.get("training")), mistakes)
-    mistakes.refuse()
-    assert recipe is not None, "a recipe that cannot be made has mistakes"
-    return recipe
+    return recipe, concrete
+
+
+def _problems(data: dict[str, Any], schema: Schema) -> dict[str, str]:
+    """What is wrong with a trial of a search: what it is -> the same with its path."""
+    mistakes = Mistakes("", {})
+    _checked(data, schema, True, mistakes)
+    return {message: f"{dotted(keys)}: {message}" for keys, message in mistakes.found.items()}
 
 
 def read_yaml(path: Path) -> YamlSource:

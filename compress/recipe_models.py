@@ -9,6 +9,7 @@ from pydantic_core import CoreSchema, core_schema
 from compress.goals import parse_goal
 from compress.objectives import ObjectiveName
 from compress.recipe_tracking import TrackerNames
+from compress.search.settings import SearchPlan
 from compress.steps import STEPS
 from compress.steps.base import Step
 from compress.training.data import TrainingPlan
@@ -250,6 +251,9 @@ class Recipe(Frozen):
     ] = ("latency_ms", "joint_rel_l2")
     goals: Annotated[tuple[GoalText, ...], Field(max_length=MAX_GOALS, description=GOAL_SYNTAX)] = ()
     tracking: TrackerNames = ()
+    search: Annotated[
+        SearchPlan | None, Field(description="What `compress search` varies; `compress run` takes the recipe as it is.")
+    ] = None
 
     @property
     def rounds(self) -> int:
@@ -269,14 +273,14 @@ class Recipe(Frozen):
 
     def to_yaml(self) -> str:
         """The canonical text: every default and every candidate written out. It can be run alone."""
-        # Neither changes a result: a run without them has the text that it had before there were any.
-        unsaid: dict[str, Any] = {} if self.tracking else {"tracking": True}
+        # None of these changes a result: a run without them has the text that it had before there were any.
+        unsaid: dict[str, Any] = {name: True for name in ("tracking", "search") if not getattr(self, name)}
         unsaid |= {"data": {"show_frames"}} if self.data.show_frames is None else {}
         return dump_yaml(self.model_dump(mode="json", exclude=unsaid))
 
     def only(self, name: str) -> "Recipe":
-        """The recipe of one candidate alone, untracked; KeyError if there is none of that name."""
+        """The recipe of one candidate alone, without trackers and search; KeyError if there is none of that name."""
         found = tuple(plan for plan in self.candidates if plan.name == name)
         if not found:
             raise KeyError(name)
-        return self.model_copy(update={"candidates": found, "tracking": ()})
+        return self.model_copy(update={"candidates": found, "tracking": (), "search": None})

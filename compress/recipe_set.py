@@ -17,9 +17,9 @@ def apply_overrides(data: dict[str, Any], overrides: Sequence[str], schema: Sche
         if not equals or not path:
             mistakes.add_override(index, text, "expected PATH=VALUE, for example data.images=8")
             continue
-        keys, paths = _keys(path), Paths(schema, data)
+        keys, paths = path_keys(path), Paths(schema, data)
         if keys not in paths.all:
-            mistakes.add_override(index, text, f"a recipe has no such path{_nearest(path, keys, paths)}")
+            mistakes.add_override(index, text, f"a recipe has no such path{nearest_path(path, keys, paths)}")
             continue
         try:
             source = parse_yaml(value)
@@ -31,7 +31,8 @@ def apply_overrides(data: dict[str, Any], overrides: Sequence[str], schema: Sche
             mistakes.add((*keys, *below), message)
 
 
-def _keys(path: str) -> Keys:
+def path_keys(path: str) -> Keys:
+    """`data.images` as the keys that lead there."""
     return tuple(int(part) if _is_position(part) else part for part in path.split("."))
 
 
@@ -39,7 +40,7 @@ def _is_position(part: str) -> bool:
     return part.isascii() and part.isdigit() and len(part) <= 9 and str(int(part)) == part
 
 
-def _nearest(path: str, keys: Keys, paths: Paths) -> str:
+def nearest_path(path: str, keys: Keys, paths: Paths) -> str:
     """How long a list is; or a path spelt much alike, or the first one whose last word is."""
     wrong = next(keys[:end] for end in range(1, len(keys) + 1) if keys[:end] not in paths.all)
     positions = paths.names(wrong[:-1])

@@ -4,9 +4,11 @@ Whatever is measured goes to the journal at once, and records are put together f
 it stopped, and its tables are those of an undisturbed one.
 """
 
+import copy
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,26 +16,20 @@ from compress.build import Builder, Built, ParityError, content_of_files
 from compress.candidate import Candidate
 from compress.clip import open_clip
 from compress.conditions import usable_cores
-from compress.cost import CostPlan, latency_settings, measure_memory
-from compress.degrees import ClipPlan, measure_degrees
-from compress.energy import measure_power
 from compress.export import stage_outputs
-from compress.fidelity import FidelityPlan, measure_fidelity
-from compress.finding import Networks
 from compress.journal import Journal, fact_key
-from compress.kinematic_facts import kinematic_facts
-from compress.labelled import measure_ap, open_labelled
-from compress.packed import measure_packed
+from compress.labelled import open_labelled
+from compress.measuring import Measuring, Sharing
 from compress.progress import Reporter
 from compress.recipe import Recipe
-from compress.recipe_models import TEACHER_ROW, LatencyPlan
-from compress.recording import Identity, Measured, failed_record, finished_record
+from compress.recipe_models import TEACHER_ROW
+from compress.recording import Identity, failed_record, finished_record
 from compress.records import Record, append_record, read_records
 from compress.report import write_report
 from compress.reporting.facts import RunFacts
 from compress.run_conditions import conditions, draw_frames
 from compress.run_folder import CANDIDATES, JOURNAL, RECORDS, WORK, run_folder, write_environment
-from compress.runtime_artefacts import RuntimeArtefacts, in_each_runtime, require_runtimes
+from compress.runtime_artefacts import require_runtimes
 from compress.shown_people import keep_people, kept_people, wanted, why_not_shown
 from compress.steps.base import Step
 from compress.tracking.results import track_results
@@ -42,15 +38,15 @@ from compress.training.engine import wait_for_all
 from compress.training.lessons import Lessons
 from compress.training.targets import Array, Ask
 from compress.workshop import Workshop
-from eval.maps import input_size, prepare
+from eval.maps import prepare
 from eval.runtimes import RUNTIMES
 from teachers.assets import cache_folder
 from teachers.errors import UserError
 from teachers.known import load_teacher
 
 _PARITY_FRAMES = 2
-# What may go wrong with one candidate without ending the run of the others.
-_CANDIDATE_ERRORS = (UserError, ParityError, ValueError, RuntimeError, ArithmeticError, MemoryError)
+CANDIDATE_ERRORS = (UserError, ParityError, ValueError, RuntimeError, ArithmeticError, MemoryError)
+"""What may go wrong with one candidate without ending the run of the others."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +78,7 @@ def run(call: RunCall, reporter: Reporter) -> RunResult:
     Raises UserError if the teacher, the frames or the folder cannot be used; nothing already computed is lost.
     """
     with run_folder(call.out, call.recipe.to_yaml(), call.fresh) as claim:
-        prepared = _Prepared(call, reporter)
+        prepared = Prepared(call, reporter)
         claim()
         wait_for_all()  # from here on the folder holds this recipe's files only, which `follow` looks at
         with open_tracking(call.recipe.tracking, call.out, reporter) as tracking:
@@ -92,15 +88,18 @@ def run(call: RunCall, reporter: Reporter) -> RunResult:
 
 def follow(call: RunCall) -> None:
     """The part of each further process that torchrun started: it trains along, writes nothing and says nothing."""
-    prepared = _Prepared(call, Reporter(quiet=True))
+    prepared = Prepared(call, Reporter(quiet=True))
     wait_for_all()
     prepared.train_along()
 
 
-class _Prepared:
+class Prepared:
     """A run whose teacher is loaded and whose frames are drawn; nothing is written before `finish_candidates`."""
 
-    def __init__(self, call: RunCall, reporter: Reporter) -> None:
+    def __init__(self, call: RunCall, reporter: Reporter, sharing: Sharing | None = None) -> None:
+        self._sharing = sharing
+        if sharing is not None:
+            self._journal = sharing.journal
         self._call, self._reporter = call, reporter
         recipe = call.recipe
         with reporter.download(f"teacher {recipe.teacher}") as on_bytes:
@@ -141,7 +140,7 @@ class _Prepared:
             self._keep_people(built)
             self._reporter.say("every candidate was finished by an earlier call; the report is drawn again")
             return
-        measured = self._measure(built)
+        measured = self._measuring().measure(built)
         for one in built:
             if one.name not in finished:
                 append_record(path, finished_record(identities[one.name], one, measured))
@@ -151,13 +150,47 @@ class _Prepared:
         """One frame with everybody's people for the report; the teacher is the first of the built ones."""
         keep_people(self._call.out, self._call.recipe.data, self._sample, wanted(built), usable_cores())
 
+    def trial(self, recipe: Recipe, tracking: Tracking) -> Record:
+        """The record of a recipe's only candidate, or the teacher's; but for its steps the recipe is this run's.
+
+        What the candidate itself may raise is raised: whoever searches notes it and goes on.
+        """
+        one = copy.copy(self)
+        one._call = replace(self._call, recipe=recipe)
+        one._plan = {TEACHER_ROW: ()} | {plan.name: plan.steps for plan in recipe.candidates}
+        one._workshop = replace(self._workshop, tracking=tracking)
+        *_, name = one._plan
+        made = one._builder().build(name, one._plan[name], recipe.to_yaml())
+        built = [made] if name == TEACHER_ROW else [self._shared[0], made]
+        return finished_record(one._identity(name), made, one._measuring().measure(built))
+
+    def follow_trial(self, recipe: Recipe) -> None:
+        """A further process's part in making a recipe's only candidate."""
+        self._journal.refresh()
+        self._builder().follow(recipe.candidates[0].name, recipe.candidates[0].steps)
+
+    def failed_trial(self, recipe: Recipe, error: str) -> Record:
+        """The record of a recipe's only candidate that could not be made."""
+        one = copy.copy(self)
+        one._plan = {plan.name: plan.steps for plan in recipe.candidates}
+        return failed_record(one._identity(recipe.candidates[0].name), error)
+
+    @cached_property
+    def _shared(self) -> list[Built]:
+        """Every candidate of this recipe, the teacher first, beside those of the trials."""
+        return self._build()[0]
+
+    def maps_of_all(self) -> None:
+        """Compares maps and people of every candidate in one pass: what trials find of it, they need not do."""
+        self._measuring().maps(self._shared)
+
     def train_along(self) -> None:
         """Goes through the candidates in the first process's order."""
         self._journal = Journal(self._call.out / JOURNAL)
         builder = self._builder()
         for name, steps in self._plan.items():
             # The first process fails alike, and records it.
-            with suppress(*_CANDIDATE_ERRORS):
+            with suppress(*CANDIDATE_ERRORS):
                 builder.follow(name, steps)
 
     def report(self, tracking: Tracking) -> RunResult:
@@ -210,7 +243,7 @@ class _Prepared:
     def _open_workshop(self) -> Workshop:
         recipe, seed = self._call.recipe, self._call.recipe.data.seed
         work = self._call.out / WORK
-        if recipe.training is None or not recipe.learns:
+        if recipe.training is None or not (recipe.learns or self._sharing):
             return Workshop(seed, folder=work, reporter=self._reporter)
         lessons = Lessons(
             self._teacher, recipe.training, self._load_teacher, cache_folder() / "targets", seed, self._reporter
@@ -224,72 +257,45 @@ class _Prepared:
         return lambda image: cast(tuple[Array, Array], tuple(session.outputs(image, last)))
 
     def _build(self) -> tuple[list[Built], dict[str, str]]:
-        builder = self._builder()
+        builder = self._builder(None if self._sharing is None else self._sharing.folder)
         built: list[Built] = []
         errors: dict[str, str] = {}
         for name in self._reporter.track(self._plan, "candidates", len(self._plan)):
             recipe = self._call.recipe if name == TEACHER_ROW else self._call.recipe.only(name)
             try:
                 built.append(builder.build(name, self._plan[name], recipe.to_yaml()))
-            except _CANDIDATE_ERRORS as error:
+            except CANDIDATE_ERRORS as error:
                 if name == TEACHER_ROW:
                     raise  # without the teacher there is nothing to compare with
                 errors[name] = f"{type(error).__name__}: {error}"
         return built, errors
 
-    def _builder(self) -> Builder:
-        out, multiple = self._call.out, self._teacher.spec.multiple
-        frames = [frame for frame, _ in zip(self._sample.frames(), range(_PARITY_FRAMES), strict=False)]
+    @cached_property
+    def _inputs(self) -> list[Array]:
+        multiple, scale = self._teacher.spec.multiple, min(1.0, *self._call.recipe.scales)
+        frames = zip(self._sample.frames(), range(_PARITY_FRAMES), strict=False)
+        return [prepare(frame.image, scale, multiple) for frame, _ in frames]
+
+    def _builder(self, folder: Path | None = None) -> Builder:
+        out = self._call.out
         return Builder(
             teacher=self._teacher,
             workshop=self._workshop,
-            folder=out / CANDIDATES,
+            folder=folder or out / CANDIDATES,
             all_stages=out / WORK / f"all-stages-{self._teacher.id}.onnx",
             journal=self._journal,
-            inputs=[prepare(frame.image, min(1.0, *self._call.recipe.scales), multiple) for frame in frames],
+            inputs=self._inputs,
         )
 
-    def _measure(self, built: list[Built]) -> Measured:
-        recipe, multiple, hw = self._call.recipe, self._teacher.spec.multiple, self._image.shape[:2]
-        track, journal = self._reporter.track, self._journal
-        timing = recipe.measure.latency or LatencyPlan()
-        artefacts = RuntimeArtefacts(timing.runtimes if recipe.measure.latency else ("onnxruntime",), self._reporter)
-        sizes = [input_size(hw, scale, multiple).padded_hw for scale in recipe.scales]
-        artefacts.make(built, sizes)
-        first = CostPlan(
-            candidates=artefacts.usable(built, timing.runtime),
+    def _measuring(self) -> Measuring:
+        return Measuring(
+            recipe=self._call.recipe,
+            sample=self._sample,
             image=self._image,
-            scales=recipe.scales,
-            multiple=multiple,
-            runtime=timing.runtime,
-            settings=latency_settings(recipe),
-            seed=recipe.data.seed,
-            artefact=artefacts.of(timing.runtime),
+            clip=self._clip,
+            labelled=self._labelled,
+            journal=self._journal,
+            reporter=self._reporter,
+            all_stages=self._builder().all_stages_file(),
+            sharing=self._sharing,
         )
-        fidelity = kinematics = memory = latency = None
-        no_memory: dict[str, str] = {}
-        all_stages, cores = self._builder().all_stages_file(), usable_cores()
-        if recipe.measure.fidelity:
-            plan = FidelityPlan(built[0], built, all_stages, self._sample, recipe.scales, cores)
-            fidelity = measure_fidelity(plan, journal, track)
-        networks = Networks(built[0], built, all_stages, cores)
-        if self._clip is not None:
-            degrees = measure_degrees(ClipPlan(networks, self._clip), journal, track)
-            kinematics = {name: kinematic_facts(found, self._clip) for name, found in degrees.items()}
-        ap = None if self._labelled is None else measure_ap(networks, self._labelled, journal, track)
-        if recipe.measure.memory:
-            memory, no_memory = measure_memory(first, journal, track)
-            for name, reason in no_memory.items():
-                self._reporter.warn(f"{name}: peak memory was not measured: {reason}")
-        if recipe.measure.latency:
-            others = [
-                replace(first, candidates=artefacts.usable(built, name), runtime=name, artefact=artefacts.of(name))
-                for name in timing.also
-            ]
-            latency = in_each_runtime([first, *others], journal, track)
-        power = measure_power(first, built, journal, track) if recipe.measure.energy else None
-        packed = measure_packed(built, journal, track) if recipe.measure.packed else None
-        quick_look = bool(recipe.measure.kinematics) and self._clip is None
-        macs_hw = input_size(hw, 1.0, multiple).padded_hw
-        costs = (power, packed, artefacts.reasons())
-        return Measured(macs_hw, fidelity, latency, memory, kinematics, ap, quick_look, no_memory, *costs)

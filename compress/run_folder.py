@@ -14,7 +14,7 @@ from teachers.files import is_partial, sweep, write_text
 from teachers.lock import only_one
 
 RECIPE, ENVIRONMENT, RECORDS, JOURNAL = "recipe.yaml", "environment.json", "records.jsonl", "journal.jsonl"
-CANDIDATES, FIGURES, WORK, TRACKING = "candidates", "figures", ".work", "tracking"
+CANDIDATES, FIGURES, WORK, TRACKING, TRIALS = "candidates", "figures", ".work", "tracking", "trials"
 PEOPLE = "people"
 _LOCK = ".lock"
 
@@ -34,7 +34,7 @@ _RUN = Leaves(
         JOURNAL, RECORDS, ENVIRONMENT, "candidates.csv", "latency.csv", "report.html", "report.md",
         "search.json", "trials.csv", CANDIDATES, FIGURES, WORK, TRACKING, PEOPLE, RECIPE,
     ),
-    foreign=(WEIGHTS,),
+    foreign=(WEIGHTS, TRIALS),
 )  # fmt: skip
 _SIGNS = (_LOCK, JOURNAL, RECORDS, ENVIRONMENT, WORK)
 """Whoever has a recipe.yaml and none of these beside it has written that recipe by hand."""

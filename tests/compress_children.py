@@ -31,7 +31,7 @@ class Fate:
 def start(words: list[str], log: Path, export: Path, fate: Fate | None = None) -> ForkServerProcess:
     """Starts `compress WORDS...`; what it prints goes to `log`. The tiny teacher's export is taken from a file."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["compress.commands.run", "torch._dynamo"])
+    context.set_forkserver_preload(["compress.commands.run", "compress.commands.search", "torch._dynamo"])
     process = context.Process(target=_live, args=(words, log, export, fate or Fate()))
     process.start()
     return process

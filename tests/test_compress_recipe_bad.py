@@ -10,7 +10,7 @@ BAD = {
     "key of the root": (
         GOOD + "xyz: 1\n",
         "x.yaml:17 xyz: unknown key (there is: teacher, data, scales, candidates, training, measure, objectives, "
-        "goals, tracking)",
+        "goals, tracking, search)",
     ),
     "key of a step": (
         changed("keep: {each: [5, 4]}", "keep: 1\n        keeps: 1"),

@@ -42,6 +42,8 @@ DOORS = {
     },
     "google": {"teachers/protobuf_messages.py"},
     "bitarray": {"compress/huffman.py"},
+    "optuna": {"compress/search/study.py", "compress/search/sampling.py"},
+    "sqlalchemy": {"compress/search/study.py"},
     "wandb": {"compress/tracking/wandb.py"},
 }
 TORCH_FREE = [

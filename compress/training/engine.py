@@ -18,6 +18,11 @@ def is_follower() -> bool:
     return int(os.environ.get("RANK", "0")) > 0
 
 
+def processes() -> tuple[int, int]:
+    """This process's rank and how many there are; (0, 1) without torchrun."""
+    return int(os.environ.get("RANK", "0")), _processes()
+
+
 def wait_for_all() -> None:
     """Until all processes that torchrun started have come here; a process that is alone goes on."""
     if _processes() > 1:

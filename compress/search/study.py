@@ -1,0 +1,288 @@
+"""The study: Optuna and its database are imported here only. Everything that is decided is decided from `entries`."""
+
+import errno
+import logging
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+import sqlalchemy.event
+import sqlalchemy.exc
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages._heartbeat import BaseHeartbeat
+from optuna.storages.journal import JournalFileBackend
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from compress.search.history import Entry, Notes, State, notes_from
+from compress.search.sampling import STATES, Reseeded, entry_of
+from compress.search.settings import SamplerPlan
+from compress.search.space import Choice, Choose, Options, Scalar
+from compress.search.storage_url import hidden, is_local, without_secrets
+from teachers.errors import UserError
+
+_RECIPE = "recipe"
+_PATIENCE_S = 60
+"""For another process's writing."""
+_ANSWER_S = 15
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """Which study, and what it is about."""
+
+    url: str
+    name: str
+    recipe: str
+    """The canonical text of the search's recipe: another one's study is refused."""
+    objectives: tuple[str, ...]
+    smaller: tuple[bool, ...]
+    sampler: SamplerPlan
+    heartbeat_s: int = 60
+    """How often a trial in a shared database says that it is alive; after twice as long it is taken for dead."""
+
+
+class SearchStudy:
+    """One study in its storage, as one process sees it."""
+
+    def __init__(self, plan: StudyPlan) -> None:
+        """UserError if the storage cannot be reached, or holds another recipe's study under that name."""
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        logging.getLogger("alembic").setLevel(logging.ERROR)
+        warnings.filterwarnings("ignore", module="optuna")
+        warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+        self._plan = plan
+        self.local = is_local(plan.url)
+        with self.speaking():
+            self._study = self._open()
+            self._study.set_metric_names(list(plan.objectives))
+
+    def _open(self) -> Study:
+        plan = self._plan
+        study = optuna.create_study(
+            storage=_storage(plan, self.local),
+            study_name=plan.name,
+            directions=["minimize" if less else "maximize" for less in plan.smaller],
+            sampler=Reseeded(plan.sampler),
+            load_if_exists=True,
+        )
+        theirs = study.user_attrs.get(_RECIPE)
+        if theirs is None and not study.get_trials(deepcopy=False):
+            study.set_user_attr(_RECIPE, plan.recipe)
+        elif theirs != plan.recipe:
+            raise UserError(
+                f"{hidden(plan.url)}: holds a study {plan.name!r} of another recipe; give --out another folder, whose "
+                "name is the study's, or another --storage"
+            )
+        return study
+
+    @contextmanager
+    def speaking(self) -> Iterator[None]:
+        """Turns what a database says into one line without the password."""
+        try:
+            yield
+        except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+            # Optuna wraps what SQLAlchemy raised, SQLAlchemy what the driver did.
+            origin = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None)
+            self._refuse_full_disk(origin)
+            first = next(iter(str(origin or error).splitlines()), "")
+            raise UserError(
+                f"--storage {hidden(self._plan.url)}: {without_secrets(first, self._plan.url)}"
+            ) from None  # what lies beneath may hold the password
+        except (ImportError, ValueError) as error:
+            if isinstance(error, ImportError):
+                raise UserError(
+                    f"--storage {hidden(self._plan.url)}: its driver is missing: pip install 'pose-compress[postgres]'"
+                ) from None
+            raise
+
+    def _refuse_full_disk(self, error: object) -> None:
+        """A study in a file ends like any other file that cannot be written."""
+        if str(getattr(error, "sqlite_errorname", "")).startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY")):
+            path = self._plan.url.partition("///")[2]
+            raise OSError(errno.ENOSPC, f"the study cannot be written: {error}", path) from None
+
+    def entries(self) -> list[Entry]:
+        """Every trial, by number."""
+        with self.speaking():
+            return [entry_of(trial) for trial in self._study.get_trials(deepcopy=False)]
+
+    def enqueue(self, choices: Mapping[str, Scalar], notes: Notes) -> None:
+        """Somebody will take it before the sampler is asked."""
+        with self.speaking():
+            self._study.enqueue_trial(dict(choices), user_attrs=_attributes(notes))
+
+    def take(self) -> "Taken":
+        """The next waiting trial, or a new one."""
+        with self.speaking():
+            return Taken(self, self._study.ask())
+
+    def fail(self, number: int, error: str | None) -> None:
+        """Ends a running trial of a process that died; without an error it may be retried."""
+        trial = self._trial(number)
+        with self.speaking():
+            if error is not None:
+                self.storage.set_trial_user_attr(trial._trial_id, "error", error)
+            with suppress(optuna.exceptions.UpdateFinishedTrialError):  # another process was quicker
+                self.storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+
+    def fail_stale(self) -> None:
+        """Ends trials whose heartbeat stopped: Optuna's own, by the database's clock."""
+        if not self.local:
+            with self.speaking():
+                optuna.storages.fail_stale_trials(self._study)
+
+    @property
+    def storage(self) -> BaseStorage:
+        return self._study._storage
+
+    @property
+    def study(self) -> Study:
+        return self._study
+
+    def _trial(self, number: int) -> FrozenTrial:
+        return self._study.get_trials(deepcopy=False)[number]
+
+    def constant(self, name: str, value: float) -> float:
+        """A number that all of the study's processes go by: the first that was given under this name."""
+        with self.speaking():
+            known = self._study.user_attrs.get(name)
+            if known is None:
+                self._study.set_user_attr(name, value)
+            return value if known is None else float(known)
+
+    def importance(self) -> dict[str, dict[str, float]]:
+        """Objective -> varied choice -> share, by conditional PED-ANOVA; ValueError where nothing can be said."""
+        found = {}
+        for place, name in enumerate(self._plan.objectives):
+            sign = 1.0 if self._plan.smaller[place] else -1.0
+            shares = optuna.importance.get_param_importances(
+                self._study,
+                target=lambda trial, at=place, sign=sign: sign * trial.values[at],  # type: ignore[misc]
+            )
+            found[name] = {choice: float(share) for choice, share in shares.items()}
+        return found
+
+    def next_choices(self, walk: Callable[[Choose], object], count: int) -> list[dict[str, Scalar]]:
+        """What the sampler would try next: asked of a copy, so that the study is as it was."""
+        there = [trial for trial in self._study.get_trials() if trial.state.is_finished()]
+        replica = optuna.create_study(directions=self._study.directions, sampler=Reseeded(self._plan.sampler))
+        replica.add_trials(there)
+        found: list[dict[str, Scalar]] = []
+        for _ in range(count):
+            trial = replica.ask()
+            walk(lambda choice, trial=trial: _suggested(trial, choice))  # type: ignore[misc]
+            found.append(dict(trial.params))
+        return found
+
+
+class Taken:
+    """A trial that this process works on."""
+
+    def __init__(self, study: SearchStudy, trial: Trial) -> None:
+        self._study, self._trial = study, trial
+        self.number = trial.number
+        self.notes = notes_from(trial.user_attrs)
+
+    def choose(self, choice: Choice) -> Scalar:
+        """What was enqueued, or else what the sampler says."""
+        with self._study.speaking():
+            return _suggested(self._trial, choice)
+
+    @property
+    def choices(self) -> dict[str, Scalar]:
+        """Those that were made."""
+        return dict(self._trial.params)
+
+    def note(self, notes: Notes) -> None:
+        """Adds what is new in these notes."""
+        before = _attributes(self.notes)
+        with self._study.speaking():
+            for name, value in _attributes(notes).items():
+                if before.get(name) != value:
+                    self._trial.set_user_attr(name, value)
+        self.notes = notes
+
+    def recipe(self, text: str) -> None:
+        """Keeps the trial's recipe in the study too, where a dashboard shows it."""
+        with self._study.speaking():
+            self._trial.set_user_attr(_RECIPE, text)
+
+    def tell(self, state: State, values: Sequence[float] | None, constraints: Mapping[str, float]) -> None:
+        """Ends the trial; a constraint above zero is missed."""
+        known = {said: ours for ours, said in STATES.items()}
+        with self._study.speaking():
+            for name, value in constraints.items():
+                self._trial.set_constraint(name, value)
+            self._study.study.tell(self._trial, values, known[state], skip_if_finished=True)
+
+    @contextmanager
+    def alive(self) -> Iterator[None]:
+        """Says so to the database, as often as it wants, until the block ends."""
+        storage = self._study.storage
+        interval = storage.get_heartbeat_interval() if isinstance(storage, BaseHeartbeat) else None
+        if interval is None or not isinstance(storage, BaseHeartbeat):
+            yield
+            return
+        ended = threading.Event()
+
+        def beat() -> None:
+            while True:
+                # The trial's own calls will find out; a beat that is missed does no harm yet.
+                with suppress(sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError):
+                    storage.record_heartbeat(self._trial._trial_id)
+                if ended.wait(interval):
+                    return
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+
+def _storage(plan: StudyPlan, local: bool) -> BaseStorage:
+    if plan.url.startswith("journal:"):
+        path = Path(plan.url.removeprefix("journal:"))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return JournalStorage(JournalFileBackend(str(path)))
+        except OSError as error:
+            raise UserError(f"--storage {plan.url}: {error.strerror}") from error
+    if local:
+        storage = RDBStorage(plan.url, {"connect_args": {"timeout": _PATIENCE_S}})
+        sqlalchemy.event.listen(storage.engine, "connect", _quicken)
+        storage.engine.dispose()  # what is connected already was not told
+        return storage
+    engine = {"connect_args": {"connect_timeout": _ANSWER_S}, "pool_pre_ping": True}
+    beat = plan.heartbeat_s
+    return RDBStorage(plan.url, engine, heartbeat_interval=beat, grace_period=2 * beat)
+
+
+def _quicken(connection: Any, _: Any) -> None:
+    """A trial is some twenty small writes, each of which would wait for the disk twice. With the log written ahead a
+    process that is killed loses none of them, and a power cut at most the last ones."""
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _attributes(notes: Notes) -> dict[str, Any]:
+    """Only what differs from an empty note, so that a dashboard shows what matters."""
+    return {name: value for name, value in asdict(notes).items() if value != getattr(Notes(), name)}
+
+
+def _suggested(trial: Trial, choice: Choice) -> Scalar:
+    if isinstance(choice, Options):
+        return trial.suggest_categorical(choice.name, list(choice.labels))
+    if choice.whole:
+        low, high = int(choice.low), int(choice.high)
+        return trial.suggest_int(choice.name, low, high, step=int(choice.step or 1), log=choice.log)
+    value = trial.suggest_float(choice.name, choice.low, choice.high, step=choice.step, log=choice.log)
+    return float(f"{value:.12g}")  # 0.1 + 2 * 0.1 is 0.30000000000000004

@@ -1,0 +1,255 @@
+"""One worker: takes trials from the study, measures them, answers. All it needs to know is in the study and on disk."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from compress.columns import number, reasons
+from compress.goals import judge, parse_goals
+from compress.progress import Reporter
+from compress.recipe import load_recipe
+from compress.recipe_models import TEACHER_ROW, Recipe
+from compress.records import Record
+from compress.run import CANDIDATE_ERRORS
+from compress.run_folder import CANDIDATES
+from compress.search.call import Places, SearchCall
+from compress.search.checks import space_of
+from compress.search.history import Entry, Notes, State
+from compress.search.measuring_trials import Trials, record_file, stage_table
+from compress.search.recovery import Recovery
+from compress.search.rungs import Finished, Halving, Promote, Wait, next_job
+from compress.search.space import Scalar, assignments
+from compress.search.study import SearchStudy, Taken
+from compress.search.trial_data import at_rung, learns, named
+from compress.yaml_source import dump_yaml
+from teachers.files import write_text
+
+_PAUSE_S = 0.5
+_REPEATS = 10
+"""So many proposals in a row that were tried before, and what is left of the space is tried in order."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a trial came to."""
+
+    state: State
+    notes: Notes
+    values: tuple[float, ...] | None = None
+    constraints: Mapping[str, float] | None = None
+
+
+class Worker:
+    """A process's part in a search."""
+
+    def __init__(self, call: SearchCall, name: str, trials: Trials, reporter: Reporter) -> None:
+        plan = call.plan
+        self._call, self._name, self._trials, self._reporter = call, name, trials, reporter
+        self._places, self._study = Places(call.out), SearchStudy(call.study)
+        self._space = space_of(call.recipe)
+        self._rungs = plan.rungs
+        self._goals = parse_goals(plan.constraints)
+        self._halving = Halving(len(plan.rungs), plan.keep, call.trials or plan.trials, call.objectives, call.smaller)
+        self._recovery = Recovery(self._study, self._places, call.heartbeat_s)
+        self._begun = time.monotonic()
+        # Pauses between calls are left out: a call's clock begins where the last one's ended.
+        ended = [e.notes.started_s + (e.notes.seconds or 0.0) for e in self._study.entries()]
+        self._offset = max(ended, default=0.0)
+
+    def work(self, stop: Callable[[], bool] = lambda: False) -> None:
+        """Until nothing is left to do, the time is over, or it is told to stop."""
+        self._keep_teacher()
+        while not stop():
+            with self._places.studying():
+                taken = self._next()
+            if taken is None:
+                return
+            if isinstance(taken, Wait):
+                time.sleep(_PAUSE_S)
+                continue
+            with taken.alive():
+                outcome = self._measured(taken)
+            with self._places.studying():
+                taken.note(outcome.notes)
+                taken.tell(outcome.state, outcome.values, outcome.constraints or {})
+            self._say(outcome)
+
+    def _keep_teacher(self) -> None:
+        """The reference of every table. What is wrong with teacher or frames ends the search here, not every trial."""
+        path = record_file(self._places.trial(TEACHER_ROW))
+        if not path.is_file():
+            write_text(path, self._trials.teacher(self._call.recipe).model_dump_json(indent=1) + "\n")
+
+    def _now(self) -> float:
+        return self._offset + time.monotonic() - self._begun
+
+    def _late(self) -> bool:
+        limit = self._call.timeout_s
+        return limit is not None and time.monotonic() - self._begun >= limit
+
+    def _next(self) -> Taken | Wait | None:
+        """A trial with its choices made and noted; None at the end."""
+        self._recovery.take_up()
+        entries = self._study.entries()
+        self._enqueue_start(entries)
+        if self._late():
+            return None
+        untried = self._untried(entries) if self._circling(entries) else None
+        job = next_job(self._study.entries(), self._halving, new=untried is not None or not self._circling(entries))
+        if isinstance(job, Finished):
+            return None
+        if isinstance(job, Wait):
+            return job
+        if isinstance(job, Promote):
+            notes = Notes(rung=job.entry.notes.rung + 1, first=job.entry.root, start=job.entry.notes.start)
+            self._study.enqueue(job.entry.choices, replace(notes, steps=job.entry.notes.steps))
+        elif untried is not None and not any(entry.state == "waiting" for entry in self._study.entries()):
+            self._study.enqueue(untried, Notes(left_over=True))
+        taken = self._study.take()
+        if taken.notes.steps is None:
+            self._space.data(taken.choose)
+        same = self._same(taken)
+        if same is not None:
+            taken.note(replace(taken.notes, same_as=same, worker=self._name))
+            taken.tell("screened", None, {"repeated": 2.0})
+            return Wait() if self._late() else self._next()
+        taken.note(replace(taken.notes, worker=self._name, started_s=self._now()))
+        return taken
+
+    def _enqueue_start(self, entries: Sequence[Entry]) -> None:
+        """The plain stage table, then what the recipe names, as far as an interrupted call has not enqueued them."""
+        there = {entry.notes.start for entry in entries}
+        for plan in stage_table(self._call.recipe):
+            if plan.name not in there:
+                steps = [{"step": "remove_stages", "keep": step.keep} for step in plan.steps]  # type: ignore[attr-defined]
+                choices = self._space.choices_for(steps)
+                given = None if choices is not None else json.dumps(steps)
+                self._study.enqueue(choices or {}, Notes(start=plan.name, steps=given))
+        for index, point in enumerate(self._call.plan.start):
+            if f"start-{index}" not in there:
+                self._study.enqueue(point, Notes(start=f"start-{index}"))
+
+    def _same(self, taken: Taken) -> int | None:
+        """The trial that has these choices already, or that goes on with them already."""
+        mine = taken.notes
+        root = taken.number if mine.first is None else mine.first
+        for entry in self._study.entries():
+            if entry.number >= taken.number or not entry.counts:
+                continue
+            if entry.root == root:
+                if entry.notes.rung == mine.rung:
+                    return entry.number
+            elif mine.rung == 0 and taken.choices and dict(entry.choices) == taken.choices:
+                return entry.number
+        return None
+
+    def _circling(self, entries: Sequence[Entry]) -> bool:
+        """Whether the sampler has only repeated itself for a while, or there is nothing else to say."""
+        latest = [entry for entry in entries if entry.counts or entry.notes.same_as is not None][-_REPEATS:]
+        size = self._space.size
+        exhausted = size is not None and len(_tried(entries)) >= size
+        return exhausted or (len(latest) == _REPEATS and all(entry.notes.same_as is not None for entry in latest))
+
+    def _untried(self, entries: Sequence[Entry]) -> dict[str, Scalar] | None:
+        """Where the sampler goes round in circles, the first choices that nobody tried; None where there are none."""
+        tried = _tried(entries)
+        return next((one for one in assignments(list(self._space.trees.values())) if _spelt(one) not in tried), None)
+
+    def _data(self, taken: Taken) -> dict[str, Any]:
+        steps = taken.notes.steps
+        if steps is not None:
+            return self._space.with_steps(json.loads(steps))
+        return self._space.of(taken.choices)
+
+    def _measured(self, taken: Taken) -> Outcome:
+        """Whatever its recipe makes of it; a mistake or a failure of its own ends the trial, not the search."""
+        begun, data = time.monotonic(), self._data(taken)
+        notes, short = replace(taken.notes, learns=learns(data)), at_rung(data, self._rungs[taken.notes.rung])
+        if short is None:  # nothing but training: there is nothing to look at before
+            notes, short = replace(notes, rung=1), at_rung(data, self._rungs[1])
+        assert short is not None, "a rung that trains leaves every step"
+        name = _name(taken.number, notes, notes.learns and notes.rung < len(self._rungs) - 1)
+        notes = replace(notes, name=name)
+        folder = self._places.trial(name)
+        text = dump_yaml(named(short, name))
+        write_text(folder / "recipe.yaml", text)
+        with self._places.studying():
+            taken.recipe(text)
+        recipe: Recipe | None = None
+        record: Record | None = None
+        try:
+            recipe = load_recipe(folder / "recipe.yaml")
+            record = self._trials.record(recipe)
+            outcome = self._judged(notes, recipe, record)
+        except CANDIDATE_ERRORS as error:
+            told = f"{type(error).__name__}: {error}"
+            outcome = Outcome("failed", replace(notes, error=told))
+            record = self._failed(recipe, told)
+        if record is not None:
+            write_text(record_file(folder), record.model_dump_json(indent=1) + "\n")
+        if outcome.state == "screened":
+            shutil.rmtree(self._call.out / CANDIDATES / name, ignore_errors=True)  # its recipe makes it again
+        return replace(outcome, notes=replace(outcome.notes, seconds=time.monotonic() - begun))
+
+    def _failed(self, recipe: Recipe | None, error: str) -> Record | None:
+        """None where not even the recipe, or its frames, can be had."""
+        try:
+            return None if recipe is None else self._trials.failed(recipe, error)
+        except CANDIDATE_ERRORS:
+            return None
+
+    def _judged(self, notes: Notes, recipe: Recipe, record: Record) -> Outcome:
+        measured = {name: self._value(name, recipe, record) for name in self._call.objectives}
+        missing = [name for name, value in measured.items() if value is None]
+        if missing:
+            why = "; ".join(reason for reason, columns in reasons(record).items() if set(missing) & set(columns))
+            return Outcome("failed", replace(notes, error=f"{', '.join(missing)}: {why or 'not measured'}"))
+        values = {name: value for name, value in measured.items() if value is not None}
+        missed = {
+            str(result.goal): 1.0 if result.shortfall is None else max(result.shortfall, 1e-9)
+            for result in judge(record, self._goals)
+            if result.met is not True
+        }
+        costs = {str(goal) for goal in self._goals if goal.part in (None, "latency", "memory")}
+        notes = replace(notes, measured=values, feasible=not missed, costly=bool(costs & missed.keys()))
+        if notes.learns and self._rungs[notes.rung] < 1:
+            return Outcome("screened", notes, None, missed | {"screened": 1 / (1 + notes.rung)})
+        return Outcome("complete", notes, tuple(values.values()), {str(goal): 0.0 for goal in self._goals} | missed)
+
+    def _value(self, name: str, recipe: Recipe, record: Record) -> float | None:
+        """As measured; milliseconds as the ratio times one time of the teacher's, which all trials go by.
+
+        Trials are timed hours apart, each in turn with the teacher: the ratio holds, the clock drifts.
+        """
+        if name != "latency_ms":
+            return number(record, name)
+        ratio = number(record, "latency_ratio")
+        teacher = number(self._trials.teacher(recipe), "latency_ms")
+        if ratio is None or teacher is None:
+            return None
+        with self._places.studying():
+            return ratio * self._study.constant(f"teacher_ms {self._trials.setting(recipe)}", teacher)
+
+    def _say(self, outcome: Outcome) -> None:
+        notes = outcome.notes
+        told = notes.error or ", ".join(f"{name} {value:.4g}" for name, value in notes.measured.items())
+        word = outcome.state if notes.feasible else f"{outcome.state}, misses a constraint"
+        self._reporter.say(f"{notes.name}: {word}: {told}")
+
+
+def _name(number: int, notes: Notes, partly: bool) -> str:
+    """`stages-3`, `trial-0012`, and `trial-0012-rung-0` for what is a first look at it only."""
+    root = number if notes.first is None else notes.first
+    base = notes.start or f"trial-{root:04d}"
+    return f"{base}-rung-{notes.rung}" if partly else base
+
+
+def _tried(entries: Sequence[Entry]) -> set[str]:
+    return {_spelt(entry.choices) for entry in entries if entry.choices and entry.counts}
+
+
+def _spelt(choices: Mapping[str, Scalar]) -> str:
+    return json.dumps(dict(choices), sort_keys=True)

@@ -1,0 +1,115 @@
+"""Ranks and volumes against definitions that are slow and plain."""
+
+import itertools
+import random
+
+import pytest
+from optuna._hypervolume import compute_hypervolume as optunas
+
+from compress.search.history import Entry, Notes, by_root, lost, ordinal
+from compress.search.ranking import dominates, hypervolume, order, reference_of
+from compress.search.rungs import Finished, Halving, Promote, Take, Wait, next_job
+
+
+def points(count: int, size: int, seed: int) -> list[tuple[float, ...]]:
+    draw = random.Random(seed)
+    return [tuple(draw.randint(0, 9) / 10 for _ in range(size)) for _ in range(count)]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_volume_is_optunas(size: int) -> None:
+    import numpy as np
+
+    for seed in range(20):
+        found = points(12, size, seed)
+        reference = (0.95,) * size
+        inside = [p for p in found if all(v < 0.95 for v in p)]
+        assert len(inside) > 3
+        expected = optunas(np.array(inside), np.array(reference))
+        assert hypervolume(found, reference) == pytest.approx(float(expected), abs=1e-12)
+
+
+def test_nobody_comes_after_whom_it_dominates() -> None:
+    compared = 0
+    for seed in range(30):
+        found = points(15, 2 + seed % 2, seed)
+        place = {index: rank for rank, index in enumerate(order(found))}
+        assert sorted(place) == list(range(15))
+        for one, other in itertools.permutations(range(15), 2):
+            if dominates(found[one], found[other]):
+                assert place[one] < place[other]
+                compared += 1
+    assert compared > 100
+
+
+def test_within_a_front_the_larger_share_comes_first_and_units_do_not_count() -> None:
+    front = [(0.0, 1.0), (0.1, 0.9), (0.5, 0.3), (1.0, 0.0)]
+    assert order(front) == [2, 3, 0, 1]
+    assert order([(x, y * 1e9) for x, y in front]) == order(front)
+    assert order([(1.0, 1.0)] * 3) == [0, 1, 2]
+
+
+def test_the_reference_lies_beyond_everybody() -> None:
+    assert reference_of([(0.0, 5.0), (1.0, 5.0)]) == (1.1, 5.5)
+    assert reference_of([(0.0,)]) == (0.1,)
+
+
+PLAN = Halving(rungs=3, keep=1 / 3, trials=9, objectives=("a", "b"), smaller=(True, True))
+
+
+def played(plan: Halving, quality: dict[int, float]) -> list[Entry]:
+    """One worker after the other, every job done at once; quality by the n-th new trial, smaller is better."""
+    done: list[Entry] = []
+    for _ in range(200):
+        job = next_job(done, plan)
+        if isinstance(job, Finished):
+            return done
+        assert isinstance(job, Take | Promote)
+        rung, first = (job.entry.notes.rung + 1, job.entry.root) if isinstance(job, Promote) else (0, None)
+        new = sum(entry.notes.rung == 0 for entry in done)
+        which = job.entry.choices["nth"] if isinstance(job, Promote) else new
+        value = quality.get(int(str(which)), 5.0)
+        notes = Notes(rung=rung, first=first, measured={"a": value, "b": value}, learns=True)
+        done.append(Entry(len(done), "complete" if rung == plan.rungs - 1 else "screened", {"nth": which}, notes))
+    raise AssertionError("no end")
+
+
+def test_the_best_third_of_each_rung_goes_on() -> None:
+    done = played(PLAN, {4: 1.0, 7: 2.0, 2: 3.0})
+    climbed = {rung: [entry.choices["nth"] for entry in done if entry.notes.rung == rung] for rung in range(3)}
+    # 2 is the best of the first three, 4 of the first six, 7 the second best of nine; then the best of these three.
+    assert climbed == {0: list(range(9)), 1: [2, 4, 7], 2: [4]}
+    assert next_job(done, PLAN) == Finished() and played(PLAN, {4: 1.0, 7: 2.0, 2: 3.0}) == done
+
+
+def test_few_trials_still_end_with_one_that_was_trained() -> None:
+    done = played(Halving(3, 1 / 3, 1, ("a", "b"), (True, True)), {})
+    assert [e.notes.rung for e in done] == [0, 1, 2] and done[-1].state == "complete"
+
+
+def test_what_costs_too_much_or_failed_or_was_repeated_never_goes_on() -> None:
+    def screened(number: int, **notes: object) -> Entry:
+        return Entry(number, "screened", {}, Notes(measured={"a": 0.1, "b": 0.1}, **notes))  # type: ignore[arg-type]
+
+    done = [screened(n, costly=True) for n in range(8)] + [screened(8, same_as=3)]
+    done += [Entry(9, "failed", {}, Notes(error="no"))]
+    assert next_job(done, PLAN) == Finished()
+
+
+def test_who_waits_and_for_whom() -> None:
+    running = Entry(0, "running", {}, Notes(worker="w"))
+    one = Halving(1, 0.5, 1, ("a",), (True,))
+    assert next_job([running], one) == Wait()
+    assert next_job([Entry(0, "waiting", {}, Notes())], one) == Take()
+    assert next_job([], one, new=False) == Finished()
+    assert next_job([Entry(0, "failed", {}, Notes())], one) == Take()  # its process died: it counts as never tried
+
+
+def test_a_dead_trial_is_taken_up_once_and_draws_what_it_would_have_drawn() -> None:
+    dead = Entry(1, "failed", {"x": 1}, Notes())
+    taken = Entry(2, "running", {"x": 1}, Notes(first=1, retry_of=1, retries=1))
+    before = Entry(0, "complete", {"x": 0}, Notes())
+    assert lost([before, dead]) == [dead] and lost([before, dead, taken]) == []
+    later = [before, dead, taken, Entry(3, "running", {}, Notes())]
+    assert [ordinal(later, number) for number in range(4)] == [0, 1, 1, 2]
+    assert list(by_root(later)) == [0, 1, 3] and by_root(later)[1] == [taken]
