@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from compress.candidate import Candidate, content_id
 from compress.export import cut_at_stage, export_all_stages, load_graph, save_artefact, save_graph
 from compress.journal import Journal, fact_key
+from compress.quantization.artefact import quantized_graph
+from compress.quantization.fake import FakeQuantized
+from compress.quantization.record import Int8, load_quantization, save_quantization
 from compress.steps.base import Step
 from compress.workshop import Workshop
 from eval.runtimes import RUNTIMES
@@ -20,6 +23,9 @@ from teachers.errors import UserError
 from teachers.files import write_text
 
 PARITY_LIMIT = 1e-4
+ROUNDED_LIMIT = 0.02
+"""Relative L2 of the maps where precision changed: sums that end half-way between two integers go either way, and each
+that does is an error like any other rounding, but far fewer. A wrong scale or layer is far beyond it."""
 ARTEFACT, RECIPE, LICENCE = "model.onnx", "recipe.yaml", "LICENCE.txt"
 _FILES = (SPEC, WEIGHTS, ARTEFACT, RECIPE, LICENCE)
 """What a finished candidate's folder holds."""
@@ -86,12 +92,16 @@ class Builder:
             return None
         try:
             network, licence = load_model(folder)
+            quantization = load_quantization(folder, network)
         except UserError:
             return None  # damaged since it was written: made again
-        if content_id(network) != facts[-1]["id"] or _sha256(folder / ARTEFACT) != facts[-1]["artefact_sha256"]:
+        if (
+            content_id(network, quantization) != facts[-1]["id"]
+            or _sha256(folder / ARTEFACT) != facts[-1]["artefact_sha256"]
+        ):
             return None
         parent, notes = facts[-1]["parent"], tuple(facts[-1]["notes"])
-        candidate = Candidate(network, licence, facts[-1]["id"], parent, tuple(settings), notes)
+        candidate = Candidate(network, licence, facts[-1]["id"], parent, tuple(settings), notes, quantization)
         return Built(name, candidate, folder / ARTEFACT, self._stage_of(candidate), facts[-1]["parity_max_abs"])
 
     def _make(self, name: str, steps: Sequence[Step], key: str, recipe_text: str) -> Built:
@@ -101,9 +111,12 @@ class Builder:
         folder = self.folder / name
         stage = self._stage_of(candidate)
         save_model(folder, candidate.network, candidate.licence)
+        save_quantization(folder, candidate.quantization)
         write_text(folder / RECIPE, recipe_text)
         write_text(folder / LICENCE, licence_text(candidate))
-        if stage is None:
+        if candidate.quantization is not None:
+            model = quantized_graph(candidate.network, candidate.quantization)
+        elif stage is None:
             model = cut_at_stage(export_all_stages(candidate.network), len(candidate.spec.stages))
         else:
             model = cut_at_stage(load_graph(self.all_stages_file()), stage)
@@ -134,6 +147,8 @@ class Builder:
 
     def _stage_of(self, candidate: Candidate) -> int | None:
         """t if the candidate is the teacher's first t stages, weights included."""
+        if candidate.quantization is not None:
+            return None
         whole, part = self.teacher.spec, candidate.spec
         kept = len(part.stages)
         if part != whole.model_copy(update={"stages": whole.stages[:kept]}):
@@ -147,16 +162,28 @@ def largest_difference(candidate: Candidate, artefact: Path, inputs: Sequence[ND
     if not inputs:
         raise ValueError("parity needs at least one input")
     session = RUNTIMES["onnxruntime"].load(artefact, threads=1)
+    network = computing(candidate)
     largest = 0.0
     for image in inputs:
         with torch.inference_mode():
-            expected = candidate.network(torch.from_numpy(image))
+            expected = network(torch.from_numpy(image))
         for name, ours, theirs in zip(("heatmaps", "pafs"), session.run(image), expected, strict=True):
             apart = float(np.abs(ours - theirs.numpy()).max())
-            if not apart <= PARITY_LIMIT * max(1.0, float(theirs.abs().max())):  # NaN fails too
+            if candidate.quantization is None:
+                same = apart <= PARITY_LIMIT * max(1.0, float(theirs.abs().max()))
+            else:
+                same = np.linalg.norm(ours - theirs.numpy()) <= ROUNDED_LIMIT * np.linalg.norm(theirs.numpy())
+            if not same:  # NaN fails too
                 raise ParityError(f"{artefact.name}: {name} differ from the network's by {apart:.3g}")
             largest = max(largest, apart)
     return largest
+
+
+def computing(candidate: Candidate) -> torch.nn.Module:
+    """What computes the candidate's maps in torch: its network, on its grids if it has any."""
+    if isinstance(candidate.quantization, Int8):
+        return FakeQuantized(candidate.network, candidate.quantization).eval()
+    return candidate.network
 
 
 def content_of_files(steps: Sequence[Step]) -> list[str]:

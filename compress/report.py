@@ -13,7 +13,9 @@ from compress.reporting.html import page
 from compress.reporting.kinematic_figures import joints_png, ranks_png
 from compress.reporting.kinematic_sections import joints_name, ranks_name
 from compress.reporting.markdown import markdown
-from compress.reporting.sections import COMBINED_NAME, document, pareto_name, scales_name, training_name
+from compress.reporting.quantized import quantized_views
+from compress.reporting.quantized_figures import sensitivity_png
+from compress.reporting.sections import COMBINED_NAME, document, pareto_name, quantized_name, scales_name, training_name
 from compress.reporting.training_figures import training_png
 from compress.tables import write_tables
 from teachers.files import write_bytes, write_text
@@ -59,6 +61,8 @@ def _pictures(facts: ReportFacts) -> dict[str, bytes]:
         if run.training:
             pictures[training_name(index)] = training_png(run.training)
             pictures[f"{training_name(index)}-narrow"] = training_png(run.training, narrow=True)
+        if quantized := quantized_views([candidate.record for candidate in run.candidates]):
+            pictures[quantized_name(index)] = sensitivity_png(quantized)
     return pictures
 
 

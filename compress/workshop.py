@@ -32,6 +32,6 @@ class Workshop:
             raise UserError("this step learns from frames: the recipe needs `training`, with `data`")
         return self.learning
 
-    def following(self, position: int) -> Follow:
-        """Takes in the curves of the training in step `position` of the candidate that is being made."""
-        return self.tracking.following(self.building, position)
+    def following(self, place: int | str) -> Follow:
+        """Takes in the curves of a training of the candidate that is being made; its path below `steps`."""
+        return self.tracking.following(self.building, place)

@@ -19,6 +19,7 @@ DOORS = {
     "matplotlib": {
         "compress/reporting/figures.py",
         "compress/reporting/kinematic_figures.py",
+        "compress/reporting/quantized_figures.py",
         "compress/reporting/training_figures.py",
         "compress/kinematics_plots.py",
     },
@@ -32,7 +33,7 @@ DOORS = {
     "pycocotools": {"eval/coco.py"},
     "PIL": {"eval/frame_pixels.py"},
     "torch_pruning": {"compress/pruning.py"},
-    "onnx": {"compress/export.py", "compress/layer_model.py"},
+    "onnx": {"compress/export.py", "compress/layer_model.py", "compress/quantization/artefact.py"},
     "safetensors": {
         "teachers/checkpoint.py",
         "teachers/read_torch.py",

@@ -4,8 +4,9 @@ from compress.steps.base import Step
 from compress.steps.distill import Distill
 from compress.steps.plan_stages import PlanStages
 from compress.steps.prune_channels import PruneChannels
+from compress.steps.quantize import Quantize
 from compress.steps.remove_stages import RemoveStages
 from compress.steps.share_weights import ShareWeights
 from compress.steps.swap_backbone import SwapBackbone
 
-STEPS: tuple[type[Step], ...] = (RemoveStages, SwapBackbone, PlanStages, PruneChannels, ShareWeights, Distill)
+STEPS: tuple[type[Step], ...] = (RemoveStages, SwapBackbone, PlanStages, PruneChannels, ShareWeights, Distill, Quantize)

@@ -1,7 +1,7 @@
 """The contract of a step: frozen settings, checked before anything runs, and one transformation."""
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from teachers.spec import Frozen, PoseNetSpec
 
@@ -22,8 +22,15 @@ class SettingError(ValueError):
 class Step(Frozen, ABC):
     """Settings of one transformation. A leaf adds `step: Literal["its_name"]`, its fields and the two methods."""
 
-    learns: ClassVar[bool] = False
-    """Whether it needs the frames of the recipe's `training`."""
+    @property
+    def learns(self) -> bool:
+        """Whether it needs the frames of the recipe's `training`."""
+        return False
+
+    @property
+    def ends(self) -> bool:
+        """Whether no step may come after it."""
+        return False
 
     @property
     def files(self) -> tuple[str, ...]:

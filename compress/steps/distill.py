@@ -5,7 +5,7 @@ Hinton et al. (2015) call such targets soft: they say more than labels do, and n
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 class Distill(Step):
     """Trains the candidate on the frames of the recipe's `training`."""
 
-    learns: ClassVar[bool] = True
     step: Literal["distill"] = "distill"
     schedule: Annotated[Schedule, Field(description="How long and how fast it learns.")]
     loss: Annotated[LossSettings, Field(description="What counts how much.")] = LossSettings()
@@ -64,6 +63,11 @@ class Distill(Step):
     extra_stages: Annotated[
         int, Field(ge=0, le=5, description="Further stages during training, discarded after; they help the kept ones.")
     ] = 0
+
+    @property
+    def learns(self) -> bool:
+        """See `Step`."""
+        return True
 
     def check(self, spec: PoseNetSpec) -> PoseNetSpec:
         """The same spec: only weights change."""
@@ -99,7 +103,9 @@ class Distill(Step):
             workshop.reporter.warn(
                 "training made nothing better on the held-out frames; a lower learning_rate or more steps may"
             )
-        return candidate.followed_by(settings, trained.network, {"kind": "training", **trained.facts})
+        return candidate.followed_by(
+            settings, trained.network, {"kind": "training", "place": f"{len(candidate.steps)}", **trained.facts}
+        )
 
     def _train(self, candidate: "Candidate", workshop: "Workshop", folder: Path) -> Trained:
         lessons = workshop.lessons
@@ -118,7 +124,7 @@ class Distill(Step):
             ship_stages=len(candidate.spec.stages),
             teacher=teacher if self.loss.hints > 0 else None,
         )
-        return Trainer(job, folder, workshop.reporter, workshop.following(len(candidate.steps))).run()
+        return Trainer(job, folder, workshop.reporter, workshop.following(f"{len(candidate.steps)}")).run()
 
     def _samples(self, lessons: Lessons) -> Samples:
         crop_hw = self.schedule.crop

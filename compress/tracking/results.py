@@ -9,14 +9,12 @@ from compress.columns import Value
 from compress.records import Record
 from compress.reporting.learning import KIND
 from compress.run_folder import CANDIDATES
-from compress.steps import STEPS
 from compress.tables import candidate_rows
 from compress.tracking.protocol import Files
 from compress.tracking.session import Tracking, series
 from teachers.checkpoint import SPEC, WEIGHTS
 
 _DEGREES = ("median_abs_error", "p95_abs_error", "rmse")
-_LEARNING = {kind.model_fields["step"].default for kind in STEPS if kind.learns}
 
 
 def track_results(
@@ -48,13 +46,12 @@ def joint_degrees(record: Record) -> dict[str, Value]:
 
 def curve_points(record: Record) -> Iterator[tuple[str, int, Mapping[str, float]]]:
     """All that its trainings noted: what a tracker missed while they went on, it is told now."""
-    positions = [number for number, step in enumerate(record.steps) if step.get("step") in _LEARNING]
-    notes = [note for note in record.notes if note.get("kind") == KIND]
-    for position, note in zip(positions, notes, strict=False):
+    for number, note in enumerate(note for note in record.notes if note.get("kind") == KIND):
+        place = str(note.get("place", number))  # records of earlier versions do not say it
         for kind, points in (("training", note["losses"]), ("validation", note["validations"])):
             for point in points:
                 values = {name: value for name, value in point.items() if name != "step"}
-                yield series(kind, record.name, position), point["step"], values
+                yield series(kind, record.name, place), point["step"], values
 
 
 def _model(folder: Path, record: Record, on_front: bool) -> Files:

@@ -34,9 +34,9 @@ class Tracking:
     def files(self, files: Files) -> None:
         self._put(f"files {files.kind} {files.name}", f"{files.id} {files.on_front}", "files", files)
 
-    def following(self, name: str, position: int) -> Follow:
-        """What tells the curves of step `position`, counted from 0, of the candidate `name`."""
-        return lambda kind, step, values: self.point(series(kind, name, position), step, values)
+    def following(self, name: str, place: int | str) -> Follow:
+        """What tells the curves of the training at `place`, the number of its step, of the candidate `name`."""
+        return lambda kind, step, values: self.point(series(kind, name, place), step, values)
 
     def finish(self, ok: bool) -> None:
         """Waits for the trackers, for a limited time."""
@@ -48,9 +48,9 @@ class Tracking:
             lane.put(subject, content, lambda tracker: getattr(tracker, method)(*values))
 
 
-def series(kind: str, name: str, position: int) -> str:
+def series(kind: str, name: str, place: int | str) -> str:
     """A curve's name, in which the step is named as its path in the recipe is."""
-    return f"{kind}/{name}/steps.{position}"
+    return f"{kind}/{name}/steps.{place}"
 
 
 @contextmanager
