@@ -76,7 +76,8 @@ def choose(
 
     if asked.budget is None:
         return Chosen(int8(0), tuple(kept), table, None)
-    exact = [network(batch) for batch in held_out]
+    with torch.inference_mode():
+        exact = [network(batch) for batch in held_out]
 
     def keeps(freed: int) -> bool:
         made = fit(network, frames, int8(freed), asked.refit)
