@@ -14,8 +14,9 @@ from eval.peaks import find_peaks
 
 KIND = "quantization"
 Array = NDArray[np.float32]
-_PEAK, _MOST = 0.1, 32
-"""A keypoint's peak as the decoder takes it."""
+_PEAK, _SURE, _MOST = 0.1, 0.2, 32
+"""A keypoint's peak as the decoder takes it; those of the float network count where they lie well above that, for what
+is as high as the threshold falls on either side of it."""
 _LOST_CELLS = 2.0
 """Farther than this from where it was, a peak is another one."""
 
@@ -94,7 +95,7 @@ class Guard:
         return GuardFacts(self._frames, joints, pafs, self._keypoints, self._lost, shift)
 
     def _compare_peaks(self, found: Array, exact: Array) -> None:
-        ours, theirs = find_peaks(found, _PEAK, _MOST), find_peaks(exact, _PEAK, _MOST)
+        ours, theirs = find_peaks(found, _PEAK, _MOST), find_peaks(exact, _SURE, _MOST)
         for keypoint in range(len(exact)):
             there = ours.xy[ours.of(keypoint)]
             for place in theirs.xy[theirs.of(keypoint)]:

@@ -15,7 +15,7 @@ from teachers.posenet import Maps, PoseNet
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """What rounding one block's weights and outputs to int8 does to the last maps, on frames of the calibration."""
+    """What rounding one block's weights and outputs to int8 does to the last maps, on frames that are held out."""
 
     block: str
     """The block's module, `stages.1.paf.3`."""
