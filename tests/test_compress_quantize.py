@@ -26,7 +26,7 @@ from compress.quantization.integers import IntegerNetwork
 from compress.quantization.least_squares import compensated, moments, nearest, refitted
 from compress.quantization.record import Grid, Half, Int8, load_quantization, save_quantization
 from compress.quantization.sensitivity import sensitivities
-from compress.quantization.walk import IMAGE, convolutions, inputs, on_grids
+from compress.quantization.walk import IMAGE, convolutions, inputs
 from compress.saved import saved_candidate
 from compress.steps.base import SettingError
 from compress.steps.quantize import Quantize
@@ -109,7 +109,10 @@ def test_columns_make_good_what_rounding_the_ones_before_spoiled() -> None:
     y = weights[..., :-1] @ x.double() + weights[..., -1:]
     seen = moments(x, y.float(), bias=True)
     errors = {}
-    for name, (found, steps) in {"nearest": nearest(weights), "compensated": compensated(weights, seen)}.items():
+    for name, (found, steps) in {
+        "nearest": nearest(weights, 1.0),
+        "compensated": compensated(weights, seen, 1.0),
+    }.items():
         integers = found[..., :-1] / steps[..., None]
         assert torch.allclose(integers, integers.round(), atol=1e-6) and integers.abs().max() <= 127
         errors[name] = float((found[..., :-1] @ x.double() + found[..., -1:] - y).square().mean())
@@ -254,12 +257,31 @@ def test_a_damaged_record_is_told(change: Any, told: str, images: torch.Tensor, 
 # Which layers
 
 
-def test_who_reads_and_who_makes_an_int8_tensor_is_on_a_grid() -> None:
-    network = tiny_teacher()
-    assert on_grids(network, frozenset()) == frozenset()
-    first = "backbone.layers.0.conv"
-    assert on_grids(network, frozenset({first})) == {IMAGE, first}
-    assert "stages.1.input" in on_grids(network, frozenset({"stages.1.paf.0.conv"}))
+@pytest.mark.parametrize(
+    ("int8", "grids"),
+    [
+        (set(), set()),
+        ({"backbone.layers.0.conv"}, {IMAGE, "backbone.layers.0.conv"}),
+        ({"stages.1.paf.0.conv"}, {"stages.1.input", "stages.1.paf.0.conv"}),
+        # A pool lies between, which keeps its input's grid.
+        ({"backbone.layers.2.depthwise"}, {"backbone.layers.0.conv", "backbone.layers.2.depthwise"}),
+    ],
+)
+def test_what_int8_reads_and_makes_is_on_grids(int8: set[str], grids: set[str], images: torch.Tensor) -> None:
+    assert set(fit(tiny_teacher(), [images], frozenset(int8)).quantization.grids) == grids
+
+
+def test_a_silent_channel_keeps_its_bias(images: torch.Tensor, tmp_path: Path) -> None:
+    """Next to no weights and a bias: steps by the weights alone would take the bias beyond 32 bits."""
+    network = folded(tiny_teacher())
+    with torch.no_grad():
+        conv = network.stages[0].paf[0].conv
+        conv.weight[0], conv.bias[0] = 1e-9, 0.7
+    made = fit(network, [images], frozenset(convolutions(network)), refit=False)
+    assert float(made.network.stages[0].paf[0].conv.bias[0]) == pytest.approx(0.7, rel=1e-3)
+    save_artefact(quantized_graph(made.network, made.quantization), made.network, LICENCE, tmp_path / "model.onnx")
+    candidate = Candidate(made.network, LICENCE, "id", quantization=made.quantization)
+    assert largest_difference(candidate, tmp_path / "model.onnx", [images[:1].numpy()]) < 1e-6
 
 
 def test_the_layer_with_wild_channels_is_named(images: torch.Tensor) -> None:

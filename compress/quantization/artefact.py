@@ -122,7 +122,10 @@ class _Graph:
         if bias is not None:
             # What ONNX asks of a bias: 32 bits, in steps of the input's times the weight's.
             products = np.float32(grid.scale) * steps
-            found.append(self._dequantized(f"{name}.bias", np.rint(bias / products).astype(np.int32), products))
+            whole = np.rint(bias / products)
+            if np.abs(whole).max() > np.iinfo(np.int32).max:
+                raise ValueError(f"{name}: its bias is too large for its steps")
+            found.append(self._dequantized(f"{name}.bias", whole.astype(np.int32), products))
         return found
 
     def _dequantized(self, name: str, integers: NDArray[Any], steps: NDArray[np.float32]) -> str:

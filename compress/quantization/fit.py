@@ -5,7 +5,7 @@ refitted so that from the second they give the first, rounded onto their grids, 
 every layer makes up for what was spoiled before it, as far as a linear map of its inputs can.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from compress.quantization.fake import activated, convolved, padded, round_biases, rounded, seen
 from compress.quantization.least_squares import compensated, moments, nearest, refitted
 from compress.quantization.record import Grid, Int8
-from compress.quantization.walk import IMAGE, on_grids, walk
+from compress.quantization.walk import IMAGE, inputs, walk
 from teachers.posenet import ConvBlock, PoseNet
 
 _LARGEST_SYSTEM = 2600
@@ -47,11 +47,11 @@ def fit(network: PoseNet, batches: Sequence[Tensor], int8: frozenset[str], refit
 
     refit: fits weights to their inputs; False rounds each to its nearest multiple, which is worse, and the baseline.
     """
-    numbers = Fitting(on_grids(network, int8), int8, refit)
+    numbers = Fitting(inputs(network), int8, refit)
     images = tuple(seen(network, one) for one in batches)
     convention = network.spec.input
     zero = round(-convention.offset / convention.scale)
-    if IMAGE in numbers.wanted and 0 <= zero <= 255:
+    if numbers.on_a_grid(IMAGE) and 0 <= zero <= 255:
         # Pixels are integers already: on this grid they stay what they are.
         numbers.grids[IMAGE] = Grid(scale=convention.scale, zero=zero)
     walk(network, numbers, numbers.on_grid(IMAGE, Both(images, images)))
@@ -66,7 +66,8 @@ def fit(network: PoseNet, batches: Sequence[Tensor], int8: frozenset[str], refit
 class Fitting:
     """Arithmetic on `Both` that finds grids and weights as it goes."""
 
-    wanted: frozenset[str]
+    read: Mapping[str, str]
+    """Convolution -> the tensor that it reads."""
     int8: frozenset[str]
     refit: bool
     alone: bool = False
@@ -75,9 +76,13 @@ class Fitting:
     steps: dict[str, tuple[float, ...]] = field(default_factory=dict)
     tensors: dict[str, Tensor] = field(default_factory=dict)
 
+    def on_a_grid(self, name: str) -> bool:
+        """Whether an int8 convolution reads or makes this tensor."""
+        return name in self.int8 or any(self.read[one] == name for one in self.int8)
+
     def on_grid(self, name: str, x: Both) -> Both:
         """With the second tensor on a grid from its least to its largest value, if one is wanted."""
-        if name not in self.wanted:
+        if not self.on_a_grid(name):
             return x
         grid = self.grids.setdefault(name, grid_between(*bounds(x.found)))
         return Both(x.exact, x.exact if self.alone else tuple(rounded(one, grid) for one in x.found))
@@ -110,13 +115,13 @@ class Fitting:
     def _fitted(
         self, name: str, conv: nn.Conv2d, found: Sequence[Tensor], wanted: Sequence[Tensor]
     ) -> tuple[Tensor, Tensor | None]:
-        weights = _rows(conv)
+        weights, scale = _rows(conv), self.grids[self.read[name]].scale
         if self.refit and weights.shape[-1] <= _LARGEST_SYSTEM:
             columns, outputs = _places(conv, found, wanted)
             seen_here = moments(columns, outputs, conv.bias is not None)
-            weights, steps = compensated(refitted(weights, seen_here), seen_here)
+            weights, steps = compensated(refitted(weights, seen_here), seen_here, scale)
         else:
-            weights, steps = nearest(weights)
+            weights, steps = nearest(weights, scale)
         out_channels = conv.out_channels
         weight = weights[..., :-1].reshape(out_channels, *conv.weight.shape[1:]).float()
         self.tensors[f"{name}.weight"] = weight
@@ -135,8 +140,7 @@ def bounds(values: Sequence[Tensor]) -> tuple[float, float]:
 
 def grid_between(low: float, high: float) -> Grid:
     """Whose integers 0 to 255 reach about from `low` to `high`, with zero among its values."""
-    # In single precision, as the artefact has it.
-    scale = float(torch.tensor(max((high - low) / 255, _NARROWEST)))
+    scale = max((high - low) / 255, _NARROWEST)
     return Grid(scale=scale, zero=min(255, max(0, round(-low / scale))))
 
 

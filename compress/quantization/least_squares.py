@@ -16,6 +16,8 @@ from compress.quantization.record import LARGEST
 RIDGE = 0.01
 """Of the mean of the inputs' squares: keeps weights where the calibration frames say nothing about them."""
 _NEXT_TO_NOTHING = 1e-12
+_LARGEST_BIAS = 2**30
+"""Of a bias's integers, which are in steps of the input's times the weight's; half of what 32 bits hold."""
 
 
 @dataclass(frozen=True)
@@ -43,22 +45,27 @@ def refitted(weights: Tensor, found: Moments) -> Tensor:
     return weights + change
 
 
-def steps_of(weights: Tensor) -> Tensor:
-    """(G, R): so that each row's largest weight is its largest integer."""
+def steps_of(weights: Tensor, input_scale: float) -> Tensor:
+    """(G, R): so that each row's largest weight is its largest integer, and its bias fits into 32 bits.
+
+    A channel of next to no weights and a bias would need billions of such steps for its bias.
+    """
+    largest = weights[..., :-1].abs().amax(dim=-1) / LARGEST
+    floor = weights[..., -1].abs() / (input_scale * _LARGEST_BIAS)
     # Rounded to single precision, as the artefact has it: integers times steps must come out the same there.
-    return (weights[..., :-1].abs().amax(dim=-1) / LARGEST).clamp_min(_NEXT_TO_NOTHING).float().double()
+    return torch.maximum(largest, floor).clamp_min(_NEXT_TO_NOTHING).float().double()
 
 
-def nearest(weights: Tensor) -> tuple[Tensor, Tensor]:
+def nearest(weights: Tensor, input_scale: float) -> tuple[Tensor, Tensor]:
     """The weights, each at its nearest multiple, and the steps (G, R); biases stay."""
-    steps = steps_of(weights)
+    steps = steps_of(weights, input_scale)
     on_grid = torch.round(weights[..., :-1] / steps[..., None]).clamp(-LARGEST, LARGEST) * steps[..., None]
     return torch.cat((on_grid, weights[..., -1:]), dim=-1), steps
 
 
-def compensated(weights: Tensor, found: Moments) -> tuple[Tensor, Tensor]:
+def compensated(weights: Tensor, found: Moments, input_scale: float) -> tuple[Tensor, Tensor]:
     """As `nearest`, but what rounding a column spoils, the columns after it make good, the bias last."""
-    steps = steps_of(weights)
+    steps = steps_of(weights, input_scale)
     columns = weights.shape[-1] - 1
     # Inputs that carry most are rounded first, while there are many left to make up for them.
     strength = torch.diagonal(found.inputs, dim1=-2, dim2=-1)[..., :columns].mean(dim=0)

@@ -1,10 +1,14 @@
 """quantization.json: in which bits a network computes, and on which grids its numbers lie. Beside spec and weights."""
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+import numpy as np
+import torch
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from torch import Tensor
 
 from compress.quantization.walk import inputs
 from teachers.errors import UserError
@@ -15,7 +19,14 @@ from teachers.posenet import PoseNet
 QUANTIZATION = "quantization.json"
 LARGEST = 127
 """Of a weight's integers: symmetric, so that -128 is left out and a weight of zero is the integer zero."""
-_Step = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _single(value: float) -> float:
+    """What single precision has, in as few digits as tell it: artefacts compute with it, and files stay short."""
+    return float(str(np.float32(value)))
+
+
+_Step = Annotated[float, Field(gt=0, lt=1e30, allow_inf_nan=False), AfterValidator(_single)]
 
 
 class Grid(Frozen):
@@ -95,3 +106,24 @@ def require_fit(quantization: Quantization, network: PoseNet, where: str) -> Qua
             if read[name] not in quantization.grids or name not in quantization.grids:
                 raise UserError(f"{where}: {name}: computes in int8, and what it reads or makes has no grid")
     return quantization
+
+
+def integers(state: Mapping[str, Tensor], quantization: Quantization | None) -> dict[str, Tensor]:
+    """The weights of a network with those that have steps as their integers, in float32."""
+    return _scaled(state, quantization, lambda weight, steps: torch.round(weight / steps))
+
+
+def values(state: Mapping[str, Tensor], quantization: Quantization) -> dict[str, Tensor]:
+    """The weights that these integers stand for: the reverse of `integers`, bit by bit."""
+    return _scaled(state, quantization, lambda weight, steps: weight * steps)
+
+
+def _scaled(
+    state: Mapping[str, Tensor], quantization: Quantization | None, change: Callable[[Tensor, Tensor], Tensor]
+) -> dict[str, Tensor]:
+    found = dict(state)
+    if isinstance(quantization, Int8):
+        for name, steps in quantization.weights.items():
+            weight = found[f"{name}.weight"]
+            found[f"{name}.weight"] = change(weight, torch.tensor(steps)[:, None, None, None])
+    return found

@@ -9,7 +9,7 @@ from torch import Tensor
 from compress.quantization.fake import Rounded, seen
 from compress.quantization.fit import Both, Fitting
 from compress.quantization.record import Grid
-from compress.quantization.walk import IMAGE, convolutions, walk
+from compress.quantization.walk import IMAGE, convolutions, inputs, walk
 from teachers.posenet import Maps, PoseNet
 
 
@@ -64,7 +64,7 @@ def relative(found: Sequence[Maps], exact: Sequence[Maps]) -> tuple[float, float
 def _rounded_alone(network: PoseNet, batches: Sequence[Tensor]) -> tuple[dict[str, Grid], dict[str, Tensor]]:
     """Every tensor's grid by its range in the float network, and every weight at its nearest multiple."""
     names = frozenset(convolutions(network))
-    ranges = Fitting(names, names, refit=False, alone=True)
+    ranges = Fitting(inputs(network), names, refit=False, alone=True)
     images = tuple(seen(network, one) for one in batches)
     walk(network, ranges, ranges.on_grid(IMAGE, Both(images, images)))
     return ranges.grids, {name.removesuffix(".weight"): tensor for name, tensor in ranges.tensors.items()}

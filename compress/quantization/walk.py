@@ -51,12 +51,6 @@ def inputs(network: PoseNet) -> Mapping[str, str]:
     return reading.found
 
 
-def on_grids(network: PoseNet, int8: frozenset[str]) -> frozenset[str]:
-    """The tensors that lie on grids where these convolutions compute in int8: what they read and what they make."""
-    read = inputs(network)
-    return frozenset({*int8, *(read[name] for name in int8)})
-
-
 class _Reading:
     """Arithmetic whose tensors are the names of what made them."""
 
