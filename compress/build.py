@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from compress.candidate import Candidate, content_id
 from compress.export import cut_at_stage, export_all_stages, load_graph, save_artefact, save_graph
 from compress.journal import Journal, fact_key
+from compress.quantization.artefact import quantized_graph
+from compress.quantization.integers import IntegerNetwork
+from compress.quantization.record import Int8, load_quantization, save_quantization
 from compress.rounding import rounding
 from compress.steps.base import Step
 from compress.workshop import Workshop
@@ -21,6 +24,9 @@ from teachers.errors import UserError
 from teachers.files import write_text
 
 PARITY_LIMIT = 1e-4
+ROUNDED_LIMIT = 0.02
+"""Relative L2 of the maps where precision changed. In int8 alone they are equal; between float layers and int8 ones a
+sum may end on either side of a half, and in half precision runtimes differ in how they add up."""
 ARTEFACT, RECIPE, LICENCE = "model.onnx", "recipe.yaml", "LICENCE.txt"
 _FILES = (SPEC, WEIGHTS, ARTEFACT, RECIPE, LICENCE)
 """What a finished candidate's folder holds."""
@@ -87,12 +93,16 @@ class Builder:
             return None
         try:
             network, licence = load_model(folder)
+            quantization = load_quantization(folder, network)
         except UserError:
             return None  # damaged since it was written: made again
-        if content_id(network) != facts[-1]["id"] or _sha256(folder / ARTEFACT) != facts[-1]["artefact_sha256"]:
+        if (
+            content_id(network, quantization) != facts[-1]["id"]
+            or _sha256(folder / ARTEFACT) != facts[-1]["artefact_sha256"]
+        ):
             return None
         parent, notes = facts[-1]["parent"], tuple(facts[-1]["notes"])
-        candidate = Candidate(network, licence, facts[-1]["id"], parent, tuple(settings), notes)
+        candidate = Candidate(network, licence, facts[-1]["id"], parent, tuple(settings), notes, quantization)
         return Built(name, candidate, folder / ARTEFACT, self._stage_of(candidate), facts[-1]["parity_max_abs"])
 
     def _make(self, name: str, steps: Sequence[Step], key: str, recipe_text: str) -> Built:
@@ -102,9 +112,12 @@ class Builder:
         folder = self.folder / name
         stage = self._stage_of(candidate)
         save_model(folder, candidate.network, candidate.licence)
+        save_quantization(folder, candidate.quantization)
         write_text(folder / RECIPE, recipe_text)
         write_text(folder / LICENCE, licence_text(candidate))
-        if stage is None:
+        if candidate.quantization is not None:
+            model = quantized_graph(candidate.network, candidate.quantization)
+        elif stage is None:
             model = cut_at_stage(export_all_stages(candidate.network), len(candidate.spec.stages))
         else:
             model = cut_at_stage(load_graph(self.all_stages_file()), stage)
@@ -135,6 +148,8 @@ class Builder:
 
     def _stage_of(self, candidate: Candidate) -> int | None:
         """t if the candidate is the teacher's first t stages, weights included."""
+        if candidate.quantization is not None:
+            return None
         whole, part = self.teacher.spec, candidate.spec
         kept = len(part.stages)
         if part != whole.model_copy(update={"stages": whole.stages[:kept]}):
@@ -148,20 +163,31 @@ def largest_difference(candidate: Candidate, artefact: Path, inputs: Sequence[ND
     if not inputs:
         raise ValueError("parity needs at least one input")
     session = RUNTIMES["onnxruntime"].load(artefact, threads=1)
+    network = computing(candidate)
     largest = 0.0
     for image in inputs:
         pixels = torch.from_numpy(image)
         with torch.inference_mode():
-            expected = candidate.network(pixels)
-        named = zip(
-            ("heatmaps", "pafs"), session.run(image), expected, rounding(candidate.network, pixels), strict=True
-        )
-        for name, ours, theirs, rounded in named:
+            expected = network(pixels)
+        rounded = (0.0, 0.0) if candidate.quantization is not None else rounding(candidate.network, pixels)
+        named = zip(("heatmaps", "pafs"), session.run(image), expected, rounded, strict=True)
+        for name, ours, theirs, noise in named:
             apart = float(np.abs(ours - theirs.numpy()).max())
-            if not apart <= PARITY_LIMIT * max(1.0, float(theirs.abs().max())) + rounded:  # NaN fails too
+            if candidate.quantization is None:
+                same = apart <= PARITY_LIMIT * max(1.0, float(theirs.abs().max())) + noise
+            else:
+                same = np.linalg.norm(ours - theirs.numpy()) <= ROUNDED_LIMIT * np.linalg.norm(theirs.numpy())
+            if not same:  # NaN fails too
                 raise ParityError(f"{artefact.name}: {name} differ from the network's by {apart:.3g}")
             largest = max(largest, apart)
     return largest
+
+
+def computing(candidate: Candidate) -> torch.nn.Module:
+    """What computes the candidate's maps in torch: its network, on its grids if it has any."""
+    if isinstance(candidate.quantization, Int8):
+        return IntegerNetwork(candidate.network, candidate.quantization).eval()
+    return candidate.network
 
 
 def content_of_files(steps: Sequence[Step]) -> list[str]:

@@ -12,6 +12,7 @@ from compress.goal_names import quantity_of
 from compress.goal_quantities import RELATIONS, GoalError, Quantity, Relation
 from compress.objectives import Part
 from compress.pareto import directions, objective_values
+from compress.quantization.guard import refusal
 from compress.records import Record
 
 __all__ = ["Goal", "GoalError", "GoalResult", "chosen", "closest", "judge", "meets_all", "parse_goal", "parse_goals"]
@@ -111,8 +112,9 @@ def judge(record: Record, goals: Sequence[Goal]) -> tuple[GoalResult, ...]:
 
 
 def meets_all(record: Record, goals: Sequence[Goal]) -> bool:
-    """Whether every goal is known to be met; a record that ended in an error meets none."""
-    return record.error is None and all(result.met is True for result in judge(record, goals))
+    """Whether every goal is known to be met; a record with an error, or that the int8 guard refuses, meets none."""
+    good = record.error is None and refusal(record.notes) is None
+    return good and all(result.met is True for result in judge(record, goals))
 
 
 def chosen(records: Sequence[Record], goals: Sequence[Goal], objectives: Sequence[str]) -> Record | None:

@@ -13,20 +13,21 @@ import numpy as np
 from pydantic import ValidationError
 
 from compress.build import ARTEFACT, largest_difference
-from compress.candidate import Candidate
-from compress.export import cut_at_stage, export_all_stages, save_artefact
+from compress.export import save_artefact
 from compress.goals import chosen, parse_goals
+from compress.quantization.artefact import graph_of
+from compress.quantization.guard import refusal
 from compress.recipe import Recipe, stored_recipe
 from compress.records import Record, read_records
 from compress.run_folder import CANDIDATES, RECIPE, RECORDS
+from compress.saved import saved_candidate
 from eval.runtimes import RUNTIMES, Session
 from teachers.assets import cache_folder, nearest
 from teachers.checkpoint import SPEC, WEIGHTS, is_model, load_spec
 from teachers.errors import UserError
 from teachers.files import replacing
-from teachers.known import load_teacher, teacher_names
+from teachers.known import teacher_names
 from teachers.licence import Licence
-from teachers.posenet import PoseNet
 from teachers.spec import PoseNetSpec
 
 RUNTIME = "onnxruntime"
@@ -128,7 +129,8 @@ def _newest_run(runs: Path) -> Path | None:
 def _is_there(record: Record, run: Path) -> bool:
     """Whether it is a candidate that was finished and still lies in the run's folder."""
     artefact = run / CANDIDATES / record.name / ARTEFACT
-    return record.role == "candidate" and record.error is None and artefact.is_file()
+    good = record.error is None and refusal(record.notes) is None
+    return record.role == "candidate" and good and artefact.is_file()
 
 
 def _best(run: Path, records: Sequence[Record]) -> tuple[Record | None, str]:
@@ -169,14 +171,14 @@ def _tier(record: Record) -> str | None:
 
 def _exported(text: str, on_bytes: OnBytes | None) -> Path:
     """The artefact of a teacher or of a folder with weights alone, from the cache if it was exported before."""
-    network, licence = load_teacher(text, on_bytes)
-    candidate = Candidate.of(network, licence)
+    candidate = saved_candidate(text, on_bytes)
+    network, licence = candidate.network, candidate.licence
     path = cache_folder() / "artefacts" / f"{candidate.id}.onnx"
     if path.is_file():
         return path
     try:
         with replacing(path) as temporary:
-            _export(network, licence, temporary)
+            save_artefact(graph_of(network, candidate.quantization), network, licence, temporary)
             random = np.random.default_rng(0).uniform(
                 0, 255, (1, 3, 16 * network.spec.multiple, 20 * network.spec.multiple)
             )
@@ -186,11 +188,6 @@ def _exported(text: str, on_bytes: OnBytes | None) -> Path:
             f"{path}: cannot be written: {error.strerror}; COMPRESS_CACHE may name another folder"
         ) from error
     return path
-
-
-def _export(network: PoseNet, licence: Licence, path: Path) -> None:
-    model = cut_at_stage(export_all_stages(network), len(network.stages))
-    save_artefact(model, network, licence, path)
 
 
 def _loaded(name: str, kind: Literal["teacher", "folder", "onnx"], artefact: Path, threads: int) -> Model:

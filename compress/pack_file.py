@@ -5,21 +5,23 @@ import struct
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from torch import Tensor
 
 from compress.huffman import CodeError
 from compress.pack_tensors import FLOAT_BITS, Entry, Packed, pack_tensor, unpack_tensor
+from compress.quantization.record import Quantization, integers, require_fit, values
 from teachers.errors import UserError
 from teachers.licence import Licence
 from teachers.posenet import PoseNet
 from teachers.spec import Frozen, PoseNetSpec
 from teachers.weights import load_weights
 
-MAGIC, VERSION = b"POSEPACK", 1
+MAGIC, VERSION, QUANTIZED_VERSION = b"POSEPACK", 1, 2
+"""Files of float networks are as they were before there were others, for programs that know only those."""
 LONGEST_HEADER = 2**20
 """Bytes of the header's JSON; the 143 convolutions of openpose-mobilenet-thin with 8-bit codebooks take 77 KB."""
 MOST_PARTS = 2048
@@ -41,6 +43,16 @@ class Header(Frozen):
     spec: PoseNetSpec
     licence: Licence
     tensors: tuple[Entry, ...]
+    quantization: Annotated[Quantization, Field(discriminator="precision")] | None = None
+    """With int8, tensors hold the integers of the weights that have steps."""
+
+
+class Unpacked(NamedTuple):
+    """What a packed file held."""
+
+    network: PoseNet
+    licence: Licence
+    quantization: Quantization | None
 
 
 class _Front(NamedTuple):
@@ -63,30 +75,35 @@ class PackedFile:
     """The tensors that fp16 changed; empty if the file holds the network as it was."""
 
 
-def pack(network: PoseNet, licence: Licence, half: bool = False) -> PackedFile:
+def pack(
+    network: PoseNet, licence: Licence, half: bool = False, quantization: Quantization | None = None
+) -> PackedFile:
     """The file of a network; UserError for one that `unpack` would refuse.
 
     half: tensors that neither share values nor fit fp16 are rounded to it; those with a value too large stay fp32.
     """
     # By name: a layer that was fine-tuned has its weight after its bias.
-    exact = {name: pack_tensor(name, tensor.numpy()) for name, tensor in sorted(network.state_dict().items())}
-    rounded = _rounded(network, exact) if half else {}
+    state = integers(network.state_dict(), quantization)
+    exact = {name: pack_tensor(name, tensor.numpy()) for name, tensor in sorted(state.items())}
+    rounded = _rounded(state, exact) if half else {}
     tensors = tuple((exact | rounded).values())
-    header = Header(spec=network.spec, licence=licence, tensors=tuple(tensor.entry for tensor in tensors))
+    entries = tuple(tensor.entry for tensor in tensors)
+    header = Header(spec=network.spec, licence=licence, tensors=entries, quantization=quantization)
     text = header.model_dump_json(exclude_none=True).encode()
     if len(text) > LONGEST_HEADER or text.count(b"{") > MOST_PARTS:
         raise UserError("the network has too many layers to be packed: see docs/pack-format.md, Limits")
     packed_header = zlib.compress(text, 9)
     body = b"".join(tensor.data for tensor in tensors)
-    front = _FRONT.pack(MAGIC, VERSION, len(packed_header), len(text), len(body))
+    version = VERSION if quantization is None else QUANTIZED_VERSION
+    front = _FRONT.pack(MAGIC, version, len(packed_header), len(text), len(body))
     data = front + packed_header + body
     data += hashlib.sha256(data).digest()
     _require_few(header, len(data), "the network is too empty to be packed")
     return PackedFile(data, tensors, tuple(rounded))
 
 
-def _rounded(network: PoseNet, exact: Mapping[str, Packed]) -> dict[str, Packed]:
-    state, found = network.state_dict(), {}
+def _rounded(state: Mapping[str, Tensor], exact: Mapping[str, Packed]) -> dict[str, Packed]:
+    found = {}
     for name, packed in exact.items():
         values = state[name].half().float()
         if packed.entry.codebook is None and packed.entry.float_bits == FLOAT_BITS and bool(values.isfinite().all()):
@@ -95,7 +112,15 @@ def _rounded(network: PoseNet, exact: Mapping[str, Packed]) -> dict[str, Packed]
 
 
 def unpack(data: bytes, where: str) -> tuple[PoseNet, Licence]:
-    """The network in evaluation mode and the licence of its weights; UserError, beginning with `where`, if damaged.
+    """As `unpack_any`, of a float network; UserError for a quantised one, which is nothing without its grids."""
+    found = unpack_any(data, where)
+    if found.quantization is not None:
+        raise UserError(f"{where}: holds a network in {found.quantization.precision}, a float one is needed")
+    return found.network, found.licence
+
+
+def unpack_any(data: bytes, where: str) -> Unpacked:
+    """The network in evaluation mode, its licence and its grids; UserError, beginning with `where`, if damaged.
 
     Nothing is believed for its checksum: a file that was made to harm fails as one that was damaged does.
     """
@@ -115,7 +140,10 @@ def unpack(data: bytes, where: str) -> tuple[PoseNet, Licence]:
         raise UserError(f"{where}: damaged: {len(body)} bytes of data, the tensors take {place}")
     network = PoseNet(header.spec)
     load_weights(network, tensors, where)
-    return network.eval(), header.licence
+    if header.quantization is not None:
+        require_fit(header.quantization, network, where)
+        network.load_state_dict(values(network.state_dict(), header.quantization))
+    return Unpacked(network.eval(), header.licence, header.quantization)
 
 
 def _opened(data: bytes, where: str) -> tuple[Header, bytes]:
@@ -124,8 +152,11 @@ def _opened(data: bytes, where: str) -> tuple[Header, bytes]:
     if len(data) < _FRONT.size + _DIGEST_BYTES:
         raise UserError(f"{where}: cut off after {len(data)} bytes")
     front = _Front(*_FRONT.unpack_from(data))
-    if front.version != VERSION:
-        raise UserError(f"{where}: packed in version {front.version} of the format; this program reads {VERSION}")
+    if front.version not in (VERSION, QUANTIZED_VERSION):
+        raise UserError(
+            f"{where}: packed in version {front.version} of the format; this program reads {VERSION} and "
+            f"{QUANTIZED_VERSION}"
+        )
     expected = _FRONT.size + front.packed_header + front.body + _DIGEST_BYTES
     if len(data) != expected:
         raise UserError(f"{where}: has {len(data)} bytes, its beginning says {expected}; it was cut off or damaged")

@@ -15,7 +15,9 @@ def measure_packed(built: Sequence[Built], journal: Journal, track: Track) -> di
     keys = {one.name: fact_key("packed", VERSION, 1, one.candidate.id) for one in built}
     waiting = [one for one in built if not journal.facts(keys[one.name])]
     for one in track(waiting, "packed sizes", len(built), len(built) - len(waiting)) if waiting else ():
-        stages = size_stages(pack(one.candidate.network, one.candidate.licence))
+        stages = size_stages(
+            pack(one.candidate.network, one.candidate.licence, quantization=one.candidate.quantization)
+        )
         journal.add(keys[one.name], [[stage.stage, stage.bytes] for stage in stages])
     return {
         name: Packed(stages=tuple(PackedStage(stage=stage, bytes=size) for stage, size in journal.facts(key)[-1]))

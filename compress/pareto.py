@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from compress.columns import number
 from compress.objectives import OBJECTIVES
+from compress.quantization.guard import refusal
 from compress.records import Record
 
 Point = Sequence[float | None]
@@ -48,7 +49,8 @@ def _costs(point: Point, smaller_is_better: Sequence[bool]) -> list[float] | Non
 def front(records: Sequence[Record], objectives: Sequence[str]) -> tuple[str, ...]:
     """Names of the records on the front, in the order given. Objectives are columns of candidates.csv.
 
-    A record that ended in an error is never on the front. Raises KeyError for an objective that does not exist.
+    A record that ended in an error, or that the int8 guard refuses, is never on the front.
+    Raises KeyError for an objective that does not exist.
     """
     points = [objective_values(record, objectives) for record in records]
     on_front = front_of(points, directions(objectives))
@@ -61,8 +63,8 @@ def directions(objectives: Sequence[str]) -> list[bool]:
 
 
 def objective_values(record: Record, objectives: Sequence[str]) -> Point:
-    """A record's values for the objectives; all None if an error ended it."""
-    if record.error is not None:
+    """A record's values for the objectives; all None if an error ended it, or if its maps have died."""
+    if record.error is not None or refusal(record.notes) is not None:
         return [None] * len(objectives)
     return [number(record, name) for name in objectives]
 

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from compress.goals import Goal, GoalError, parse_goal
 from compress.objectives import OBJECTIVES, Part
+from compress.quantization.record import QUANTIZATION
 from compress.recipe_each import Expanded
 from compress.recipe_mistakes import Mistakes, show
 from compress.recipe_models import MAX_GOALS, AnyStep, Measure, Recipe
@@ -117,6 +118,8 @@ def check_teacher(data: dict[str, Any], mistakes: Mistakes) -> PoseNetSpec | Non
     if not isinstance(teacher, str) or not teacher:
         return None
     try:
+        if (Path(teacher).expanduser() / QUANTIZATION).is_file():
+            mistakes.add(("teacher",), f"{teacher} is quantised; candidates are made from a float network")
         return teacher_spec(teacher)
     except (UserError, OSError, RuntimeError) as error:  # the latter two as in check_sources
         mistakes.add(("teacher",), " ".join(str(error).split()))
@@ -143,13 +146,17 @@ def check_chains(candidates: Sequence[Expanded], teacher: PoseNetSpec, training:
     for candidate in candidates:
         spec = teacher
         steps = candidate.data.get("steps") if isinstance(candidate.data, dict) else None
+        ended = False
         for position, raw in enumerate(_list(steps)):
+            if ended:
+                mistakes.add(candidate.user_keys(("steps", position)), "comes after quantize, which is the last step")
+                break
             try:
                 step = _STEP.validate_json(json.dumps(raw), strict=True)
                 if step.learns and not training:
                     where = candidate.user_keys(("steps", position))
                     mistakes.add(where, "learns from frames, and the recipe has no `training` with `data`")
-                spec = step.check(spec)
+                spec, ended = step.check(spec), step.ends
             except ValidationError:
                 break  # already among the mistakes
             except SettingError as error:

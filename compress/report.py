@@ -15,8 +15,10 @@ from compress.reporting.kinematic_figures import joints_png, ranks_png
 from compress.reporting.kinematic_sections import joints_name, ranks_name
 from compress.reporting.markdown import markdown
 from compress.reporting.people_section import PHOTOS, people_pictures
+from compress.reporting.quantized import quantized_views
+from compress.reporting.quantized_figures import sensitivity_png
 from compress.reporting.search_sections import search_pictures
-from compress.reporting.sections import COMBINED_NAME, document, pareto_name, scales_name, training_name
+from compress.reporting.sections import COMBINED_NAME, document, pareto_name, quantized_name, scales_name, training_name
 from compress.reporting.training_figures import training_png
 from compress.reporting.views import report_facts
 from compress.search.facts import SearchFacts
@@ -85,6 +87,8 @@ def _pictures(facts: ReportFacts) -> dict[str, bytes]:
         if run.training:
             pictures[training_name(index)] = training_png(run.training)
             pictures[f"{training_name(index)}-narrow"] = training_png(run.training, narrow=True)
+        if quantized := quantized_views([candidate.record for candidate in run.candidates]):
+            pictures[quantized_name(index)] = sensitivity_png(quantized)
     return pictures
 
 

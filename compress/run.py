@@ -1,7 +1,6 @@
 """The straight line: recipe -> steps -> candidates -> artefacts -> measurements -> records -> report.
 
-Whatever is measured goes to the journal at once, and records are put together from it. So a killed run goes on where
-it stopped, and its tables are those of an undisturbed one.
+Whatever is measured goes to the journal at once, so a killed run leaves the tables of an undisturbed one.
 """
 
 import copy

@@ -94,6 +94,9 @@ def _path(built: Built, exporter: Exporter, size: tuple[int, int]) -> Path:
 
 def _make(built: Built, exporter: Exporter, size: tuple[int, int]) -> None:
     path = _path(built, exporter, size)
+    if built.candidate.quantization is not None:
+        precision = built.candidate.quantization.precision
+        raise UserError(f"its {precision} numbers are in model.onnx alone, which {exporter.name} does not read")
     if not _is_whole(path, built):
         ship(built.candidate.network, exporter, path, Wanted(size, "fp32", built.candidate.licence), parity_image())
 

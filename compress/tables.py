@@ -7,6 +7,7 @@ from pathlib import Path
 
 from compress.columns import CANDIDATE_COLUMNS, READERS, Value, reasons
 from compress.pareto import front
+from compress.quantization.guard import refusal
 from compress.records import Latency, Record
 from teachers.files import write_text
 
@@ -51,6 +52,8 @@ def candidate_rows(
 def note(record: Record) -> str:
     """What ended the record, and why columns are empty, on one line."""
     parts = [] if record.error is None else [f"failed: {record.error}"]
+    refused = refusal(record.notes)
+    parts += [] if refused is None else [refused]
     parts += [f"{', '.join(columns)}: {reason}" for reason, columns in reasons(record).items()]
     return " ".join("; ".join(parts).split())
 

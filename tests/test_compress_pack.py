@@ -142,7 +142,7 @@ def test_a_wrong_length_is_found(shared: PoseNet) -> None:
 
 def test_another_version_and_another_file_are_told_apart(shared: PoseNet) -> None:
     data = pack(shared, LICENCE).data
-    _assert_refused(data[:8] + b"\x02\x00" + data[10:], "version 2 of the format; this program reads 1")
+    _assert_refused(data[:8] + b"\x03\x00" + data[10:], "version 3 of the format; this program reads 1 and 2")
     _assert_refused(b"PK" + data[2:], "not a packed model")
 
 

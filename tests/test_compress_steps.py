@@ -27,6 +27,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "schedule": {"steps": 3, "batch": 2, "crop": [64, 80], "learning_rate": 1e-4, "warmup": 0},
         "margin": 1,
     },
+    "quantize": {"precision": "int8", "refit": False},
     "plan_stages": {"plan": "lightweight", "stages": 2, "width": 16},
 }
 WORKSHOP = Workshop(seed=0)
@@ -69,7 +70,7 @@ class TestEveryStep:
     def test_gives_a_candidate_with_its_history(self, step: Step, candidate: Candidate, workshop: Workshop) -> None:
         made = step.apply(candidate, workshop)
         assert made.parent == candidate.id
-        assert made.id == content_id(made.network) != candidate.id
+        assert made.id == content_id(made.network, made.quantization) != candidate.id
         assert made.steps == (step.model_dump(mode="json"),)
         assert made.licence == candidate.licence
         assert not made.network.training

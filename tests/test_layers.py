@@ -20,6 +20,7 @@ DOORS = {
         "compress/reporting/figures.py",
         "compress/reporting/kinematic_figures.py",
         "compress/reporting/search_figures.py",
+        "compress/reporting/quantized_figures.py",
         "compress/reporting/training_figures.py",
         "compress/kinematics_plots.py",
     },
@@ -33,7 +34,12 @@ DOORS = {
     "pycocotools": {"eval/coco.py"},
     "PIL": {"eval/frame_pixels.py"},
     "torch_pruning": {"compress/pruning.py"},
-    "onnx": {"compress/export.py", "compress/layer_model.py", "compress/graph_facts.py"},
+    "onnx": {
+        "compress/export.py",
+        "compress/layer_model.py",
+        "compress/graph_facts.py",
+        "compress/quantization/artefact.py",
+    },
     "safetensors": {
         "teachers/checkpoint.py",
         "teachers/read_torch.py",

@@ -26,6 +26,7 @@ RECIPES = (
     "distill_stages",
     "mobile",
     "mobile_student",
+    "quantize",
 )
 """stage_prune has a twin and many tests of its own (test_compress_run.py); openpose_vgg is stage_prune again."""
 SHORT = {"steps": 2, "batch": 2, "crop": [64, 80], "validate_every": 2, "warmup": 0}
@@ -72,7 +73,7 @@ def _shorten(step: dict[str, Any]) -> None:
             # The tiny teacher has three stages.
             fitting = [one for one in value["each"] if step["step"] != "remove_stages" or one <= 2]
             value["each"] = fitting[:MOST] if name == "to" else fitting[-1:]
-    for learning in (step if step["step"] == "distill" else None, step.get("distill")):
+    for learning in (step if step["step"] == "distill" else None, step.get("distill"), step.get("learn")):
         if learning is not None:
             learning["schedule"] |= SHORT
             learning["margin"] = 1
@@ -80,6 +81,10 @@ def _shorten(step: dict[str, Any]) -> None:
         step["round_to"] = 2
     if "rounds" in step:
         step["rounds"] = 2
+
+
+def _trains(step: dict[str, Any]) -> bool:
+    return step["step"] == "distill" or "learn" in step
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -94,7 +99,8 @@ def test_the_twin_runs_to_its_report(name: str, here: Path, tmp_path: Path) -> N
     assert [record["error"] for record in found] == [None] * len(found)
     assert (out / "report.html").is_file()
     learned = [record["name"] for record in found if any(note["kind"] == "training" for note in record["notes"])]
-    assert bool(learned) == ("training" in small)
+    learning = [step for candidate in small["candidates"] for step in candidate["steps"] if _trains(step)]
+    assert bool(learned) == bool(learning)
 
 
 def test_every_recipe_has_a_twin_here_or_elsewhere() -> None:

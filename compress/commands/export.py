@@ -4,14 +4,19 @@ import argparse
 from pathlib import Path
 from typing import get_args
 
-from compress.build import ParityError
+from compress.build import ParityError, largest_difference
+from compress.candidate import Candidate
+from compress.export import save_artefact
 from compress.exporters import EXPORTERS
 from compress.exporters.base import ConversionError, Exporter, Precision, Wanted
 from compress.parity import LIMITS
 from compress.progress import Reporter
+from compress.quantization.artefact import quantized_graph
+from compress.saved import saved_candidate
 from compress.shipping import Shipped, parity_image, ship
+from eval.maps import prepare
 from teachers.errors import UserError
-from teachers.known import load_teacher
+from teachers.files import replacing
 from teachers.zoo import nearest
 
 
@@ -32,8 +37,11 @@ def call(options: argparse.Namespace) -> int:
     if Path(options.model).suffix == ".onnx":
         raise UserError(f"{options.model}: is an artefact already; give the folder that it lies in, with the weights")
     with reporter.download(f"model {options.model}") as on_bytes:
-        network, licence = load_teacher(options.model, on_bytes)
+        candidate = saved_candidate(options.model, on_bytes)
+    network, licence = candidate.network, candidate.licence
     out = options.out or Path(f"{Path(options.model).resolve().name}{exporter.suffix}")
+    if candidate.quantization is not None:
+        return _export_quantized(candidate, exporter, out, options)
     wanted = Wanted((options.height, options.width), options.precision, licence)
     image = parity_image()
     try:
@@ -42,6 +50,32 @@ def call(options: argparse.Namespace) -> int:
         reporter.warn(str(error))
         return 1
     _tell(shipped, exporter, wanted)
+    return 0
+
+
+def _export_quantized(candidate: Candidate, exporter: Exporter, out: Path, options: argparse.Namespace) -> int:
+    """Its numbers are in ONNX alone, in the precision that it was made for."""
+    assert candidate.quantization is not None
+    precision = candidate.quantization.precision
+    if exporter.suffix != ".onnx":
+        raise UserError(
+            f"--to {exporter.name}: {options.model} computes in {precision}, which is written as onnx alone; "
+            "ONNX Runtime and OpenVINO read that"
+        )
+    if out.suffix != ".onnx":
+        raise UserError(f"{out}: the name of an artefact for {exporter.name} ends with .onnx")
+    pixels = prepare(parity_image().pixels, 0.5, candidate.spec.stride)
+    try:
+        with replacing(out) as temporary:
+            graph = quantized_graph(candidate.network, candidate.quantization)
+            save_artefact(graph, candidate.network, candidate.licence, temporary)
+            apart = largest_difference(candidate, temporary, [pixels])
+    except ParityError as error:
+        Reporter().warn(f"{error}; nothing was written")
+        return 1
+    print(f"{out}: {exporter.name} {precision}, input of any size, {out.stat().st_size:,} bytes in all")
+    print(f"licence of its weights: {candidate.licence.name}")
+    print(f"maps: at most {apart:.2g} from those of the network on its grids")
     return 0
 
 

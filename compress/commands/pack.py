@@ -8,10 +8,10 @@ from pathlib import Path
 from compress.pack_file import pack
 from compress.pack_sizes import size_stages, sizes_fact, table_rows
 from compress.progress import Reporter
+from compress.saved import saved_candidate
 from compress.summary import columns
 from teachers.errors import UserError
 from teachers.files import write_bytes, write_text
-from teachers.known import load_teacher
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,8 +35,11 @@ def call(options: argparse.Namespace) -> int:
         raise UserError(f"{options.model}: an .onnx file cannot be packed; the folder that it lies in can")
     reporter = Reporter()
     with reporter.download(f"model {options.model}") as on_bytes:
-        network, licence = load_teacher(options.model, on_bytes)
-    file = reporter.wait(f"packing {options.model}", lambda: pack(network, licence, options.half))
+        model = saved_candidate(options.model, on_bytes)
+    network = model.network
+    file = reporter.wait(
+        f"packing {options.model}", lambda: pack(network, model.licence, options.half, model.quantization)
+    )
     write_bytes(options.out, file.data)
     print(columns(table_rows(size_stages(file))))
     if options.compare:

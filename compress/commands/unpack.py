@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from compress.pack_file import unpack
+from compress.pack_file import unpack_any
+from compress.quantization.record import save_quantization
 from teachers.checkpoint import save_model
 from teachers.errors import UserError
 from teachers.importing import refuse_folder
@@ -18,7 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def call(options: argparse.Namespace) -> int:
     """0 once the folder is written; nothing is written of a file that is damaged."""
     refuse_folder(options.out)
-    network, licence = unpack(_read(options.file), str(options.file))
+    network, licence, quantization = unpack_any(_read(options.file), str(options.file))
+    save_quantization(options.out, quantization)
     save_model(options.out, network, licence)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     print(f"{options.out}: {len(network.stages)} stages, {parameters:,} parameters; licence: {licence.name}")

@@ -15,6 +15,8 @@ from compress.reporting.facts import CandidateFacts, PlotFacts, ReportFacts, Run
 from compress.reporting.kinematic_sections import joint_angles
 from compress.reporting.people_section import people_blocks
 from compress.reporting.pruned import pruning_blocks
+from compress.reporting.quantized import quantized_views
+from compress.reporting.quantized_section import quantized_blocks
 from compress.reporting.recipe_words import recipe_words
 from compress.reporting.recommendation import HINT, budget_blocks, goals_and_reasons
 from compress.reporting.runtime_ranks import runtime_blocks
@@ -71,6 +73,11 @@ def scales_name(index: int) -> str:
 def training_name(index: int) -> str:
     """File name, without suffix, of a run's plot of the trainings."""
     return "training" if index == 0 else f"training-{index + 1}"
+
+
+def quantized_name(index: int) -> str:
+    """File name, without suffix, of a run's plot of what int8 does to each layer."""
+    return "int8_layers" if index == 0 else f"int8_layers-{index + 1}"
 
 
 COMBINED_NAME = "pareto-all"
@@ -135,6 +142,7 @@ def _run_sections(run: RunView, index: int, level: Level) -> list[Section]:
         ("Joint angles, in degrees", joint_angles(run, index)),
         ("Average precision against labels", ap_blocks(run)),
         ("How they learned", training_blocks(run.training, training_name(index))),
+        ("int8: are the maps alive?", _int8(run, index)),
         ("Time per image scale", _scales(run, index)),
         ("Time summed over the scales", [*times_summed(run), *runtime_blocks(run)]),
         ("Times on other devices", device_blocks(run, index)),
@@ -152,6 +160,10 @@ def _run_sections(run: RunView, index: int, level: Level) -> list[Section]:
 
 def _budget(run: RunView) -> list[Block]:
     return budget_blocks(run.ranked, run.budget, [objective.name for objective in run.objectives])
+
+
+def _int8(run: RunView, index: int) -> list[Block]:
+    return quantized_blocks(quantized_views([c.record for c in run.candidates]), quantized_name(index))
 
 
 def _goals(run: RunView) -> list[Block]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from compress.objectives import Objective
+from compress.quantization.guard import refusal
 from compress.records import Latency, Measurement
 
 if TYPE_CHECKING:
@@ -89,7 +90,8 @@ def cost(candidate: "CandidateFacts") -> str:
     if candidate.is_teacher:
         parts = [f"{measured.latency[0].total_ms:.0f} ms per frame over all scales"] if measured.latency else []
         return "; ".join(["the teacher, the reference of every ratio", *parts])
-    parts = [part for part in (_time(measured), _difference(measured), _angles(measured)) if part]
+    refused = refusal(candidate.record.notes) or ""
+    parts = [part for part in (refused, _time(measured), _difference(measured), _angles(measured)) if part]
     return "; ".join(parts) or "neither time nor difference was measured"
 
 

@@ -5,6 +5,7 @@ from compress.steps.distill import Distill
 from compress.steps.plan_stages import PlanStages
 from compress.steps.prune_channels import PruneChannels
 from compress.steps.prune_weights import PruneWeights
+from compress.steps.quantize import Quantize
 from compress.steps.remove_stages import RemoveStages
 from compress.steps.share_weights import ShareWeights
 from compress.steps.swap_backbone import SwapBackbone
@@ -17,4 +18,5 @@ STEPS: tuple[type[Step], ...] = (
     PruneWeights,
     ShareWeights,
     Distill,
+    Quantize,
 )

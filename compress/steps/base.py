@@ -28,6 +28,11 @@ class Step(Frozen, ABC):
         return False
 
     @property
+    def ends(self) -> bool:
+        """Whether no step may come after it."""
+        return False
+
+    @property
     def files(self) -> tuple[str, ...]:
         """Files whose content decides the result besides the settings."""
         return ()

@@ -65,7 +65,7 @@ class Distill(Step):
             description="How alike frames count that show much and little: 0 by summed squares, 1 all alike, as where "
             "L2 is relative to each frame's own.",
         ),
-    ] = 0.5
+    ] = 0.0
     extra_stages: Annotated[
         int, Field(ge=0, le=5, description="Further stages during training, discarded after; they help the kept ones.")
     ] = 0

@@ -173,16 +173,16 @@ def temper(convolutions: Sequence[BalancedConv | SharedConv], squares: Squares) 
     """Units so that the loss is as steep along every channel, and along every tensor, as along all others.
 
     squares: of each parameter, the mean squares of the loss's derivatives by it, of its shape. How steep the loss is
-    altogether does not matter: the root mean square of all factors is 1, and none is above `_MOST`.
+    altogether does not matter: over all weights the geometric mean of the factors is 1, and none is above `_MOST`.
     """
     found = [conv.evening(squares) for conv in convolutions]
     sizes = [parameter.numel() for conv in convolutions for parameter in conv.parameters()]
-    means = [float(factors.square().mean()) for pair in found for factors in pair]
+    means = [float(factors.square().mean()) ** 0.5 for pair in found for factors in pair]
     # A flat tensor has factors of zero here: nothing says how far it may move, so it stays as it is.
     told = [(size, mean) for size, mean in zip(sizes, means, strict=True) if mean > 0]
     if not told:
         return
-    typical = (sum(size * mean for size, mean in told) / sum(size for size, _ in told)) ** 0.5
+    typical = math.exp(sum(size * math.log(mean) for size, mean in told) / sum(size for size, _ in told))
     for conv, pair in zip(convolutions, found, strict=True):
         weight, bias = (torch.where(one > 0, (one / typical).clamp_max(_MOST), torch.ones_like(one)) for one in pair)
         conv.rescale(weight, bias)

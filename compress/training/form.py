@@ -7,6 +7,7 @@ a batch norm of its own, and ships as one 3x3 convolution that computes the same
 
 import copy
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Annotated, Literal, NamedTuple
 
@@ -15,6 +16,7 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from compress.quantization.fake import FakeQuantized
 from compress.sharing import shared_layers
 from compress.training.balance import BalancedConv, balance, unbalance
 from compress.training.kept import SharedConv, as_before, half_exact, hold_zeros, learn_codebooks
@@ -201,7 +203,27 @@ class Outputs(NamedTuple):
     stages: list[Maps]
 
 
-class TrainingForm(nn.Module):
+class Form(nn.Module, ABC):
+    """A network as it is trained."""
+
+    @abstractmethod
+    def forward(self, images: Tensor) -> Outputs:
+        """Images (N, 3, H, W) as `PoseNet.all_stages` takes them."""
+
+    @abstractmethod
+    def calibrate(self, images: Tensor) -> None:
+        """Sets what it adds to the network by these images, so that it computes what the network did."""
+
+    def tempered(self) -> Sequence[BalancedConv | SharedConv]:
+        """The convolutions whose weights are learnt in units of their own; none if nothing is said."""
+        return ()
+
+    @abstractmethod
+    def folded(self) -> PoseNet | FakeQuantized:
+        """The network that ships, in evaluation mode."""
+
+
+class TrainingForm(Form):
     """A network as it is trained. `folded()` is the network that ships."""
 
     def __init__(self, network: PoseNet, settings: FormSettings) -> None:

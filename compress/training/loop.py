@@ -18,11 +18,13 @@ from torch import Tensor
 
 from compress.conditions import usable_cores
 from compress.progress import Reporter
+from compress.quantization.fake import FakeQuantized
+from compress.quantization.record import Int8
 from compress.training.balance import temper
 from compress.training.batches import Batch, Dealt, Order, Samples, stack
 from compress.training.curve import Curve, Follow, unfollowed
 from compress.training.engine import Engine
-from compress.training.form import FormSettings
+from compress.training.form import Form, FormSettings
 from compress.training.losses import Energies, LossSettings
 from compress.training.samples import Sample
 from compress.training.schedule import Schedule
@@ -50,7 +52,8 @@ class Job:
     energies: Energies
     schedule: Schedule
     loss: LossSettings
-    form: FormSettings
+    form: FormSettings | Form
+    """What is added for the time of training, or the network dressed already."""
     seed: int
     ship_stages: int
     """The first stages are what is validated and kept; further ones only help them learn."""
@@ -66,6 +69,8 @@ class Trained:
     facts: dict[str, Any]
     """`steps`, `best_step`, `before` and `best` (held-out L2), `losses` and `validations` on the way, `seconds`,
     `images_per_s` (None where an earlier call had done all the steps), `device`, `precision`, `processes`."""
+    quantization: Int8 | None = None
+    """The grids that it computes on, where its form has some."""
 
 
 class Trainer:
@@ -145,7 +150,7 @@ class Trainer:
     def _look(self) -> None:
         """Validates the averaged weights, and keeps them if they are the best."""
         self._curve.flush()
-        network = first_stages(self._average.network(self._student), self._job.ship_stages)
+        network = self._shipped(self._average)
         if self._curve.look(self._step, validate(network, self._job.held_out, self._engine.device)):
             self._best = {name: tensor.clone() for name, tensor in self._average.tensors.items()}
 
@@ -195,7 +200,14 @@ class Trainer:
             "precision": self._engine.precision,
             "processes": self._engine.world,
         }
-        return Trained(first_stages(average.network(self._student), self._job.ship_stages), facts)
+        shipped = self._shipped(average)
+        if isinstance(shipped, FakeQuantized):
+            return Trained(shipped.network, facts, shipped.quantization)
+        return Trained(shipped, facts)
+
+    def _shipped(self, average: Average) -> PoseNet | FakeQuantized:
+        network = average.network(self._student)
+        return network if isinstance(network, FakeQuantized) else first_stages(network, self._job.ship_stages)
 
     def _temper(self) -> None:
         """Units of the weights by the slopes of the loss, where they have units."""

@@ -5,8 +5,9 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from compress.quantization.fake import FakeQuantized
 from compress.training.batches import Batch
-from compress.training.form import FormSettings, TrainingForm
+from compress.training.form import Form, FormSettings, TrainingForm
 from compress.training.losses import Energies, HintLoss, LossSettings, StagesLoss, Targets
 from teachers.posenet import Maps, PoseNet
 
@@ -14,7 +15,7 @@ from teachers.posenet import Maps, PoseNet
 class Student(nn.Module):
     """Images and targets in, the loss out."""
 
-    def __init__(self, form: TrainingForm, loss: StagesLoss, hints: HintLoss | None = None) -> None:
+    def __init__(self, form: Form, loss: StagesLoss, hints: HintLoss | None = None) -> None:
         super().__init__()
         self.form, self.loss, self.hints = form, loss, hints
 
@@ -29,13 +30,14 @@ class Student(nn.Module):
 
 
 def make_student(
-    network: PoseNet, form: FormSettings, loss: LossSettings, energies: Energies, teacher: PoseNet | None
+    network: PoseNet, form: FormSettings | Form, loss: LossSettings, energies: Energies, teacher: PoseNet | None
 ) -> Student:
     """`teacher`: where hints are asked for, whose features they are."""
     hints = None
     if teacher is not None:
         hints = HintLoss(loss.hints, network.spec.feature_channels, teacher.spec.feature_channels)
-    return Student(TrainingForm(network, form), StagesLoss(loss, energies), hints)
+    dressed = TrainingForm(network, form) if isinstance(form, FormSettings) else copy.deepcopy(form)
+    return Student(dressed, StagesLoss(loss, energies), hints)
 
 
 def groups(student: nn.Module, weight_decay: float) -> list[dict[str, object]]:
@@ -60,7 +62,7 @@ class Average:
         moving = [name for name, tensor in self.tensors.items() if tensor.is_floating_point()]
         torch._foreach_lerp_([self.tensors[name] for name in moving], [now[name] for name in moving], 1 - memory)
 
-    def network(self, student: Student) -> PoseNet:
+    def network(self, student: Student) -> PoseNet | FakeQuantized:
         """The averaged student as it would ship."""
         averaged = copy.deepcopy(student)
         averaged.load_state_dict(self.tensors)

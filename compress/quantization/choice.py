@@ -1,0 +1,104 @@
+"""Which layers compute in int8: what the recipe keeps in float, and what a budget gives back its floats."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from compress.progress import Reporter
+from compress.quantization.fake import FakeQuantized
+from compress.quantization.fit import fit
+from compress.quantization.sensitivity import Sensitivity, blocks, relative, sensitivities
+from compress.width_choice import part_names
+from teachers.posenet import PoseNet
+
+HEADS = "heads"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a recipe says about it."""
+
+    keep_float: tuple[str, ...]
+    budget: float | None
+    refit: bool
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What came of it."""
+
+    int8: frozenset[str]
+    """Convolutions."""
+    floats: tuple[str, ...]
+    """Blocks that stay float, in the order in which they were chosen."""
+    table: tuple[Sensitivity, ...]
+    budget_kept: bool | None
+    """Whether the budget could be kept on the held-out frames; None without one."""
+
+    def note(self) -> dict[str, Any]:
+        """For a candidate's notes."""
+        return {
+            "float": list(self.floats),
+            "int8": len(self.int8),
+            "sensitivity": [asdict(one) for one in self.table],
+            "budget_kept": self.budget_kept,
+        }
+
+
+def named(network: PoseNet) -> dict[str, frozenset[str]]:
+    """Every name that `keep_float` may hold -> the blocks that it stands for."""
+    found: dict[str, set[str]] = {}
+    for block in blocks(network):
+        for name in (block, *part_names(block)):
+            found.setdefault(name, set()).add(block)
+    for number, stage in enumerate(network.spec.stages):
+        for branch in ("paf", "heatmap"):
+            head = f"stages.{number}.{branch}.{len(getattr(stage, branch)) - 1}"
+            found.setdefault(HEADS, set()).update(one for one in blocks(network) if one.startswith(head))
+    return {name: frozenset(members) for name, members in found.items()}
+
+
+def choose(
+    network: PoseNet, asked: Choice, frames: Sequence[Tensor], held_out: Sequence[Tensor], reporter: Reporter
+) -> Chosen:
+    """Ranks the blocks by what int8 does to each alone; with a budget, frees the fewest of the worst that keep it."""
+    all_blocks, names = blocks(network), named(network)
+    kept = [block for block in all_blocks if any(block in names[name] for name in asked.keep_float)]
+    table = reporter.wait("what int8 does to each layer", lambda: sensitivities(network, held_out))
+    worst = [one.block for one in sorted(table, key=lambda one: -one.harm) if one.block not in kept]
+
+    def int8(freed: int) -> frozenset[str]:
+        gone = {*kept, *worst[:freed]}
+        return frozenset(name for block, members in all_blocks.items() if block not in gone for name in members)
+
+    if asked.budget is None:
+        return Chosen(int8(0), tuple(kept), table, None)
+    with torch.inference_mode():
+        exact = [network(batch) for batch in held_out]
+
+    def keeps(freed: int) -> bool:
+        made = fit(network, frames, int8(freed), asked.refit)
+        with torch.inference_mode():
+            found = [FakeQuantized(made.network, made.quantization)(batch) for batch in held_out]
+        return sum(relative(found, exact)) / 2 <= (asked.budget or 0)
+
+    freed = reporter.wait("which layers go back to float", lambda: _fewest(len(worst) - 1, keeps))
+    kept_budget = freed is not None
+    freed = len(worst) - 1 if freed is None else freed
+    return Chosen(int8(freed), (*kept, *worst[:freed]), table, kept_budget)
+
+
+def _fewest(most: int, enough: Callable[[int], bool]) -> int | None:
+    """The smallest count up to `most` that is enough, if more is never worse; None where even `most` is not."""
+    if enough(0):
+        return 0
+    if not enough(most):
+        return None
+    too_few, found = 0, most
+    while found - too_few > 1:
+        middle = (too_few + found) // 2
+        too_few, found = (too_few, middle) if enough(middle) else (middle, found)
+    return found

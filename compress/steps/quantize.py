@@ -1,0 +1,172 @@
+"""quantize: the network computes in fp16, or in int8 with what int8 spoils left in float. The last step of a candidate.
+
+int8 goes as far as it is asked to: kernels that only scale are folded away, channels are evened out (both exact in
+float), weights are refitted and rounded layer by layer against what the layers before really give, what harms most may
+stay float, and with `learn` the rounded network is trained on the teacher's maps.
+"""
+
+import copy
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from compress.quantization.choice import Choice, choose, named
+from compress.quantization.equalise import evened, folded, without_pointless_layers
+from compress.quantization.fit import fit
+from compress.quantization.frames import batches
+from compress.quantization.learning import Learn, learn
+from compress.quantization.record import Half
+from compress.quantization.watch import watch
+from compress.steps.base import SettingError, Step
+from compress.training.engine import first_alone
+from teachers.posenet import PoseNet
+from teachers.spec import PoseNetSpec
+from teachers.zoo import nearest
+
+if TYPE_CHECKING:
+    from compress.candidate import Candidate
+    from compress.workshop import Workshop
+
+SENSITIVITY_FRAMES = 4
+GUARD_FRAMES = 16
+_LARGEST_HALF = 65504.0
+
+
+class Quantize(Step):
+    """Fewer bits for weights and for what is computed with them."""
+
+    step: Literal["quantize"] = "quantize"
+    precision: Annotated[
+        Literal["fp16", "int8"],
+        Field(description="fp16 halves the file and is near exact; int8 quarters it and is faster on most CPUs."),
+    ]
+    calibration: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=4096,
+            description="int8: how many frames of `training` set ranges and weights, at most; more: slower, safer.",
+        ),
+    ] = 16
+    keep_float: Annotated[
+        tuple[str, ...],
+        Field(
+            max_length=64,
+            description="int8: parts that stay float: backbone, stages, paf, heatmap, trunk, heads, stage_1, "
+            "stage_1.paf, or a layer as the report's table names it. More: closer, slower.",
+        ),
+    ] = ()
+    budget: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            le=1,
+            allow_inf_nan=False,
+            description="int8: layers go back to float, those that harm most first, until the mean relative L2 to the "
+            "float network on held-out frames is at most this. Lower: closer, slower.",
+        ),
+    ] = None
+    refit: Annotated[
+        bool,
+        Field(
+            description="int8: weights are fitted to what the layers before give. False: each goes to its nearest "
+            "multiple, the baseline."
+        ),
+    ] = True
+    equalise: Annotated[
+        bool, Field(description="int8: channels are evened out first. False is for comparison; the maps die.")
+    ] = True
+    learn: Annotated[
+        Learn | None, Field(description="int8: trains the rounded network on the teacher's maps; left out, it is not.")
+    ] = None
+
+    @model_validator(mode="after")
+    def _fits_the_precision(self) -> "Quantize":
+        if self.precision == "fp16":
+            given = self.model_fields_set - {"step", "precision"}
+            changed = [name for name in sorted(given) if getattr(self, name) != type(self).model_fields[name].default]
+            if changed:
+                raise ValueError(
+                    f"{', '.join(changed)}: is for int8; fp16 needs no calibration and keeps no part float"
+                )
+        return self
+
+    @property
+    def learns(self) -> bool:
+        """int8 needs frames: to find ranges on, or to train on."""
+        return self.precision == "int8"
+
+    @property
+    def ends(self) -> bool:
+        """A step after it would take the weights off their grids."""
+        return True
+
+    def check(self, spec: PoseNetSpec) -> PoseNetSpec:
+        """The spec without kernels that only scale, for int8; the same for fp16."""
+        if self.precision == "fp16":
+            return spec
+        plain = without_pointless_layers(spec)
+        with torch.device("meta"):
+            network = PoseNet(plain)
+        known = named(network)
+        for name in self.keep_float:
+            if name not in known:
+                message = f"no part is called {name!r}{nearest(name, sorted(known))}"
+                raise SettingError("keep_float", message)
+        if self.learn is not None:
+            try:
+                self.learn.as_distill().check(spec)
+            except SettingError as error:
+                raise SettingError(f"learn.{error.field}", error.message) from error
+        return plain
+
+    def apply(self, candidate: "Candidate", workshop: "Workshop") -> "Candidate":
+        """A candidate whose artefact computes in the precision; the guard's finding is among its notes."""
+        self.check(candidate.spec)
+        settings = self.model_dump(mode="json")
+        if self.precision == "fp16":
+            return candidate.followed_by(settings, halved(candidate.network), quantization=Half())
+        return self._int8(candidate, workshop, settings)
+
+    def _int8(self, candidate: "Candidate", workshop: "Workshop", settings: dict[str, Any]) -> "Candidate":
+        lessons = workshop.lessons
+        lessons.require_fit(candidate.spec)
+        scales, stride, frames = lessons.plan.scales, candidate.spec.stride, lessons.frames
+        if self.learn is not None:
+            with first_alone():
+                lessons.prepare()
+        seen = batches(frames.train, self.calibration, scales, stride)
+        held_out = batches(frames.held_out, GUARD_FRAMES, scales, stride)
+        network = folded(candidate.network)
+        if self.equalise:
+            network = evened(network, seen)
+        asked = Choice(self.keep_float, self.budget, self.refit)
+        choice = choose(network, asked, seen, _few(held_out, SENSITIVITY_FRAMES), workshop.reporter)
+        made = fit(network, seen, choice.int8, self.refit)
+        notes = []
+        if self.learn is not None:
+            made, note = learn(made, self.learn, candidate, workshop)
+            notes.append(note)
+        facts = watch(candidate.network, made, held_out, stride)
+        for reason in facts.dead():
+            workshop.reporter.warn(f"int8 guard: {reason}")
+        note = {"kind": "quantization", **choice.note(), "guard": facts.note()}
+        return candidate.followed_by(settings, made.network, *notes, note, quantization=made.quantization)
+
+
+def halved(network: PoseNet) -> PoseNet:
+    """A copy whose weights are those that half precision has; ValueError for one that it cannot hold."""
+    made: PoseNet = copy.deepcopy(network)
+    with torch.no_grad():
+        for name, tensor in made.state_dict().items():
+            if float(tensor.abs().max()) > _LARGEST_HALF:
+                raise ValueError(f"{name}: holds {float(tensor.abs().max()):.3g}, half precision ends at 65504")
+            tensor.copy_(tensor.half().float())
+    return made
+
+
+def _few(found: tuple[Tensor, ...], most: int) -> tuple[Tensor, ...]:
+    """At most so many frames of each size."""
+    return tuple(one[:most] for one in found)
