@@ -142,6 +142,8 @@ def _limit(values: int, depth: int, mark: Any) -> None:
 def _syntax_problem(text: str, error: yaml.MarkedYAMLError) -> YamlError:
     mark = error.problem_mark or error.context_mark
     index = mark.line if mark is not None else 0
+    if error.problem is not None and "nesting depth" in error.problem:  # newer libyaml stops before we count
+        return YamlError(index + 1, f"nested more than {MAX_DEPTH} deep")
     lines = text.split("\n")
     at = lines[index] if index < len(lines) else ""
     indent = at[: len(at) - len(at.lstrip())]

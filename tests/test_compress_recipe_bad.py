@@ -180,7 +180,7 @@ BAD = {
     ),
     "merge key": (
         changed("  seed: 0", "  <<: {seed: 1}"),
-        "x.yaml:5 data.'<<': unknown key (there is: source, images, seed)",
+        "x.yaml:5 data.'<<': unknown key (there is: source, images, seed, show_frames)",
     ),
     "python tag": (
         changed("sports2d-demo", "!!python/object/apply:os.system [id]"),
