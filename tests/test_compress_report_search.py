@@ -255,6 +255,8 @@ SAID = {
         "12.5% of every layer's channels removed, 50% of backbone, chosen by latency",
     ),
     "share_weights": ({"bits": 4, "prune": 0.3}, "30% of the weights set to zero, the others sharing 16 values"),
+    "prune_weights": ({"share": 0.3}, "30% of the weights set to zero by magnitude"),
+    "quantize": ({"precision": "int8", "keep_float": ["heads"]}, "rounded to int8, heads left in float"),
     "distill": ({"schedule": {"steps": 4000}}, "trained 4000 steps on the teacher's maps"),
 }
 

@@ -183,7 +183,7 @@ def test_weights_that_are_given_are_where_it_begins(folder: Path, capsys: Said) 
     assert run_command([*TRAIN, *more]) == 0
     network, licence = load_model(folder / "out")
     for name, tensor in given.state_dict().items():
-        assert np.allclose(network.state_dict()[name], tensor, atol=1e-6), name
+        assert np.allclose(network.state_dict()[name], tensor, atol=1e-4), name
     assert licence.name == "Apache-2.0; for the images it was trained on: CC0-1.0"
     assert licence.source == "made up for a test; trained further on train.json"
 

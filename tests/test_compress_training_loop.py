@@ -41,6 +41,10 @@ FORMS = {
 }
 
 
+RUINOUS = {"batch norm": 0.1, "branches": 0.1, "plain": 0.01}
+"""Learning rates at which nothing gets better, and nothing becomes infinite."""
+
+
 @pytest.fixture(autouse=True)
 def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     one_thread(monkeypatch)
@@ -87,7 +91,9 @@ def test_the_best_by_validation_is_kept(shared: Path, tmp_path: Path, monkeypatc
 @pytest.mark.parametrize("form", FORMS)
 def test_a_student_that_nothing_makes_better_comes_back_as_it_was(shared: Path, tmp_path: Path, form: str) -> None:
     """The teacher itself is as good as can be; its weights survive the way into the training form and back."""
-    job = replace(tiny_job(shared, tiny_schedule(steps=4, learning_rate=0.1)), network=tiny_teacher(), ship_stages=3)
+    job = replace(
+        tiny_job(shared, tiny_schedule(steps=4, learning_rate=RUINOUS[form])), network=tiny_teacher(), ship_stages=3
+    )
     trained = train(replace(job, form=FORMS[form]), tmp_path)
     assert trained.facts["best_step"] == 0 and trained.facts["best"] == trained.facts["before"]
     image = torch.rand(1, 3, *CROP) * 255
@@ -124,8 +130,8 @@ class Poisoned:
 
 
 def test_a_loss_that_is_no_number_stops_it_and_names_the_step(shared: Path, tmp_path: Path) -> None:
-    job = tiny_job(shared, tiny_schedule(learning_rate=0.5), form=PLAIN)
-    job = replace(job, samples=Poisoned(job.samples, first=32 + 5 * 4 + 2))
+    job = tiny_job(shared, tiny_schedule(learning_rate=0.01), form=PLAIN)
+    job = replace(job, samples=Poisoned(job.samples, first=32 + 8 * 4 + 5 * 4 + 2))
     with pytest.raises(UserError, match=r"training diverged: the loss of step 5 is nan at a learning rate of .*lower"):
         train(job, tmp_path)
     assert not (tmp_path / CHECKPOINT).exists()
@@ -178,7 +184,7 @@ def test_batches_in_parts_learn_what_whole_ones_do(shared: Path, tmp_path: Path)
     for other in results[1:]:
         moved = max(float((tensor - start_[name]).abs().max()) for name, tensor in other.items())
         apart = max(float((tensor - results[0][name]).abs().max()) for name, tensor in other.items())
-        assert apart < 1e-5 and moved > 1e-3
+        assert apart < 1e-4 and moved > 1e-3
 
 
 def test_further_stages_help_and_are_gone(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +202,7 @@ def test_further_stages_help_and_are_gone(shared: Path, tmp_path: Path, monkeypa
     assert seen == [2] * 8
     assert trained.network.spec == job.network.spec and not same(weights(trained), weights(alone))
     # The first two stages begin alike, so that the first look is the same.
-    assert trained.facts["before"] == alone.facts["before"]
+    assert trained.facts["before"] == pytest.approx(alone.facts["before"], rel=1e-6)
     assert same(first_stages(deep.network, 2).state_dict(), job.network.state_dict())
 
 

@@ -126,6 +126,6 @@ def test_a_run_under_torchrun_is_one_run(
     for name in ("twice", "once"):
         one, other = (load_file(out / "candidates" / name / "weights.safetensors") for out in (ours, alone))
         before = load_file(tiny_run.teacher / "weights.safetensors")
-        assert furthest(one, other) < 1e-4 and furthest(one, {key: before[key] for key in one}) > 1e-3
+        assert furthest(one, other) < 5e-4 and furthest(one, {key: before[key] for key in one}) > 1e-3
     assert (together / "said.txt").read_text().count("every candidate") == 0
     assert len(tree(together / "cache")) == len(tree(tmp_path / "cache")) > 10

@@ -78,8 +78,9 @@ def test_killed_again_and_again_a_search_still_ends_like_an_undisturbed_one(
     assert code == 0, log.read_text()
     assert kills > 5
     check_like_undisturbed(out, undisturbed)
-    # One worker, one seed: not only the front is the same, but every proposal on the way.
-    assert tried(entries(out)) == tried(entries(undisturbed / "out"))
+    # One worker, one seed: not only the front is the same, but everything that was proposed on the way. Not in the same
+    # order: a trial that a kill cut off is tried again behind those that were enqueued with it.
+    assert sorted(tried(entries(out))) == sorted(tried(entries(undisturbed / "out")))
 
 
 def workers_of(command: psutil.Process) -> list[psutil.Process]:

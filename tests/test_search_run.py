@@ -75,6 +75,10 @@ def test_a_trial_run_alone_gives_the_same(done: Path, patched: Any, tmp_path: Pa
     (ours,) = [record for record in records(done / "out") if record["name"] == name]
     (alone,) = [record for record in records(tmp_path / "alone") if record["name"] == name]
     fidelities = [record["measurement"].pop("fidelity") for record in (ours, alone)]
+    intervals = [fidelity.pop("intervals") for fidelity in fidelities]
+    assert intervals[0].keys() == intervals[1].keys() and intervals[0]
+    for name, bounds in intervals[0].items():
+        assert bounds == pytest.approx(intervals[1][name], rel=1e-6)
     assert fidelities[0] == pytest.approx(fidelities[1], rel=1e-6) and fidelities[0]["images"] == 2
     assert ours["id"] == alone["id"] and ours["key"] == alone["key"] and ours["measurement"] == alone["measurement"]
 

@@ -87,6 +87,18 @@ def _prune_channels(step: Settings) -> str:
     return ", ".join(parts) + ("" if step["widths_by"] == "uniform" else f", chosen by {step['widths_by']}")
 
 
+def _prune_weights(step: Settings) -> str:
+    return f"{_percent(step['share'])} of the weights set to zero by {step['importance']}"
+
+
+def _quantize(step: Settings) -> str:
+    if step["precision"] == "fp16":
+        return "rounded to fp16"
+    kept = f", {', '.join(step['keep_float'])} left in float" if step["keep_float"] else ""
+    learnt = "" if step["learn"] is None else f", trained {step['learn']['schedule']['steps']} steps with its rounding"
+    return f"rounded to int8{kept}{learnt}"
+
+
 def _share_weights(step: Settings) -> str:
     pruned = f"{_percent(step['prune'])} of the weights set to zero, " if step["prune"] else ""
     return f"{pruned}the others sharing {2 ** step['bits']} values a layer ({step['bits']} bits)"
@@ -101,7 +113,9 @@ _WORDS: Mapping[str, Callable[[Settings], str]] = {
     "swap_backbone": _swap_backbone,
     "plan_stages": _plan_stages,
     "prune_channels": _prune_channels,
+    "prune_weights": _prune_weights,
     "share_weights": _share_weights,
     "distill": _distill,
+    "quantize": _quantize,
 }
 """A step that is not here is told by its settings."""

@@ -11,10 +11,12 @@ from compress.reporting.facts import RunFacts
 from compress.run_folder import RECORDS, write_environment
 from compress.search.call import Places, SearchCall, search_folder
 from compress.search.facts import SearchFacts
+from compress.search.front_people import keep_front_people
 from compress.search.history import Entry
 from compress.search.processes import refuse_crowding, work_here, work_in_processes
 from compress.search.results import records_of, search_facts
 from compress.search.study import SearchStudy
+from compress.shown_people import kept_people, why_not_shown
 from compress.tracking.results import track_results
 from compress.tracking.session import open_tracking
 from teachers.files import write_text
@@ -56,8 +58,17 @@ def _report(call: SearchCall, study: SearchStudy, reporter: Reporter, well: bool
     _tell_missing(entries, records, reporter)
     write_text(out / RECORDS, "".join(json.dumps(r.model_dump(mode="json"), sort_keys=True) + "\n" for r in records))
     facts = search_facts(call, study, {record.name: record for record in records})
-    goals = tuple(dict.fromkeys((*recipe.goals, *call.plan.constraints)))
-    run = RunFacts(out.resolve().name, records, recipe.to_yaml(), call.objectives, call.command, goals)
+    keep_front_people(out, recipe, records, call.objectives, reporter)
+    run = RunFacts(
+        out.resolve().name,
+        records,
+        recipe.to_yaml(),
+        call.objectives,
+        call.command,
+        tuple(recipe.goals),
+        people=kept_people(out),
+        why_no_people=why_not_shown(recipe.data) or "",
+    )
     written = write_report(out, [run], facts)
     with open_tracking(recipe.tracking, out, reporter, "search") as tracking:
         track_results(tracking, out, records, call.objectives, written)
