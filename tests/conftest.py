@@ -1,5 +1,6 @@
 """What many tests share: the real teacher, real frames, and a tiny network that runs in milliseconds."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,12 @@ from teachers.spec import BackboneSpec, Conv, InputSpec, Layer, MaxPool, PoseNet
 
 if TYPE_CHECKING:
     from compress_tiny_run import TinyRun
+
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER")
+if _WORKER and hasattr(os, "sched_setaffinity"):
+    # A core for each process: two whose threads share all cores wait for each other at every step.
+    _CORES = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {_CORES[int(_WORKER.removeprefix("gw")) % len(_CORES)]})
 
 TEACHER = "openpose-mobilenet-thin"
 LICENCE = Licence(name="Apache-2.0", source="made up for a test")
