@@ -162,7 +162,7 @@ def test_a_full_disk_is_told_and_costs_nothing_that_was_finished(tiny_run: TinyR
     log, out = tmp_path / "log", tmp_path / "out"
     noted: list[object] = []
     for limit, name in (
-        (300, "recipe.yaml"),
+        (500, "recipe.yaml"),
         (20_000, ".safetensors"),
         (105_000, ".onnx"),
         (1_000_000, "report.html"),
