@@ -7,6 +7,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = ["teachers", "students", "eval", "compress"]
 DOORS = {
     "accelerate": {"compress/training/engine.py"},
+    "fsspec": {"compress/search/artefacts.py"},
     # What runs artefacts, what makes them, and the file that is copied to where nothing of ours is.
     "onnxruntime": {"eval/runtimes/onnxruntime.py", "compress/bench_alone.py"},
     "openvino": {"eval/runtimes/openvino.py", "compress/exporters/openvino.py", "compress/bench_alone.py"},

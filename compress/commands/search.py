@@ -1,4 +1,4 @@
-"""compress search RECIPE [--out DIR] [--trials N] [--workers K] [--storage URL] [--timeout S] [--set PATH=VALUE]..."""
+"""compress search RECIPE [--out DIR] [--trials N] [--workers K] [--storage URL] [--artefacts URL] [--timeout S] ..."""
 
 import argparse
 import shlex
@@ -31,6 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where the study is kept, for workers on several machines: postgresql://USER@HOST/DATABASE, with its "
         "password in PGPASSWORD or ~/.pgpass; sqlite:///FILE; journal:FILE (default: a file in the folder)",
     )
+    parser.add_argument(
+        "--artefacts",
+        metavar="URL",
+        help="an object store that all machines reach, for the trials' records and models where they share no disk: "
+        "s3://BUCKET/FOLDER, gs://..., any that fsspec knows",
+    )
     parser.add_argument("--timeout", metavar="S", type=_seconds, help="seconds after which nothing new is begun")
     parser.add_argument(
         "--set", metavar="PATH=VALUE", action="append", default=[], help="change one place of the recipe"
@@ -51,6 +57,7 @@ def call(options: argparse.Namespace) -> int:
         workers=options.workers,
         timeout_s=options.timeout,
         fresh=options.fresh,
+        artefacts=options.artefacts,
     )
     if is_follower():
         follow_here(asked)
@@ -77,6 +84,8 @@ def command_text(options: argparse.Namespace, out: Path) -> str:
         words += ["--workers", str(options.workers)]
     if options.storage:
         words += ["--storage", hidden(options.storage)]
+    if options.artefacts:
+        words += ["--artefacts", hidden(options.artefacts)]
     return shlex.join(words)
 
 

@@ -19,7 +19,7 @@ from compress.quantization.record import Grid, Int8
 from compress.quantization.walk import IMAGE, inputs, walk
 from teachers.posenet import ConvBlock, PoseNet
 
-_LARGEST_SYSTEM = 2600
+LARGEST_SYSTEM = 2600
 """Columns up to which a layer is refitted; beyond it, time and memory of the inverse grow out of proportion."""
 _MOST_PLACES = 60_000
 """Of the outputs that a layer is fitted on; with more of them every n-th is taken."""
@@ -115,9 +115,9 @@ class Fitting:
     def _fitted(
         self, name: str, conv: nn.Conv2d, found: Sequence[Tensor], wanted: Sequence[Tensor]
     ) -> tuple[Tensor, Tensor | None]:
-        weights, scale = _rows(conv), self.grids[self.read[name]].scale
-        if self.refit and weights.shape[-1] <= _LARGEST_SYSTEM:
-            columns, outputs = _places(conv, found, wanted)
+        weights, scale = rows(conv), self.grids[self.read[name]].scale
+        if self.refit and weights.shape[-1] <= LARGEST_SYSTEM:
+            columns, outputs = places(conv, found, wanted)
             seen_here = moments(columns, outputs, conv.bias is not None)
             weights, steps = compensated(refitted(weights, seen_here), seen_here, scale)
         else:
@@ -148,14 +148,14 @@ def _each(change: Callable[[Tensor], Tensor], x: Both) -> Both:
     return Both(*(tuple(change(one) for one in part) for part in x))
 
 
-def _rows(conv: nn.Conv2d) -> Tensor:
+def rows(conv: nn.Conv2d) -> Tensor:
     """(G, R, C + 1): a depthwise convolution's channels are groups of their own; the bias is the last column."""
     kernel = conv.weight.detach().double()
     bias = torch.zeros(conv.out_channels).double() if conv.bias is None else conv.bias.detach().double()
     return torch.cat((kernel.flatten(1), bias[:, None]), dim=1).reshape(conv.groups, -1, kernel[0].numel() + 1)
 
 
-def _places(conv: nn.Conv2d, found: Sequence[Tensor], wanted: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+def places(conv: nn.Conv2d, found: Sequence[Tensor], wanted: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """What the kernel sees (G, C, M) and what the convolution is to give (G, R, M), without its bias's part."""
     total = sum(one.shape[0] * one.shape[2] * one.shape[3] for one in wanted)
     every = -(-total // _MOST_PLACES)

@@ -41,7 +41,7 @@ def pruned(records: Sequence[Record]) -> list[Pruned]:
             found.append(
                 Pruned(
                     name=record.name,
-                    how=f"{note['widths_by']}, {note['importance']}{rounds}",
+                    how=f"{note['widths_by']}, {note['importance']}{', refitted' if note.get('refit') else ''}{rounds}",
                     channels=(note["channels"][0], note["channels"][1]),
                     macs=(note["macs"][0], note["macs"][1]),
                     predicted=None if predicted is None else predicted["ms"] / predicted["parent_ms"],

@@ -38,6 +38,8 @@ class SearchCall:
     timeout_s: float | None = None
     fresh: bool = False
     heartbeat_s: int = 60
+    artefacts: str | None = None
+    """An fsspec URL where finished trials go as well, and come from for the report; None for the folder alone."""
 
     @property
     def plan(self) -> SearchPlan:

@@ -9,10 +9,12 @@ from compress.records import Record
 from compress.report import write_report
 from compress.reporting.facts import RunFacts
 from compress.run_folder import RECORDS, write_environment
+from compress.search.artefacts import Artefacts
 from compress.search.call import Places, SearchCall, search_folder
 from compress.search.facts import SearchFacts
 from compress.search.front_people import keep_front_people
 from compress.search.history import Entry
+from compress.search.measuring_trials import record_file
 from compress.search.processes import refuse_crowding, work_here, work_in_processes
 from compress.search.results import records_of, search_facts
 from compress.search.study import SearchStudy
@@ -38,6 +40,8 @@ def search(call: SearchCall, reporter: Reporter) -> SearchResult:
     UserError if recipe, folder or storage cannot be used.
     """
     refuse_crowding(call)
+    if call.artefacts is not None:
+        Artefacts(call.artefacts)
     _ = call.plan, call.url  # what is wrong with these is said before anything is made
     with search_folder(call):
         study = SearchStudy(call.study)
@@ -53,6 +57,7 @@ def search(call: SearchCall, reporter: Reporter) -> SearchResult:
 def _report(call: SearchCall, study: SearchStudy, reporter: Reporter, well: bool) -> SearchResult:
     out, recipe = call.out, call.recipe
     entries = study.entries()
+    _fetch_missing(call, entries)
     records = records_of(out, entries)
     write_environment(out, records[0].conditions | {"command": call.command})
     _tell_missing(entries, records, reporter)
@@ -73,6 +78,20 @@ def _report(call: SearchCall, study: SearchStudy, reporter: Reporter, well: bool
     with open_tracking(recipe.tracking, out, reporter, "search") as tracking:
         track_results(tracking, out, records, call.objectives, written)
     return SearchResult(records, facts, well)
+
+
+def _fetch_missing(call: SearchCall, entries: Sequence[Entry]) -> None:
+    """Trials of machines that share an object store with this one."""
+    if call.artefacts is not None:
+        store = Artefacts(call.artefacts)
+        for entry in entries:
+            name = entry.notes.name
+            if (
+                name
+                and entry.state in ("complete", "failed")
+                and not record_file(Places(call.out).trial(name)).exists()
+            ):
+                store.pull(call.out, name)
 
 
 def _tell_missing(entries: Sequence[Entry], records: Sequence[Record], reporter: Reporter) -> None:

@@ -15,6 +15,7 @@ from compress.recipe_models import TEACHER_ROW, Recipe
 from compress.records import Record
 from compress.run import CANDIDATE_ERRORS
 from compress.run_folder import CANDIDATES
+from compress.search.artefacts import Artefacts
 from compress.search.call import Places, SearchCall
 from compress.search.checks import space_of
 from compress.search.history import Entry, Notes, State
@@ -53,6 +54,7 @@ class Worker:
         self._rungs = plan.rungs
         self._goals = parse_goals(plan.constraints)
         self._halving = Halving(len(plan.rungs), plan.keep, call.trials or plan.trials, call.objectives, call.smaller)
+        self._artefacts = None if call.artefacts is None else Artefacts(call.artefacts)
         self._recovery = Recovery(self._study, self._places, call.heartbeat_s)
         self._begun = time.monotonic()
         # Pauses between calls are left out: a call's clock begins where the last one's ended.
@@ -72,6 +74,7 @@ class Worker:
                 continue
             with taken.alive():
                 outcome = self._measured(taken)
+                self._share(outcome)
             with self._places.studying():
                 taken.note(outcome.notes)
                 taken.tell(outcome.state, outcome.values, outcome.constraints or {})
@@ -82,6 +85,11 @@ class Worker:
         path = record_file(self._places.trial(TEACHER_ROW))
         if not path.is_file():
             write_text(path, self._trials.teacher(self._call.recipe).model_dump_json(indent=1) + "\n")
+
+    def _share(self, outcome: Outcome) -> None:
+        """Before the study is told: a trial that it knows as finished can be had by everybody."""
+        if self._artefacts is not None and outcome.state in ("complete", "failed") and outcome.notes.name:
+            self._artefacts.put(self._call.out, outcome.notes.name)
 
     def _now(self) -> float:
         return self._offset + time.monotonic() - self._begun
