@@ -27,6 +27,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "schedule": {"steps": 3, "batch": 2, "crop": [64, 80], "learning_rate": 1e-4, "warmup": 0},
         "margin": 1,
     },
+    "fit_heads": {"frames": 4},
     "quantize": {"precision": "int8", "refit": False},
     "plan_stages": {"plan": "lightweight", "stages": 2, "width": 16},
 }

@@ -108,6 +108,10 @@ def _distill(step: Settings) -> str:
     return f"trained {step['schedule']['steps']} steps on the teacher's maps"
 
 
+def _fit_heads(step: Settings) -> str:
+    return "its last layers fitted to the teacher's maps"
+
+
 _WORDS: Mapping[str, Callable[[Settings], str]] = {
     "remove_stages": _remove_stages,
     "swap_backbone": _swap_backbone,
@@ -116,6 +120,7 @@ _WORDS: Mapping[str, Callable[[Settings], str]] = {
     "prune_weights": _prune_weights,
     "share_weights": _share_weights,
     "distill": _distill,
+    "fit_heads": _fit_heads,
     "quantize": _quantize,
 }
 """A step that is not here is told by its settings."""

@@ -72,8 +72,9 @@ def _growth(call: SearchCall, entries: Sequence[Entry]) -> Growth | None:
     if not able:
         return None
     costs = [costs_of(entry, call.objectives, call.smaller) for entry in able]
-    reference = reference_of(costs)
     start = [point for point, entry in zip(costs, able, strict=True) if entry.notes.start is not None]
+    # Of the plain table where there is one: a network whose maps have died would stretch it beyond all use.
+    reference = reference_of(start if len(start) > 1 else costs)
     signed = dict(zip(call.objectives, reference, strict=True))
     return Growth(
         trials=tuple(entry.root for entry in able),

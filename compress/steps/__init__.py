@@ -2,6 +2,7 @@
 
 from compress.steps.base import Step
 from compress.steps.distill import Distill
+from compress.steps.fit_heads import FitHeads
 from compress.steps.plan_stages import PlanStages
 from compress.steps.prune_channels import PruneChannels
 from compress.steps.prune_weights import PruneWeights
@@ -18,5 +19,6 @@ STEPS: tuple[type[Step], ...] = (
     PruneWeights,
     ShareWeights,
     Distill,
+    FitHeads,
     Quantize,
 )

@@ -61,7 +61,7 @@ class Lessons:
 
     def held_out_evenly(self, evenness: float) -> list[Sample]:
         """The same; frames that show little count as they do in training."""
-        filled, evening = self._held_out, self._evening(evenness)
+        filled, evening = self._held_out, self.evening(evenness)
         return [whole(entry, self.teacher.spec, evening) for entries in filled.entries for entry in entries]
 
     @cached_property
@@ -81,13 +81,14 @@ class Lessons:
         self, crop_hw: tuple[int, int], augmentation: Augmentation, margin: int = 0, evenness: float = 0.0
     ) -> TeacherSamples:
         """Random crops. Frames are never mirrored here: the teacher has been asked about the mirrored ones."""
-        return TeacherSamples(self.filled, self.teacher.spec, augmentation, crop_hw, margin, self._evening(evenness))
+        return TeacherSamples(self.filled, self.teacher.spec, augmentation, crop_hw, margin, self.evening(evenness))
 
     def whole_frames(self, pixels: int, evenness: float = 0.0) -> WholeFrames:
         """The frames as they are, in batches of one shape; `pixels` of one frame where a batch has as many as asked."""
-        return WholeFrames(self.filled, self.teacher.spec, pixels, self._evening(evenness))
+        return WholeFrames(self.filled, self.teacher.spec, pixels, self.evening(evenness))
 
-    def _evening(self, evenness: float) -> Evening | None:
+    def evening(self, evenness: float) -> Evening | None:
+        """How much frames count that show little; None where all cells count alike."""
         return Evening(self.energies, evenness) if evenness else None
 
     def require_fit(self, spec: PoseNetSpec) -> None:

@@ -1,0 +1,81 @@
+"""fit_heads: the last stage's heads by least squares on the teacher's maps. One pass over the frames, no learning rate.
+
+The cheapest thing that can be learnt: after `remove_stages`, the stage that is last now was made to be followed by
+others; after `prune_channels`, `share_weights` or `distill`, its features have moved.
+"""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from compress.steps.base import SettingError, Step
+from compress.training.engine import first_alone
+from compress.training.heads import fit_heads, head_convolutions
+from compress.training.validation import validate
+from compress.training.views import whole
+from teachers.posenet import PoseNet
+from teachers.spec import PoseNetSpec
+
+if TYPE_CHECKING:
+    from compress.candidate import Candidate
+    from compress.workshop import Workshop
+
+
+class FitHeads(Step):
+    """Fits what turns the last features into maps; every other weight stays."""
+
+    step: Literal["fit_heads"] = "fit_heads"
+    frames: Annotated[
+        int, Field(ge=1, le=100_000, description="Training frames that are looked at, at most; more is surer, slower.")
+    ] = 2000
+    evenness: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="How alike frames count that show much and little: 0 by summed squares, 1 all alike, as where "
+            "L2 is relative to each frame's own.",
+        ),
+    ] = 0.5
+
+    @property
+    def learns(self) -> bool:
+        """See `Step`."""
+        return True
+
+    def check(self, spec: PoseNetSpec) -> PoseNetSpec:
+        """The same spec: only weights change."""
+        with torch.device("meta"):
+            network = PoseNet(spec)
+        try:
+            head_convolutions(network)
+        except ValueError as error:
+            raise SettingError("step", str(error)) from error
+        return spec
+
+    def apply(self, candidate: "Candidate", workshop: "Workshop") -> "Candidate":
+        """The candidate with fitted heads; its note says what L2 was on held-out frames, before and after."""
+        self.check(candidate.spec)
+        lessons, reporter = workshop.lessons, workshop.reporter
+        lessons.require_fit(candidate.spec)
+        with first_alone():
+            lessons.prepare()
+        evening, spec = lessons.evening(self.evenness), lessons.teacher.spec
+        entries = [entry for entries in lessons.filled.entries for entry in entries]
+        count = min(self.frames, len(entries))
+        chosen = [entries[round(place)] for place in np.linspace(0, len(entries) - 1, count)]
+        samples = (whole(entry, spec, evening) for entry in reporter.track(chosen, "fitting heads", count))
+        network, cpu = fit_heads(candidate.network, samples), torch.device("cpu")
+        held_out = lessons.held_out_evenly(self.evenness)
+        looks = [validate(one, held_out, cpu) for one in (candidate.network, network)]
+        if looks[1].score > looks[0].score:
+            reporter.warn("fit_heads made nothing better on the held-out frames; more frames may")
+        note = {
+            "kind": "heads",
+            "place": f"{len(candidate.steps)}",
+            "frames": count,
+            "held_out": [{"joint_rel_l2": look.joint_rel_l2, "paf_rel_l2": look.paf_rel_l2} for look in looks],
+        }
+        return candidate.followed_by(self.model_dump(mode="json"), network, note)
