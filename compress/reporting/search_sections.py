@@ -32,7 +32,7 @@ def went_blocks(view: SearchView | None, index: int) -> list[Block]:
     if len(view.per_rung) > 1:
         blocks.append(_rungs(view))
     if view.barred:
-        blocks += [Paragraph("Measured, and barred by a constraint:"), Bullets(_some(view.barred))]
+        blocks += [Paragraph("Measured, and barred by a constraint or by the int8 guard:"), Bullets(_some(view.barred))]
     if view.failures:
         text = "Failed trials rank nowhere; their recipes and errors are in trials.csv:"
         items = [(_trials(numbers), error) for error, numbers in view.failures]

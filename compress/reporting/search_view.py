@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from compress.columns import number
 from compress.goals import Goal, judge, parse_goals
 from compress.objectives import OBJECTIVES, Objective
+from compress.quantization.guard import refusal
 from compress.records import Record
 from compress.reporting.explorer import ExplorerPoint, Kind, Standing, point_of
 from compress.reporting.recipe_words import choice_words
@@ -83,6 +84,9 @@ def _standing(record: Record, trials: Sequence[TrialFacts], limits: Sequence[Goa
     broken = [result for result in judge(record, limits) if result.met is not True]
     if broken:
         return Standing("barred", f"breaks {listed([str(result.goal) for result in broken])}")
+    refused = refusal(record.notes)
+    if refused is not None:
+        return Standing("barred", refused)
     return Standing("start", "of the plain stage table") if any(t.is_start for t in trials) else Standing("candidate")
 
 

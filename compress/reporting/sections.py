@@ -217,7 +217,7 @@ def _pareto(plot: PlotFacts, name: str, explorer: Explorer | None = None) -> Pic
     if "screened" in kinds:
         caption += " Hollow circles were not trained to the end and rank nowhere."
     if "barred" in kinds:
-        caption += " Crosses break a constraint."
+        caption += " Crosses break a constraint or are refused by the int8 guard."
     if plot.left_out:
         caption += f" Not drawn, for want of a value: {listed(plot.left_out)}."
     return Picture(name, alt, caption, plot, explorer=explorer)

@@ -10,6 +10,7 @@ from typing import Any
 from compress.columns import number, reasons
 from compress.goals import judge, parse_goals
 from compress.progress import Reporter
+from compress.quantization.guard import refusal
 from compress.recipe import load_recipe
 from compress.recipe_models import TEACHER_ROW, Recipe
 from compress.records import Record
@@ -222,6 +223,9 @@ class Worker:
             if result.met is not True
         }
         costs = {str(goal) for goal in self._goals if goal.part in (None, "latency", "memory")}
+        refused = refusal(record.notes)
+        if refused is not None:
+            missed["int8 guard"] = 1.0  # its maps have died: whatever its time, it never ranks
         notes = replace(notes, measured=values, feasible=not missed, costly=bool(costs & missed.keys()))
         if notes.learns and self._rungs[notes.rung] < 1:
             return Outcome("screened", notes, None, missed | {"screened": 1 / (1 + notes.rung)})

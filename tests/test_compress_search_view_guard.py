@@ -1,0 +1,19 @@
+"""A network whose maps have died in int8 is on no front of a report, whatever its time."""
+
+from compress_tiny_run import TinyRun
+
+from compress.records import Record
+from compress.reporting.search_view import standings
+from compress.run_folder import RECORDS
+
+
+def test_what_the_guard_refuses_never_ranks(tiny_run: TinyRun) -> None:
+    records = [Record.model_validate_json(line) for line in (tiny_run.out / RECORDS).read_text().splitlines()]
+    note = {"kind": "quantization", "guard": {"dead": ["joints differ by 65%"]}}
+    records[-1] = records[-1].model_copy(update={"notes": (*records[-1].notes, note)})
+    found = standings(records, None)
+    assert (found[records[-1].name].kind, found[records[-1].name].note) == (
+        "barred",
+        "int8 guard: joints differ by 65%",
+    )
+    assert {standing.kind for name, standing in found.items() if name != records[-1].name} == {"teacher", "candidate"}
