@@ -258,6 +258,7 @@ SAID = {
     "prune_weights": ({"share": 0.3}, "30% of the weights set to zero by magnitude"),
     "quantize": ({"precision": "int8", "keep_float": ["heads"]}, "rounded to int8, heads left in float"),
     "distill": ({"schedule": {"steps": 4000}}, "trained 4000 steps on the teacher's maps"),
+    "fit_heads": ({}, "its last layers fitted to the teacher's maps"),
 }
 
 
