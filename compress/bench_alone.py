@@ -108,7 +108,7 @@ def measure(runs: list[Run], image: Any, rounds: int, paths: list[Path]) -> Any:
             start = time.perf_counter()
             try:
                 runs[index](image)
-            except Exception as error:
+            except Exception as error:  # each runtime raises what it likes
                 if number > -WARM_UP:
                     raise
                 size = f"{image.shape[2]}x{image.shape[3]}"
@@ -159,7 +159,7 @@ def load(path: Path, runtime: str | None, threads: int) -> tuple[str, Run]:
         return name, OPENERS[name](path, threads)
     except ImportError as error:
         raise WrongUseError(f"{path}: {name} is not installed here: pip install {PACKAGES[name]} ({error})") from error
-    except Exception as error:
+    except Exception as error:  # each runtime raises what it likes
         raise WrongUseError(f"{path}: {name} cannot load it: {' '.join(str(error).split())[:300]}") from error
 
 

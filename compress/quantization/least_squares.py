@@ -39,7 +39,7 @@ def moments(x: Tensor, y: Tensor, bias: bool) -> Moments:
 
 def refitted(weights: Tensor, found: Moments) -> Tensor:
     """The weights (G, R, C + 1) nearest to the given ones with which the inputs give the targets best."""
-    system = ridged(found.inputs)
+    system = _ridged(found.inputs)
     missing = found.targets - weights @ found.inputs
     change: Tensor = torch.linalg.solve(system, missing.mT).mT
     return weights + change
@@ -71,7 +71,7 @@ def compensated(weights: Tensor, found: Moments, input_scale: float) -> tuple[Te
     strength = torch.diagonal(found.inputs, dim1=-2, dim2=-1)[..., :columns].mean(dim=0)
     order = torch.cat((torch.argsort(strength, descending=True), torch.tensor([columns])))
     left = weights[..., order].clone()
-    inverse = torch.linalg.inv(ridged(found.inputs)[:, order][:, :, order])
+    inverse = torch.linalg.inv(_ridged(found.inputs)[:, order][:, :, order])
     upper = torch.linalg.cholesky(inverse, upper=True)
     for column in range(columns):
         exact = left[..., column]
@@ -84,7 +84,7 @@ def compensated(weights: Tensor, found: Moments, input_scale: float) -> tuple[Te
     return whole, steps
 
 
-def ridged(inputs: Tensor) -> Tensor:
+def _ridged(inputs: Tensor) -> Tensor:
     """Inputs that are alike, or silent, have no inverse without it; the constant is one of them where there is none."""
     found = inputs.clone()
     diagonal = torch.diagonal(found, dim1=-2, dim2=-1)

@@ -7,13 +7,13 @@ from pathlib import Path, PurePosixPath
 
 import fsspec
 
-from compress.run_folder import CANDIDATES
+from compress.run_folder import CANDIDATES, TRIALS
 from compress.search.call import Places
 from compress.search.measuring_trials import record_file
 from compress.search.storage_url import hidden, without_secrets
 from teachers.errors import UserError
 
-_FOLDERS = "candidates", "trials"
+_FOLDERS = CANDIDATES, TRIALS
 """In this order: a trial whose record is there has everything there."""
 
 
@@ -42,7 +42,7 @@ class Artefacts:
         """Fetches a trial that the folder lacks; whether the store had it, whole."""
         candidate, trial = _local(out, name)
         with self._speaking():
-            if not self._store.exists(f"{self._root}/trials/{name}/{record_file(trial).name}"):
+            if not self._store.exists(f"{self._root}/{TRIALS}/{name}/{record_file(trial).name}"):
                 return False
             for kind, folder in zip(_FOLDERS, (candidate, trial), strict=True):
                 self._fetch(f"{self._root}/{kind}/{name}", folder)

@@ -32,6 +32,15 @@ if TYPE_CHECKING:
 
 
 _MANY_ZEROS = 0.05
+Evenness = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=1,
+        description="How alike frames count that show much and little: 0 by summed squares, 1 all alike, as where "
+        "L2 is relative to each frame's own.",
+    ),
+]
 
 
 class Distill(Step):
@@ -57,15 +66,7 @@ class Distill(Step):
             "cut or augmented. False: random crops."
         ),
     ] = False
-    evenness: Annotated[
-        float,
-        Field(
-            ge=0,
-            le=1,
-            description="How alike frames count that show much and little: 0 by summed squares, 1 all alike, as where "
-            "L2 is relative to each frame's own.",
-        ),
-    ] = 0.0
+    evenness: Evenness = 0.0
     extra_stages: Annotated[
         int, Field(ge=0, le=5, description="Further stages during training, discarded after; they help the kept ones.")
     ] = 0

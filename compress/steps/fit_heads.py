@@ -11,6 +11,7 @@ import torch
 from pydantic import Field
 
 from compress.steps.base import SettingError, Step
+from compress.steps.distill import Evenness
 from compress.training.engine import first_alone
 from compress.training.heads import fit_heads, head_convolutions
 from compress.training.validation import validate
@@ -30,15 +31,7 @@ class FitHeads(Step):
     frames: Annotated[
         int, Field(ge=1, le=100_000, description="Training frames that are looked at, at most; more is surer, slower.")
     ] = 2000
-    evenness: Annotated[
-        float,
-        Field(
-            ge=0,
-            le=1,
-            description="How alike frames count that show much and little: 0 by summed squares, 1 all alike, as where "
-            "L2 is relative to each frame's own.",
-        ),
-    ] = 0.5
+    evenness: Evenness = 0.5
 
     @property
     def learns(self) -> bool:
