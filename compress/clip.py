@@ -19,6 +19,8 @@ class Clip:
     """Of the video's content."""
     start: int
     frames: int
+    scale: float = 1.0
+    """At which teacher and candidates see it."""
 
 
 def open_clip(recipe: Recipe) -> Clip | None:
@@ -45,4 +47,4 @@ def open_clip(recipe: Recipe) -> Clip | None:
         )
     if not frames:
         return None
-    return Clip(source.name, source.path, source.fingerprint(0), plan.start, frames)
+    return Clip(source.name, source.path, source.fingerprint(0), plan.start, frames, plan.scale)

@@ -40,7 +40,9 @@ class ClipPlan:
 
     def key(self, built: Built, disturbance: Disturbance) -> str:
         """Under which the people of each frame are noted."""
-        clip = (self.clip.digest, self.clip.start, self.clip.frames)
+        clip: tuple[str | float, ...] = (self.clip.digest, self.clip.start, self.clip.frames)
+        if self.clip.scale != 1.0:  # keys of earlier runs have none
+            clip = (*clip, self.clip.scale)
         return fact_key("people", 1, self.networks.teacher.candidate.id, built.candidate.id, disturbance.name, clip)
 
 
@@ -92,7 +94,7 @@ def _find_people(
     done = {key: len(journal.facts(key)) for key in different}
     start = min(done.values())
     if start < plan.clip.frames:
-        finder = Finder(plan.networks, list(different.values()))
+        finder = Finder(plan.networks, list(different.values()), (plan.clip.scale,))
         with read_video(plan.clip.path) as reader:
             wanted = reader.pick(range(plan.clip.start, plan.clip.start + plan.clip.frames))
             # Recompression depends on the frames before, so a continued run passes over what it has, not around it.

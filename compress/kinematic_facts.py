@@ -32,7 +32,12 @@ def kinematic_facts(degrees: Degrees, clip: Clip) -> Kinematics:
         tier=verdict.tier,
         tier_reasons=verdict.reasons,
         joints={name: asdict(joint) for name, joint in fidelity.joints.items()},
-        conditions={"first_frame": clip.start, "scale": 1.0, "absent": dict(fidelity.absent), **fidelity.conditions},
+        conditions={
+            "first_frame": clip.start,
+            "scale": clip.scale,
+            "absent": dict(fidelity.absent),
+            **fidelity.conditions,
+        },
     )
 
 

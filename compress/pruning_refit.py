@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from compress.layerwise import LARGEST_SYSTEM, as_parameters, places, rows
 from compress.pruning import Removed, remove_channels
 from compress.quantization.fake import activated, convolved, padded, seen
-from compress.quantization.fit import LARGEST_SYSTEM, places, rows
 from compress.quantization.least_squares import moments, refitted
 from compress.quantization.walk import walk
 from compress.widths import read_layout
@@ -94,12 +94,10 @@ class _Fitting:
             return conv.weight, conv.bias
         columns, outputs = places(conv, found, wanted)
         fitted = refitted(weights, moments(columns, outputs, conv.bias is not None))
-        weight = fitted[..., :-1].reshape(conv.weight.shape).float()
+        weight, bias = as_parameters(conv, fitted)
         self.tensors[f"{name}.weight"] = weight
-        if conv.bias is None:
-            return weight, None
-        bias = fitted[..., -1].reshape(conv.out_channels).float()
-        self.tensors[f"{name}.bias"] = bias
+        if bias is not None:
+            self.tensors[f"{name}.bias"] = bias
         return weight, bias
 
 

@@ -140,6 +140,12 @@ class KinematicsPlan(Frozen):
             description="At most, and at most data.images; more show rare large errors surely.",
         ),
     ] = 75
+    scale: Annotated[
+        Scale,
+        Field(
+            description="Network input height over 368, whatever `scales` are; lower: as a phone sees it, and coarser."
+        ),
+    ] = 1.0
 
 
 class LabelPlan(Frozen):

@@ -23,7 +23,7 @@ from compress.quantization.fit import fit, grid_between
 from compress.quantization.form import QuantizedForm
 from compress.quantization.guard import Guard, refusal
 from compress.quantization.integers import IntegerNetwork
-from compress.quantization.least_squares import compensated, moments, nearest, refitted
+from compress.quantization.least_squares import compensated, moments, nearest, refitted, ridged
 from compress.quantization.record import Grid, Half, Int8, load_quantization, save_quantization
 from compress.quantization.sensitivity import sensitivities
 from compress.quantization.walk import IMAGE, convolutions, inputs
@@ -117,6 +117,24 @@ def test_columns_make_good_what_rounding_the_ones_before_spoiled() -> None:
         assert torch.allclose(integers, integers.round(), atol=1e-6) and integers.abs().max() <= 127
         errors[name] = float((found[..., :-1] @ x.double() + found[..., -1:] - y).square().mean())
     assert errors["compensated"] < errors["nearest"] / 4
+
+
+def test_far_columns_are_made_good_as_if_one_by_one() -> None:
+    """More columns than are worked on together, against the method as Frantar et al. write it down."""
+    rng = torch.Generator().manual_seed(0)
+    x = torch.randn(1, 1, 900, generator=rng) + torch.randn(1, 150, 900, generator=rng)
+    weights = torch.randn(1, 3, 151, generator=rng).double()
+    seen = moments(x, torch.zeros(1, 3, 900), bias=True)
+    found, steps = compensated(weights, seen, 1.0)
+    inputs = ridged(seen.inputs)[0]
+    order = [*torch.argsort(torch.diagonal(seen.inputs[0])[:-1], descending=True).tolist(), 150]
+    left = weights[0][:, order].clone()
+    for column in range(150):
+        inverse = torch.linalg.inv(inputs[order][:, order][column:, column:])
+        exact = left[:, column].clone()
+        left[:, column] = torch.round(exact / steps[0]).clamp(-127, 127) * steps[0]
+        left[:, column + 1 :] -= ((exact - left[:, column]) / inverse[0, 0])[:, None] * inverse[0, 1:]
+    torch.testing.assert_close(found[0][:, order], left)
 
 
 # Exact changes
@@ -314,6 +332,28 @@ def test_a_budget_frees_what_harms_most(workshop: Workshop) -> None:
     assert notes[1.0]["float"] == [] and notes[1.0]["budget_kept"]
     freed = notes[0.004]["float"]
     assert freed == sorted(harm, key=lambda block: -harm[block])[: len(freed)] != []
+
+
+def test_a_budget_that_few_frames_keep_and_all_do_not_frees_more(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The search looks at few frames; what ships is judged as it is, and layers are freed until it keeps the budget."""
+    asked: list[int] = []
+
+    def judged(found: Any, exact: Any) -> tuple[float, float]:
+        asked.append(1)
+        return (2.0, 2.0) if len(asked) < 4 else (0.0, 0.0)
+
+    monkeypatch.setattr("compress.quantization.choice._fewest", lambda most, enough: 1)
+    monkeypatch.setattr("compress.quantization.choice.relative", judged)
+    made = quantize(budget=0.1, refit=False).apply(Candidate.of(tiny_teacher(), LICENCE), workshop)
+    (note,) = (note for note in made.notes if note["kind"] == "quantization")
+    assert len(note["float"]) == 1 + 4 and note["budget_kept"] and len(asked) == 4
+
+    monkeypatch.setattr("compress.quantization.choice.relative", lambda found, exact: (2.0, 2.0))
+    made = quantize(budget=0.1, refit=False).apply(Candidate.of(tiny_teacher(), LICENCE), workshop)
+    (note,) = (note for note in made.notes if note["kind"] == "quantization")
+    assert note["budget_kept"] is False
 
 
 def test_training_is_in_the_shared_loop(workshop: Workshop) -> None:

@@ -248,7 +248,7 @@ def test_every_number_of_every_joint_stands_beside_the_floors() -> None:
 
 def test_a_velocity_is_never_told_without_frame_rate_and_cut_off() -> None:
     text = repr(blocks(angle_records()))
-    assert "75 frames of made-up.mp4 from frame 20 on, 30 frames per second, 2 people" in text
+    assert "75 frames of made-up.mp4 from frame 20 on, 30 frames per second, at scale 1, 2 people" in text
     assert "zero-lag Butterworth low pass, order 4, cut-off 6 Hz" in text
     assert "says nothing about the truth" in text
     assert filter_words("OneEuro(min_cutoff_hz=1.0)") == "filtered means OneEuro(min_cutoff_hz=1.0)"

@@ -79,6 +79,7 @@ def test_what_is_learnt_between_is_checked_before_anything_runs(step: Step) -> N
         wrong.check(tiny_spec())
     assert told.value.field == "distill.margin"
     assert step.learns and not step.model_copy(update={"distill": None}).learns
+    assert step.model_copy(update={"distill": None, "refit": True}).learns
 
 
 @pytest.mark.parametrize("importance", BY_FRAMES)
@@ -129,7 +130,14 @@ def _zeros(network: PoseNet, depthwise: bool) -> float:
     return sum(int((one == 0).sum()) for one in kernels) / sum(one.numel() for one in kernels)
 
 
-@pytest.mark.parametrize("settings", [{}, {"importance": "signal", "across": "network", "frames": 2}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"importance": "signal", "across": "network", "frames": 2},
+        {"importance": "surgeon", "across": "network", "refit": True, "frames": 2},
+    ],
+)
 def test_weights_are_pruned_in_rounds_and_stay_away(workshop: Workshop, settings: dict[str, Any]) -> None:
     fast = BRIEF.model_copy(update={"schedule": tiny_schedule(steps=4, learning_rate=0.02, ema=0.0)})
     step = PruneWeights.model_validate({"share": 0.6, "rounds": 2, "distill": fast, **settings})

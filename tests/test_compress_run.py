@@ -2,7 +2,7 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from compress.build import Built
 from compress.candidate import Candidate
 from compress.cli import run_command
 from compress.columns import FIRST, KINEMATIC, LATER
+from compress.finding import Finder, Networks
 from compress.steps.remove_stages import RemoveStages
 from compress.workshop import Workshop
 from eval.disturbances import DISTURBANCES, PLAIN, Disturbance
@@ -267,13 +268,29 @@ def _rows_on_a_clip(
         assert not found
         return people(frame, built.stage, disturbance.name)
 
-    patch.setattr("compress.finding.Finder.people", lambda finder, image, candidates: [[] for _ in candidates])
+    scales: set[tuple[float, ...]] = set()
+
+    class Noting(Finder):
+        def __init__(self, networks: Networks, candidates: Sequence[Built], given: Sequence[float] = ()) -> None:
+            scales.add(tuple(given))
+            super().__init__(networks, candidates, given)
+
+        def people(self, image: object, candidates: Sequence[Built]) -> Iterator[list[Person]]:
+            yield from ([] for _ in candidates)
+
+    patch.setattr("compress.degrees.Finder", Noting)
     patch.setattr("compress.degrees._restored", restored)
     video, out = grey_video(folder / "grey.mp4", even_times(CLIP)), folder / "out"
     asked = (f"data.images={CLIP}", f"data.source={video}", f"measure.kinematics.frames={CLIP}", "scales=[0.25]")
+    asked += ("measure.kinematics.scale=0.5",)
     assert run_command(["run", str(run.recipe), "--out", str(out), *set_to(*QUICK, *asked)]) == 0
     counts = Counter(entry["key"] for entry in journal(out) if "people" in entry["fact"])
     assert len(counts) == 3 + len(DISTURBANCES) and set(counts.values()) == {CLIP}
+    assert scales == {(0.5,)}
+    assert (
+        f"{CLIP} frames of grey.mp4 from frame 0 on, 30 frames per second, at scale 0.5"
+        in (out / "report.md").read_text()
+    )
     found = rows(out)
     assert [row["name"] for row in found] == NAMES
     return found

@@ -9,12 +9,14 @@ from torch import Tensor
 
 from compress.progress import Reporter
 from compress.quantization.fake import FakeQuantized
-from compress.quantization.fit import fit
+from compress.quantization.fit import Fitted, fit
 from compress.quantization.sensitivity import Sensitivity, blocks, relative, sensitivities
 from compress.width_choice import part_names
 from teachers.posenet import PoseNet
 
 HEADS = "heads"
+_SEARCH_FRAMES = 8
+"""Of each size, on which a budget is searched for; the network that ships is fitted on all of them."""
 
 
 @dataclass(frozen=True)
@@ -61,34 +63,53 @@ def named(network: PoseNet) -> dict[str, frozenset[str]]:
     return {name: frozenset(members) for name, members in found.items()}
 
 
-def choose(
+def choose_and_fit(
     network: PoseNet, asked: Choice, frames: Sequence[Tensor], held_out: Sequence[Tensor], reporter: Reporter
-) -> Chosen:
-    """Ranks the blocks by what int8 does to each alone; with a budget, frees the fewest of the worst that keep it."""
+) -> tuple[Chosen, Fitted]:
+    """The int8 network; with a budget, as few blocks stay float as keep it, those that int8 harms most alone.
+
+    frames: to fit on; held_out: to rank blocks and to judge on; batches (N, 3, H, W), one for each input size.
+    """
     all_blocks, names = blocks(network), named(network)
     kept = [block for block in all_blocks if any(block in names[name] for name in asked.keep_float)]
     table = reporter.wait("what int8 does to each layer", lambda: sensitivities(network, held_out))
     worst = [one.block for one in sorted(table, key=lambda one: -one.harm) if one.block not in kept]
 
-    def int8(freed: int) -> frozenset[str]:
+    def fitted(freed: int, seen: Sequence[Tensor]) -> Fitted:
         gone = {*kept, *worst[:freed]}
-        return frozenset(name for block, members in all_blocks.items() if block not in gone for name in members)
+        int8 = frozenset(name for block, members in all_blocks.items() if block not in gone for name in members)
+        return fit(network, seen, int8, asked.refit)
 
     if asked.budget is None:
-        return Chosen(int8(0), tuple(kept), table, None)
+        made = reporter.wait("int8: layer by layer", lambda: fitted(0, frames))
+        return Chosen(made.int8, tuple(kept), table, None), made
     with torch.inference_mode():
         exact = [network(batch) for batch in held_out]
+    budget, most = asked.budget, len(worst) - 1
 
-    def keeps(freed: int) -> bool:
-        made = fit(network, frames, int8(freed), asked.refit)
+    def keeps(made: Fitted) -> bool:
         with torch.inference_mode():
             found = [FakeQuantized(made.network, made.quantization)(batch) for batch in held_out]
-        return sum(relative(found, exact)) / 2 <= (asked.budget or 0)
+        return sum(relative(found, exact)) / 2 <= budget
 
-    freed = reporter.wait("which layers go back to float", lambda: _fewest(len(worst) - 1, keeps))
-    kept_budget = freed is not None
-    freed = len(worst) - 1 if freed is None else freed
-    return Chosen(int8(freed), (*kept, *worst[:freed]), table, kept_budget)
+    few = tuple(one[:_SEARCH_FRAMES] for one in frames)
+    freed = reporter.wait(
+        "which layers go back to float", lambda: _fewest(most, lambda count: keeps(fitted(count, few)))
+    )
+
+    def settled() -> tuple[int, Fitted, bool]:
+        """More frames mostly fit better than few; where they do not, more layers are freed until they do."""
+        for more in (0, 1, 2, 4, 8, 16):
+            count = min(most, (most if freed is None else freed) + more)
+            made = fitted(count, frames)
+            if keeps(made):
+                return count, made, True
+            if count == most:
+                break
+        return count, made, False
+
+    count, made, kept_budget = reporter.wait("int8: layer by layer", settled)
+    return Chosen(made.int8, (*kept, *worst[:count]), table, kept_budget), made
 
 
 def _fewest(most: int, enough: Callable[[int], bool]) -> int | None:

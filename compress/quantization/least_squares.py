@@ -15,6 +15,8 @@ from compress.quantization.record import LARGEST
 
 RIDGE = 0.01
 """Of the mean of the inputs' squares: keeps weights where the calibration frames say nothing about them."""
+_TOGETHER = 64
+"""Columns that are rounded before what they spoil reaches those far away, in one product (GPTQ's lazy updates)."""
 _NEXT_TO_NOTHING = 1e-12
 _LARGEST_BIAS = 2**30
 """Of a bias's integers, which are in steps of the input's times the weight's; half of what 32 bits hold."""
@@ -39,7 +41,7 @@ def moments(x: Tensor, y: Tensor, bias: bool) -> Moments:
 
 def refitted(weights: Tensor, found: Moments) -> Tensor:
     """The weights (G, R, C + 1) nearest to the given ones with which the inputs give the targets best."""
-    system = _ridged(found.inputs)
+    system = ridged(found.inputs)
     missing = found.targets - weights @ found.inputs
     change: Tensor = torch.linalg.solve(system, missing.mT).mT
     return weights + change
@@ -71,20 +73,25 @@ def compensated(weights: Tensor, found: Moments, input_scale: float) -> tuple[Te
     strength = torch.diagonal(found.inputs, dim1=-2, dim2=-1)[..., :columns].mean(dim=0)
     order = torch.cat((torch.argsort(strength, descending=True), torch.tensor([columns])))
     left = weights[..., order].clone()
-    inverse = torch.linalg.inv(_ridged(found.inputs)[:, order][:, :, order])
+    inverse = torch.linalg.inv(ridged(found.inputs)[:, order][:, :, order])
     upper = torch.linalg.cholesky(inverse, upper=True)
-    for column in range(columns):
-        exact = left[..., column]
-        on_grid = torch.clamp(torch.round(exact / steps), -LARGEST, LARGEST) * steps
-        share = (exact - on_grid) / upper[:, column, column, None]
-        left[..., column] = on_grid
-        left[..., column + 1 :] -= share[..., None] * upper[:, None, column, column + 1 :]
+    for first in range(0, columns, _TOGETHER):
+        end = min(first + _TOGETHER, columns)
+        shares = torch.empty_like(left[..., first:end])
+        for column in range(first, end):
+            exact = left[..., column]
+            on_grid = torch.clamp(torch.round(exact / steps), -LARGEST, LARGEST) * steps
+            share = (exact - on_grid) / upper[:, column, column, None]
+            shares[..., column - first] = share
+            left[..., column] = on_grid
+            left[..., column + 1 : end] -= share[..., None] * upper[:, None, column, column + 1 : end]
+        left[..., end:] -= shares @ upper[:, first:end, end:]
     whole = torch.empty_like(left)
     whole[..., order] = left
     return whole, steps
 
 
-def _ridged(inputs: Tensor) -> Tensor:
+def ridged(inputs: Tensor) -> Tensor:
     """Inputs that are alike, or silent, have no inverse without it; the constant is one of them where there is none."""
     found = inputs.clone()
     diagonal = torch.diagonal(found, dim1=-2, dim2=-1)

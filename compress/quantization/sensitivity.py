@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from compress.layerwise import Both
 from compress.quantization.fake import Rounded, seen
-from compress.quantization.fit import Both, Fitting
+from compress.quantization.fit import Fitting
 from compress.quantization.record import Grid
 from compress.quantization.walk import IMAGE, convolutions, inputs, walk
 from teachers.posenet import Maps, PoseNet
@@ -66,7 +67,7 @@ def _rounded_alone(network: PoseNet, batches: Sequence[Tensor]) -> tuple[dict[st
     names = frozenset(convolutions(network))
     ranges = Fitting(inputs(network), names, refit=False, alone=True)
     images = tuple(seen(network, one) for one in batches)
-    walk(network, ranges, ranges.on_grid(IMAGE, Both(images, images)))
+    walk(network, ranges, ranges.settled(IMAGE, Both(images, images)))
     return ranges.grids, {name.removesuffix(".weight"): tensor for name, tensor in ranges.tensors.items()}
 
 

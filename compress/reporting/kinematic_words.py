@@ -34,8 +34,10 @@ def clip_words(facts: ClipFacts) -> str:
     """`75 frames of walk.mp4 from frame 20 on, 30 frames per second, 2 people, ...`, without a full stop."""
     start = "" if facts.first_frame is None else f" from frame {facts.first_frame} on"
     rate = "" if facts.fps is None else f", {facts.fps:g} frames per second"
+    scale = "" if facts.scale is None else f", at scale {facts.scale:g}"
     people = "1 person" if facts.tracks == 1 else f"{facts.tracks} people"
-    return f"{counted(facts.frames, 'frame')} of {facts.clip}{start}{rate}, {people}; {filter_words(facts.low_pass)}"
+    clip = f"{counted(facts.frames, 'frame')} of {facts.clip}{start}{rate}{scale}"
+    return f"{clip}, {people}; {filter_words(facts.low_pass)}"
 
 
 def filter_words(low_pass: str | None) -> str:

@@ -87,6 +87,8 @@ class ClipFacts:
     clip: str
     first_frame: int | None
     frames: int
+    scale: float | None
+    """Network input height over 368."""
     tracks: int
     fps: float | None
     low_pass: str | None

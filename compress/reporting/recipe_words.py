@@ -88,7 +88,9 @@ def _prune_channels(step: Settings) -> str:
 
 
 def _prune_weights(step: Settings) -> str:
-    return f"{_percent(step['share'])} of the weights set to zero by {step['importance']}"
+    # Reports of earlier runs have no `refit`.
+    refitted = ", the others refitted" if step.get("refit") else ""
+    return f"{_percent(step['share'])} of the weights set to zero by {step['importance']}{refitted}"
 
 
 def _quantize(step: Settings) -> str:

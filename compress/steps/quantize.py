@@ -12,9 +12,8 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from compress.quantization.choice import Choice, choose, named
+from compress.quantization.choice import Choice, choose_and_fit, named
 from compress.quantization.equalise import evened, folded, without_pointless_layers
-from compress.quantization.fit import fit
 from compress.quantization.frames import batches
 from compress.quantization.learning import Learn, learn
 from compress.quantization.record import Half
@@ -143,8 +142,7 @@ class Quantize(Step):
         if self.equalise:
             network = evened(network, seen)
         asked = Choice(self.keep_float, self.budget, self.refit)
-        choice = choose(network, asked, seen, _few(held_out, SENSITIVITY_FRAMES), workshop.reporter)
-        made = fit(network, seen, choice.int8, self.refit)
+        choice, made = choose_and_fit(network, asked, seen, _few(held_out, SENSITIVITY_FRAMES), workshop.reporter)
         notes = []
         if self.learn is not None:
             made, note = learn(made, self.learn, candidate, workshop)
