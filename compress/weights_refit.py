@@ -60,12 +60,12 @@ class _Zeroing(Layerwise):
         self, name: str, conv: nn.Conv2d, found: Sequence[Tensor], wanted: Sequence[Tensor]
     ) -> tuple[Tensor, Tensor | None]:
         """See `Layerwise`."""
-        weights, zero = rows(conv), _zeros(conv, self.gone.get(name))
+        weights, zero = rows(conv), zeros_of(conv, self.gone.get(name))
         if weights.shape[-1] > LARGEST_SYSTEM:
             weights = weights.masked_fill(zero, 0.0)
         else:
             columns, outputs = places(conv, found, wanted)
-            weights = _refitted(weights, zero, moments(columns, outputs, conv.bias is not None))
+            weights = refitted_with_zeros(weights, zero, moments(columns, outputs, conv.bias is not None))
         weight, bias = as_parameters(conv, weights)
         self.tensors[f"{name}.weight"] = weight
         if bias is not None:
@@ -81,7 +81,7 @@ class _Judging(Layerwise):
         self, name: str, conv: nn.Conv2d, found: Sequence[Tensor], wanted: Sequence[Tensor]
     ) -> tuple[Tensor, Tensor | None]:
         """See `Layerwise`; the weights stay."""
-        weights, zero = rows(conv), _zeros(conv, None)
+        weights, zero = rows(conv), zeros_of(conv)
         columns, outputs = places(conv, found, wanted)
         system = ridged(moments(columns, outputs, conv.bias is not None).inputs)
         if weights.shape[-1] > LARGEST_SYSTEM:  # as if no weight could make up for another
@@ -93,7 +93,7 @@ class _Judging(Layerwise):
         return conv.weight, conv.bias
 
 
-def _zeros(conv: nn.Conv2d, gone: Tensor | None) -> Tensor:
+def zeros_of(conv: nn.Conv2d, gone: Tensor | None = None) -> Tensor:
     """(G, R, C + 1), as `rows` has them: where weights are zero already or go now. A bias never does."""
     zero = conv.weight == 0
     if gone is not None:
@@ -102,7 +102,7 @@ def _zeros(conv: nn.Conv2d, gone: Tensor | None) -> Tensor:
     return held.view(conv.groups, -1, held.shape[1])
 
 
-def _refitted(weights: Tensor, zero: Tensor, found: Moments) -> Tensor:
+def refitted_with_zeros(weights: Tensor, zero: Tensor, found: Moments) -> Tensor:
     """The weights (G, R, C) nearest to the given ones, zero where `zero` is, that give the targets best."""
     start = weights.masked_fill(zero, 0.0)
     missing = (found.targets - start @ found.inputs).masked_fill(zero, 0.0)

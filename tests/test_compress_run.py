@@ -287,10 +287,8 @@ def _rows_on_a_clip(
     counts = Counter(entry["key"] for entry in journal(out) if "people" in entry["fact"])
     assert len(counts) == 3 + len(DISTURBANCES) and set(counts.values()) == {CLIP}
     assert scales == {(0.5,)}
-    assert (
-        f"{CLIP} frames of grey.mp4 from frame 0 on, 30 frames per second, at scale 0.5"
-        in (out / "report.md").read_text()
-    )
+    text = (out / "report.md").read_text()
+    assert f"{CLIP} frames of grey.mp4 from frame 0 on" in text and ", at scale 0.5, " in text
     found = rows(out)
     assert [row["name"] for row in found] == NAMES
     return found

@@ -6,6 +6,7 @@ independent. Here what one weight's rounding spoils is made good by the weights 
 contains the bias correction of Nagel et al. (2019), section 4.2.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +17,7 @@ from compress.quantization.record import LARGEST
 RIDGE = 0.01
 """Of the mean of the inputs' squares: keeps weights where the calibration frames say nothing about them."""
 _TOGETHER = 64
-"""Columns that are rounded before what they spoil reaches those far away, in one product (GPTQ's lazy updates)."""
+"""Columns that are chosen before what they spoil reaches those far away, in one product (GPTQ's lazy updates)."""
 _NEXT_TO_NOTHING = 1e-12
 _LARGEST_BIAS = 2**30
 """Of a bias's integers, which are in steps of the input's times the weight's; half of what 32 bits hold."""
@@ -68,8 +69,20 @@ def nearest(weights: Tensor, input_scale: float) -> tuple[Tensor, Tensor]:
 def compensated(weights: Tensor, found: Moments, input_scale: float) -> tuple[Tensor, Tensor]:
     """As `nearest`, but what rounding a column spoils, the columns after it make good, the bias last."""
     steps = steps_of(weights, input_scale)
+
+    def on_grid(exact: Tensor, column: Tensor) -> Tensor:
+        return torch.clamp(torch.round(exact / steps), -LARGEST, LARGEST) * steps
+
+    return in_columns(weights, found, on_grid), steps
+
+
+def in_columns(weights: Tensor, found: Moments, chosen: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Weights (G, R, C + 1) whose columns are what `chosen` makes of them, each spoiling as little as the others allow.
+
+    chosen: from a column (G, R) as it would be best now, and its number (), to what it may be. The bias stays free.
+    """
     columns = weights.shape[-1] - 1
-    # Inputs that carry most are rounded first, while there are many left to make up for them.
+    # Inputs that carry most are chosen first, while there are many left to make up for them.
     strength = torch.diagonal(found.inputs, dim1=-2, dim2=-1)[..., :columns].mean(dim=0)
     order = torch.cat((torch.argsort(strength, descending=True), torch.tensor([columns])))
     left = weights[..., order].clone()
@@ -80,15 +93,15 @@ def compensated(weights: Tensor, found: Moments, input_scale: float) -> tuple[Te
         shares = torch.empty_like(left[..., first:end])
         for column in range(first, end):
             exact = left[..., column]
-            on_grid = torch.clamp(torch.round(exact / steps), -LARGEST, LARGEST) * steps
-            share = (exact - on_grid) / upper[:, column, column, None]
+            made = chosen(exact, order[column])
+            share = (exact - made) / upper[:, column, column, None]
             shares[..., column - first] = share
-            left[..., column] = on_grid
+            left[..., column] = made
             left[..., column + 1 : end] -= share[..., None] * upper[:, None, column, column + 1 : end]
         left[..., end:] -= shares @ upper[:, first:end, end:]
     whole = torch.empty_like(left)
     whole[..., order] = left
-    return whole, steps
+    return whole
 
 
 def ridged(inputs: Tensor) -> Tensor:

@@ -103,7 +103,8 @@ def _quantize(step: Settings) -> str:
 
 def _share_weights(step: Settings) -> str:
     pruned = f"{_percent(step['prune'])} of the weights set to zero, " if step["prune"] else ""
-    return f"{pruned}the others sharing {2 ** step['bits']} values a layer ({step['bits']} bits)"
+    fitted = ", fitted to what layers give" if step.get("refit") else ""
+    return f"{pruned}the others sharing {2 ** step['bits']} values a layer ({step['bits']} bits){fitted}"
 
 
 def _distill(step: Settings) -> str:

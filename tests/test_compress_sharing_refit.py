@@ -1,0 +1,105 @@
+"""Values that weights share, chosen for what layers give: closer than nearest values, and no longer in the file."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import LICENCE
+from test_compress_pruning_refit import difference, pixels
+from test_compress_weights_refit import convolutions, network_of
+from torch import Tensor, nn
+from training_lessons import tiny_lessons
+
+from compress.candidate import Candidate
+from compress.pack_file import pack
+from compress.sharing import KMeans, SharedWeights, cluster
+from compress.sharing_refit import share_and_refit
+from compress.steps.share_weights import ShareWeights
+from compress.workshop import Workshop
+from teachers.posenet import PoseNet
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    return Workshop(0, tiny_lessons(tmp_path_factory.mktemp("lessons"), mirror=False))
+
+
+def few(conv: nn.Conv2d, weight: Tensor) -> Tensor:
+    """Eight values of the weights that are not zero."""
+    return torch.from_numpy(np.unique(cluster(weight.numpy(), KMeans(8, 100)).codebook))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_it_comes_closer_than_the_nearest_values_and_keeps_zeros(seed: int) -> None:
+    """On pictures that it was not fitted on."""
+    network = network_of(seed)
+    with torch.no_grad():
+        for conv in convolutions(network).values():
+            if conv.groups == 1:
+                conv.weight[conv.weight.abs() < conv.weight.abs().median() / 2] = 0.0
+    nearest = PoseNet(network.spec).eval()
+    nearest.load_state_dict(network.state_dict())
+    with torch.no_grad():
+        for conv in convolutions(nearest).values():
+            conv.weight.copy_(torch.from_numpy(cluster(conv.weight.numpy(), KMeans(8, 100)).weights()))
+    made = share_and_refit(network, few, (pixels(seed, 8), pixels(seed + 10, 4)[:, :, :48]))
+    assert difference(network, made, pixels(seed + 50)) < 0.7 * difference(network, nearest, pixels(seed + 50))
+    given = convolutions(network)
+    for name, conv in convolutions(made).items():
+        assert 1 < len(SharedWeights.of(conv.weight.detach().numpy()).codebook) <= 8
+        assert torch.all(conv.weight[given[name].weight == 0] == 0)
+
+
+def test_with_values_enough_nothing_changes_to_speak_of() -> None:
+    network = network_of(0)
+
+    def many(conv: nn.Conv2d, weight: Tensor) -> Tensor | None:
+        return None if conv.groups > 1 else torch.linspace(float(weight.min()), float(weight.max()), 20_000)
+
+    assert difference(network, share_and_refit(network, many, (pixels(0),)), pixels(1)) < 1e-3
+
+
+def test_a_layer_too_wide_to_be_solved_takes_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compress.sharing_refit.LARGEST_SYSTEM", 1)
+    network = network_of(0)
+    made = share_and_refit(network, few, (pixels(0),))
+    for name, conv in convolutions(network).items():
+        wanted = cluster(conv.weight.detach().numpy(), KMeans(8, 100)).weights()
+        np.testing.assert_allclose(convolutions(made)[name].weight.detach().numpy(), wanted, rtol=1e-5)
+
+
+def test_the_step_shares_as_few_values_and_is_the_same_every_time(workshop: Workshop) -> None:
+    start = Candidate.of(network_of(0), LICENCE)
+    step = ShareWeights(bits=3, depthwise_bits=4, prune=0.3, refit=True, frames=4)
+    made = step.apply(start, workshop)
+    assert made.id == step.apply(start, workshop).id != start.id
+    assert step.learns and not ShareWeights(bits=3).learns
+    for name, conv in convolutions(made.network).items():
+        weight = conv.weight.detach().numpy()
+        assert len(np.unique(weight)) <= (16 if conv.groups > 1 else 8), name
+        assert conv.groups > 1 or np.mean(weight == 0) >= 0.29
+    plain = ShareWeights(bits=3, depthwise_bits=4, prune=0.3).apply(start, workshop)
+    sizes = [len(pack(one.network, LICENCE).data) for one in (made, plain)]
+    assert sizes[0] < 1.1 * sizes[1]
+
+
+def test_small_layers_may_have_more_values(workshop: Workshop) -> None:
+    start = Candidate.of(network_of(0), LICENCE)
+    for refit in (False, True):
+        step = ShareWeights(bits=2, small_bits=4, refit=refit, frames=4)
+        most = [
+            len(np.unique(conv.weight.detach().numpy()))
+            for conv in convolutions(step.apply(start, workshop).network).values()
+            if conv.groups == 1
+        ]
+        assert max(most) == 16
+
+
+def test_only_layers_below_the_limit_are_small(monkeypatch: pytest.MonkeyPatch, workshop: Workshop) -> None:
+    network = network_of(0)
+    sizes = {name: conv.weight.numel() for name, conv in convolutions(network).items() if conv.groups == 1}
+    middle = sorted(sizes.values())[len(sizes) // 2]
+    monkeypatch.setattr("compress.steps.share_weights._SMALL", middle)
+    made = ShareWeights(bits=2, small_bits=4).apply(Candidate.of(network, LICENCE), workshop).network
+    for name, size in sizes.items():
+        values = len(np.unique(convolutions(made)[name].weight.detach().numpy()))
+        assert (4 < values <= 16) if size < middle else values <= 4, name
