@@ -74,8 +74,8 @@ class ShareWeights(Step):
     refit: Annotated[
         bool,
         Field(
-            description="Channels are evened out, which is exact, and each layer is fitted, value by value, to what those "
-            "before it give on training frames. Much closer at once; takes a minute."
+            description="Channels are evened out, which is exact, and each layer is fitted, value by value, to what "
+            "those before it give on training frames. Much closer at once; takes a minute."
         ),
     ] = False
     frames: Annotated[int, Field(ge=1, le=10_000, description="How many are looked at for refit.")] = 48

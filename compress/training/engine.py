@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -46,25 +46,25 @@ def _processes() -> int:
 
 
 def _precision() -> str:
-    """In accelerate's words."""
+    """The narrower one that the device computes well in; no: single precision."""
     return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
 
 
 class Engine:
     """One process of a training: alone, or one of several that torchrun started."""
 
-    def __init__(self, accumulate: int = 1) -> None:
-        """bf16 where a GPU has it; a CPU computes in fp32."""
+    def __init__(self, accumulate: int = 1, narrow: bool = True) -> None:
+        """narrow: bf16 where a GPU has it; a CPU computes in fp32."""
         # Takes a second, and most commands never train.
         from accelerate import Accelerator  # noqa: PLC0415
         from accelerate.utils import InitProcessGroupKwargs  # noqa: PLC0415
 
-        self.precision = _precision()
+        self.precision = _precision() if narrow else "no"
         # On CPUs accelerate overlooks torchrun unless it is told: each process would train all by itself.
         self._accelerator = Accelerator(
             cpu=_processes() > 1 and not torch.cuda.is_available(),
             kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)],
-            mixed_precision=self.precision,
+            mixed_precision="no",  # else all trainings of a process would have to share one
             gradient_accumulation_steps=accumulate,
         )
 
@@ -86,6 +86,10 @@ class Engine:
         """Both, moved to the device and tied to the other processes."""
         found: tuple[nn.Module, torch.optim.Optimizer] = self._accelerator.prepare(module, optimiser)
         return found
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """Within it, convolutions compute in the engine's precision."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
     def accumulate(self, module: nn.Module) -> Any:
         """Within it, gradients are added up; the optimiser acts in the last part of a batch."""
