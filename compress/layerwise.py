@@ -5,15 +5,16 @@ those with which the second gives the layer's part of the first, and the next la
 makes up for what was spoiled before it, as far as a linear map of its inputs can (He et al. 2017; Frantar et al. 2022).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from compress.quantization.fake import activated, convolved, padded
-from teachers.posenet import ConvBlock
+from compress.quantization.fake import activated, convolved, padded, seen
+from compress.quantization.walk import walk
+from teachers.posenet import ConvBlock, PoseNet
 
 LARGEST_SYSTEM = 2600
 """Columns up to which a layer is refitted; beyond it, time and memory of the inverse grow out of proportion."""
@@ -82,6 +83,28 @@ def as_parameters(conv: nn.Conv2d, fitted: Tensor) -> tuple[Tensor, Tensor | Non
     """Weight and bias, None where it has none, from what `rows` gave; in single precision."""
     weight = fitted[..., :-1].reshape(conv.weight.shape).float()
     return weight, None if conv.bias is None else fitted[..., -1].reshape(conv.out_channels).float()
+
+
+def keep(tensors: dict[str, Tensor], name: str, conv: nn.Conv2d, fitted: Tensor) -> tuple[Tensor, Tensor | None]:
+    """As `as_parameters`; both are put among the tensors by their names in the network."""
+    weight, bias = as_parameters(conv, fitted)
+    tensors[f"{name}.weight"] = weight
+    if bias is not None:
+        tensors[f"{name}.bias"] = bias
+    return weight, bias
+
+
+def passed(network: PoseNet, arithmetic: Layerwise, batches: Sequence[Tensor]) -> None:
+    """Leads both tensors through the network; batches of raw pixels (N, 3, H, W), one for each input size."""
+    images = tuple(seen(network, one) for one in batches)
+    walk(network, arithmetic, Both(images, images))
+
+
+def with_tensors(network: PoseNet, tensors: Mapping[str, Tensor]) -> PoseNet:
+    """A copy, in evaluation mode, with these in place of its own."""
+    made = PoseNet(network.spec)
+    made.load_state_dict(network.state_dict() | dict(tensors))
+    return made.eval()
 
 
 def places(conv: nn.Conv2d, found: Sequence[Tensor], wanted: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

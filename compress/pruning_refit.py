@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from compress.layerwise import LARGEST_SYSTEM, as_parameters, places, rows
+from compress.layerwise import LARGEST_SYSTEM, keep, places, rows, with_tensors
 from compress.pruning import Removed, remove_channels
 from compress.quantization.fake import activated, convolved, padded, seen
 from compress.quantization.least_squares import moments, refitted
@@ -41,9 +41,7 @@ def remove_and_refit(network: PoseNet, removed: Removed, batches: Sequence[Tenso
     images = tuple(seen(network, one) for one in batches)
     fitting = _Fitting({f"{maker}.conv": tuple(indices) for maker, indices in going.items()})
     walk(network, fitting, Cut(images, images, torch.ones(images[0].shape[1])))
-    made = PoseNet(network.spec)
-    made.load_state_dict(network.state_dict() | fitting.tensors)
-    return remove_channels(made.eval(), removed)
+    return remove_channels(with_tensors(network, fitting.tensors), removed)
 
 
 @dataclass
@@ -94,11 +92,7 @@ class _Fitting:
             return conv.weight, conv.bias
         columns, outputs = places(conv, found, wanted)
         fitted = refitted(weights, moments(columns, outputs, conv.bias is not None))
-        weight, bias = as_parameters(conv, fitted)
-        self.tensors[f"{name}.weight"] = weight
-        if bias is not None:
-            self.tensors[f"{name}.bias"] = bias
-        return weight, bias
+        return keep(self.tensors, name, conv, fitted)
 
 
 def _each(change: Callable[[Tensor], Tensor], x: Cut) -> Cut:

@@ -10,10 +10,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from compress.layerwise import LARGEST_SYSTEM, Both, Layerwise, as_parameters, places, rows
-from compress.quantization.fake import seen
+from compress.layerwise import LARGEST_SYSTEM, Layerwise, as_parameters, keep, passed, places, rows, with_tensors
 from compress.quantization.least_squares import in_columns, moments
-from compress.quantization.walk import walk
 from compress.weights_refit import refitted_with_zeros, zeros_of
 from teachers.posenet import PoseNet
 
@@ -27,12 +25,9 @@ def share_and_refit(network: PoseNet, codebook: Codebook, batches: Sequence[Tens
 
     batches: raw pixels (N, 3, H, W) to refit on, one for each input size.
     """
-    images = tuple(seen(network, one) for one in batches)
     sharing = _Sharing(codebook)
-    walk(network, sharing, Both(images, images))
-    made = PoseNet(network.spec)
-    made.load_state_dict(network.state_dict() | sharing.tensors)
-    return made.eval()
+    passed(network, sharing, batches)
+    return with_tensors(network, sharing.tensors)
 
 
 @dataclass
@@ -66,8 +61,4 @@ class _Sharing(Layerwise):
                     + [weights[..., -1]],
                     dim=-1,
                 )
-        weight, bias = as_parameters(conv, weights)
-        self.tensors[f"{name}.weight"] = weight
-        if bias is not None:
-            self.tensors[f"{name}.bias"] = bias
-        return weight, bias
+        return keep(self.tensors, name, conv, weights)

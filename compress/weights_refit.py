@@ -10,10 +10,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from compress.layerwise import LARGEST_SYSTEM, Both, Layerwise, as_parameters, places, rows
-from compress.quantization.fake import seen
+from compress.layerwise import LARGEST_SYSTEM, Layerwise, keep, passed, places, rows, with_tensors
 from compress.quantization.least_squares import Moments, moments, ridged
-from compress.quantization.walk import walk
 from compress.weight_importance import Scores
 from teachers.posenet import PoseNet
 
@@ -29,12 +27,9 @@ def zero_and_refit(network: PoseNet, gone: Mapping[str, Tensor], batches: Sequen
     batches: raw pixels (N, 3, H, W) to refit on, one for each input size. Layers of which nothing goes make up for
     those before them; the zeros that they have stay.
     """
-    images = tuple(seen(network, one) for one in batches)
     fitting = _Zeroing(gone)
-    walk(network, fitting, Both(images, images))
-    made = PoseNet(network.spec)
-    made.load_state_dict(network.state_dict() | fitting.tensors)
-    return made.eval()
+    passed(network, fitting, batches)
+    return with_tensors(network, fitting.tensors)
 
 
 @torch.no_grad()
@@ -45,9 +40,8 @@ def surgeon_of(network: PoseNet, batches: Sequence[Tensor]) -> Scores:
     Alistarh 2022) over the standard deviation of the output. What others can say as well scores low, however large it
     is. Weights that are zero score 0, and are taken to stay so.
     """
-    images = tuple(seen(network, one) for one in batches)
     judging = _Judging()
-    walk(network, judging, Both(images, images))
+    passed(network, judging, batches)
     return judging.scores
 
 
@@ -66,11 +60,7 @@ class _Zeroing(Layerwise):
         else:
             columns, outputs = places(conv, found, wanted)
             weights = refitted_with_zeros(weights, zero, moments(columns, outputs, conv.bias is not None))
-        weight, bias = as_parameters(conv, weights)
-        self.tensors[f"{name}.weight"] = weight
-        if bias is not None:
-            self.tensors[f"{name}.bias"] = bias
-        return weight, bias
+        return keep(self.tensors, name, conv, weights)
 
 
 @dataclass

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from compress.layerwise import LARGEST_SYSTEM, Both, Layerwise, as_parameters, places, rows
+from compress.layerwise import LARGEST_SYSTEM, Both, Layerwise, keep, places, rows, with_tensors
 from compress.quantization.fake import round_biases, rounded, seen
 from compress.quantization.least_squares import compensated, moments, nearest, refitted
 from compress.quantization.record import Grid, Int8
@@ -43,11 +43,10 @@ def fit(network: PoseNet, batches: Sequence[Tensor], int8: frozenset[str], refit
         # Pixels are integers already: on this grid they stay what they are.
         numbers.grids[IMAGE] = Grid(scale=convention.scale, zero=zero)
     walk(network, numbers, numbers.settled(IMAGE, Both(images, images)))
-    made = PoseNet(network.spec)
-    made.load_state_dict(network.state_dict() | numbers.tensors)
+    made = with_tensors(network, numbers.tensors)
     quantization = Int8(grids=numbers.grids, weights=numbers.steps)
     round_biases(made, quantization)
-    return Fitted(made.eval(), quantization)
+    return Fitted(made, quantization)
 
 
 @dataclass
@@ -89,11 +88,7 @@ class Fitting(Layerwise):
         else:
             weights, steps = nearest(weights, scale)
         self.steps[name] = tuple(steps.reshape(conv.out_channels).tolist())
-        weight, bias = as_parameters(conv, weights)
-        self.tensors[f"{name}.weight"] = weight
-        if bias is not None:
-            self.tensors[f"{name}.bias"] = bias
-        return weight, bias
+        return keep(self.tensors, name, conv, weights)
 
 
 def bounds(values: Sequence[Tensor]) -> tuple[float, float]:

@@ -70,7 +70,6 @@ class ShareWeights(Step):
         Literal[16, 32],
         Field(description="To which what stays float is rounded: biases, codebooks, layers not shared."),
     ] = 16
-
     refit: Annotated[
         bool,
         Field(
