@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from compress.training.augment import Warp
+from compress.training.augmentation import Warp
 from eval.frames import draw_sample, open_source
 from eval.maps import padded, resized
-from teachers.known import load_teacher
 from teachers.posenet import PoseNet
+from teachers.registry import load_teacher
 
 STRIDE = 8
 CHANGES: dict[str, list[tuple[float, float, bool, tuple[float, float]]]] = {

@@ -17,16 +17,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from compress.models import Model, open_model
-from compress.progress import Reporter
+from compress.common.progress import Reporter
+from compress.run.model_lookup import Model, open_model
 from eval.coco import KeypointAp, average_precision
 from eval.coco_labels import CocoLabels, open_labels
 from eval.frames import Unreadable
 from eval.maps import BASE_HEIGHT
 from eval.people import Person
 from eval.pose import PoseEstimator
-from teachers.errors import UserError
-from teachers.files import write_text
+from teachers.common.errors import UserError
+from teachers.common.files import write_text
 
 COLUMNS = {"ap": "AP", "ap50": "AP50", "ap75": "AP75", "ap_m": "AP_M", "ap_l": "AP_L", "ar": "AR"}
 People = dict[int, list[Person]]

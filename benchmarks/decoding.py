@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from eval.people import decode
 from eval.rendering import made_up_person, render_maps
-from teachers.files import write_text
+from teachers.common.files import write_text
 from teachers.skeleton import COCO_18
 
 INPUT_HW = (368, 656)
@@ -58,7 +58,7 @@ def network(artefact: Path | None, threads: int) -> tuple[str, Callable[[], obje
         return f"{artefact.name} in onnxruntime {runtime.version}", lambda: session.run(image)
     import torch  # noqa: PLC0415
 
-    from teachers.known import load_teacher  # noqa: PLC0415
+    from teachers.registry import load_teacher  # noqa: PLC0415
 
     torch.set_num_threads(threads)
     teacher, _ = load_teacher("openpose-mobilenet-thin")

@@ -3,10 +3,11 @@
     python benchmarks/pruned_latency.py [--macs 0.5] [--stages 6] [--scale 1] [--rounds 12] [--threads 1] [--out FILE]
 
 The teacher is pruned twice to at most the same share of its multiply-accumulates: every layer by the same share, and
-by the latency table (compress/latency_table.py; measured first, kept for the next call). The three artefacts then run
-in turn, order changing from lap to lap, and every ratio is taken within its lap. Printed are the multiply-accumulates,
-the speed-up that the table predicts and the one that was measured, with its 95% interval. Which weights stay does not
-change a time. Ends with 1 if the widths chosen by latency are not at least 1.8 times as fast as the teacher.
+by the latency table (compress/pruning/latency_table.py; measured first, kept for the next call). The three artefacts
+then run in turn, order changing from lap to lap, and every ratio is taken within its lap. Printed are the multiply-
+accumulates, the speed-up that the table predicts and the one that was measured, with its 95% interval. Which weights
+stay does not change a time. Ends with 1 if the widths chosen by latency are not at least 1.8 times as fast as the
+teacher.
 """
 
 import argparse
@@ -20,20 +21,20 @@ from pathlib import Path
 
 import numpy as np
 
-from compress.candidate import Candidate
-from compress.export import cut_at_stage, export_all_stages, save_artefact
-from compress.latency_table import open_table
-from compress.pruning_importance import product
+from compress.core.candidate import Candidate
+from compress.export.onnx_export import cut_at_stage, export_all_stages, save_artefact
+from compress.pruning.channel_graph import Layout, read_layout, with_widths
+from compress.pruning.importance import product
+from compress.pruning.latency_table import open_table
+from compress.steps.context import Workshop
 from compress.steps.prune_channels import PruneChannels
 from compress.steps.remove_stages import RemoveStages
-from compress.widths import Layout, read_layout, with_widths
-from compress.workshop import Workshop
 from eval.allocation import keep_freed_memory
 from eval.latency import LatencySettings, LatencySummary, run_laps, summarise
 from eval.runtimes import RUNTIMES
-from teachers.files import write_text
-from teachers.known import load_teacher
+from teachers.common.files import write_text
 from teachers.posenet import PoseNet
+from teachers.registry import load_teacher
 from teachers.spec import PoseNetSpec
 
 WANTED = 1.8

@@ -34,16 +34,16 @@ def seconds(call: Callable[[], object]) -> float:
 
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, list[float]]:
     """Seconds per frame of each way, after a warm-up."""
-    from compress.build import Builder  # noqa: PLC0415 - after the allocator has been set
-    from compress.candidate import Candidate  # noqa: PLC0415
-    from compress.fidelity import FidelityPlan, Scorer  # noqa: PLC0415
-    from compress.journal import Journal  # noqa: PLC0415
+    from compress.common.fact_cache import Journal  # noqa: PLC0415
+    from compress.core.candidate import Candidate  # noqa: PLC0415
+    from compress.measure.fidelity import FidelityPlan, Scorer  # noqa: PLC0415
+    from compress.run.builder import Builder  # noqa: PLC0415 - after the allocator has been set
+    from compress.steps.context import Workshop  # noqa: PLC0415
     from compress.steps.remove_stages import RemoveStages  # noqa: PLC0415
-    from compress.workshop import Workshop  # noqa: PLC0415
     from eval.frames import Frame, draw_sample, open_source  # noqa: PLC0415
     from eval.maps import prepare  # noqa: PLC0415
     from eval.runtimes import RUNTIMES  # noqa: PLC0415
-    from teachers.known import load_teacher  # noqa: PLC0415
+    from teachers.registry import load_teacher  # noqa: PLC0415
 
     teacher = Candidate.of(*load_teacher("openpose-mobilenet-thin"))
     sample = draw_sample(open_source("sports2d-demo"), options.images + WARM_UP, seed=0)
@@ -109,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows[name] |= {"ratio_p10": low, "ratio_p90": high}
         print(f"| {name} | {rows[name]['median_ms']:.0f} | {rows[name]['ratio']:.3f} ({low:.3f} to {high:.3f}) |")
     if options.out:
-        from teachers.files import write_text  # noqa: PLC0415
+        from teachers.common.files import write_text  # noqa: PLC0415
 
         conditions = {"machine": platform.machine(), "python": platform.python_version()}
         write_text(options.out, json.dumps({**vars(options), "out": None, **conditions, "rows": rows}, indent=1) + "\n")

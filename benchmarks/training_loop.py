@@ -28,22 +28,22 @@ from typing import Any
 
 import torch
 
-from compress.candidate import Candidate
-from compress.progress import Reporter
+from compress.common.progress import Reporter
+from compress.core.candidate import Candidate
 from compress.training import loop
-from compress.training.augment import Augmentation
+from compress.training.augmentation import Augmentation
 from compress.training.batches import Order
-from compress.training.data import DataPart, TrainingPlan
-from compress.training.form import FormSettings
-from compress.training.lessons import Lessons
+from compress.training.frames import DataPart, TrainingPlan
 from compress.training.loop import Job, Trainer
 from compress.training.losses import LossSettings
+from compress.training.reparameterization import FormSettings
 from compress.training.schedule import Schedule
 from compress.training.student import make_student
+from compress.training.teacher_targets import Lessons
 from eval.allocation import keep_freed_memory
-from teachers.files import write_text
-from teachers.known import load_teacher
+from teachers.common.files import write_text
 from teachers.posenet import first_stages
+from teachers.registry import load_teacher
 
 ALLOWED = 0.95
 FRAMES = 12

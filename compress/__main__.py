@@ -9,7 +9,7 @@ def main() -> int:
     from eval.allocation import keep_freed_memory  # noqa: PLC0415
 
     keep_freed_memory()
-    from compress.cli import run_command  # noqa: PLC0415
+    from compress.cli.main import run_command  # noqa: PLC0415
 
     return run_command(sys.argv[1:])
 

@@ -19,7 +19,7 @@ from pycocotools.cocoeval import COCOeval
 
 from eval.coco_labels import COCO_17, CocoLabels, lacking
 from eval.people import Person
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.skeleton import Skeleton
 
 # Where pycocotools leaves what in `stats` for keypoints.

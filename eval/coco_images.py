@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from eval.frame_folder import ImageFiles
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 
 LOOKED_AT = 25
 """So many files decide in which folder the images lie."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from eval.coco_images import open_coco
 from eval.frame_folder import ImageFiles
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.skeleton import Skeleton
 
 COCO_17 = (

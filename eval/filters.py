@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.signal import butter, filtfilt
 
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

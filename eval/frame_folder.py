@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from eval.frame_pixels import SUFFIXES, BrokenImage, read_image
 from eval.frame_types import Frame, Unreadable
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 
 
 @dataclass(frozen=True)

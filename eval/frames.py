@@ -15,7 +15,7 @@ from eval.frame_pixels import SUFFIXES
 from eval.frame_types import Frame, FrameSource, Unreadable
 from eval.frame_video import VideoFrames
 from eval.video_formats import TimedFrame
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 
 __all__ = ["Frame", "FrameSource", "Sample", "TimedFrame", "Unreadable", "draw_sample", "open_source"]
 

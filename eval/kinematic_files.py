@@ -15,7 +15,7 @@ import numpy as np
 
 from eval.angles import Array
 from eval.kinematics import Kinematics, column_meaning
-from teachers.files import replacing, write_text
+from teachers.common.files import replacing, write_text
 from teachers.skeleton import Skeleton
 
 CSV_COLUMNS = ("person", "frame", "time_s", "measure", "value_deg", "velocity_deg_s", "confidence", "filled")

@@ -27,7 +27,7 @@ from eval.angles import (
 from eval.facing import Facing, find_facing
 from eval.filters import Butterworth, Mask, OneEuro, butterworth, fill_gaps, hampel, one_euro, runs, spacing
 from eval.velocities import nearest_turn, unwrap, velocity
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.skeleton import Skeleton
 
 VIEWS: tuple[str, ...] = ("auto", *SIGNS)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.counters import Meter, ProcessMeter
-from eval.disturbance import LapReading, Normal, Reading, settled
+from eval.cpu_load import LapReading, Normal, Reading, settled
 
 _RESAMPLES = 2000
 _MIN_WARMUP = 3
@@ -75,7 +75,7 @@ def run_laps(
 ) -> Iterator[Lap]:
     """Warms up, then yields the laps that are missing: `done` of `settings.rounds` were run in an earlier call.
 
-    The loaded artefacts must already use `settings.threads`. What counts as disturbed: eval.disturbance.
+    The loaded artefacts must already use `settings.threads`. What counts as disturbed: eval.cpu_load.
     """
     meter = meter or ProcessMeter()
     if not runners:

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from eval.people import Person
-from teachers.errors import UserError
-from teachers.files import write_text
+from teachers.common.errors import UserError
+from teachers.common.files import write_text
 
 VERSION = 1.3
 _DECIMALS = 4

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from eval.maps import average_scales, input_size, prepare
 from eval.people import DecodeSettings, Person, decode
 from eval.runtimes import Runs
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.spec import PoseNetSpec
 
 SMALLEST_SCALE, LARGEST_SCALE = 0.1, 10.0

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from eval.tracks import Track, person_size
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 
 Choice = Literal["highest_likelihood", "largest"] | int
 """`highest_likelihood`: number 1. `largest`: the greatest median size. A number: 1 is the likeliest, 2 the next."""

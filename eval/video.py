@@ -27,8 +27,8 @@ from eval.video_clock import Announced, Clock, Ticks, Timing, earliest
 from eval.video_formats import ASSUMED_FPS, ENCODERS, TICKS_PER_S, TimedFrame, is_moving
 from eval.video_recovery import sound_frames
 from eval.video_shape import Turn, check_picture, even, turn_of
-from teachers.errors import UserError
-from teachers.files import replacing
+from teachers.common.errors import UserError
+from teachers.common.files import replacing
 
 __all__ = ["TimedFrame", "VideoReader", "VideoWriter", "read_video"]
 

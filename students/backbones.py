@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from students.alexnet import alexnet
 from students.mobilenet import mobilenet_v1, mobilenet_v2
-from students.plain import plain
+from students.repvgg import plain
 from students.squeezenet import squeezenet
 from students.vgg import vgg19
 from students.zfnet import zfnet

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from students.choices import Choice, choose, identity, importance, nothing, shifted, some
-from students.fresh import fresh_network
-from students.heirs import Heirs, width
+from students.channel_map import Choice, choose, identity, importance, nothing, shifted, some
+from students.init import fresh_network
+from students.weight_transfer import Heirs, width
 from teachers.layers import channels_after
 from teachers.posenet import PoseNet, Stage
 from teachers.spec import IMAGE_CHANNELS, PoseNetSpec

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.file_kinds import kind_of
 from teachers.layers import Layer
 from teachers.posenet import Chain

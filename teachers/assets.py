@@ -16,9 +16,9 @@ from typing import IO
 import platformdirs
 
 from teachers.archives import ArchiveError, copy_member
-from teachers.errors import UserError
-from teachers.files import replacing
-from teachers.lock import only_one
+from teachers.common.errors import UserError
+from teachers.common.files import replacing
+from teachers.common.lock import only_one
 from teachers.package_index import OnBytes, fetch
 from teachers.pip_settings import PullError
 from teachers.zoo import Asset, find_asset, known_assets, nearest

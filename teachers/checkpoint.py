@@ -7,8 +7,8 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
-from teachers.errors import UserError
-from teachers.files import write_text
+from teachers.common.errors import UserError
+from teachers.common.files import write_text
 from teachers.licence import Licence
 from teachers.posenet import PoseNet
 from teachers.spec import PoseNetSpec

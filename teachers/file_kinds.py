@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 
 Kind = Literal["caffemodel", "prototxt", "torch", "safetensors", "tensorflow"]
 WANTED = (

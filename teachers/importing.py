@@ -13,9 +13,9 @@ from torch import Tensor
 
 from teachers import openpose_mobilenet_v2, openpose_thin, openpose_vgg
 from teachers.checkpoint import SPEC, WEIGHTS, load_spec, save_model
-from teachers.errors import UserError
+from teachers.common.errors import UserError
+from teachers.common.files import is_partial, staging, sweep
 from teachers.file_kinds import WANTED, Kind, kind_of
-from teachers.files import is_partial, staging, sweep
 from teachers.licence import Licence
 from teachers.openpose_prototxt import from_prototxt
 from teachers.openpose_torch import from_published

@@ -8,19 +8,15 @@ padding is constant, and exporters that fail on shape-dependent padding have not
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from teachers.common.frozen import Frozen
 
 Positive = Annotated[int, Field(ge=1)]
 Padding = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
 """Rows above and below, and likewise columns left and right."""
 Ceiling = Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
 """What the ReLU cuts off above: 6 in the MobileNets of the papers; None cuts nothing off."""
-
-
-class Frozen(BaseModel):
-    """A record that checks itself when it is made, refuses unknown fields and never changes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Conv(Frozen):

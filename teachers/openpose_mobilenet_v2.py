@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from torch import Tensor
 
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.layers import Conv, DepthwiseConv, Enlarge, Layer, Residual, SeparableConv
 from teachers.posenet import PoseNet
 from teachers.read_tensorflow import Graph

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.openpose_vgg import published_layers, raise_problems, recognise
 from teachers.spec import PoseNetSpec
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.posenet import PoseNet
 from teachers.skeleton import COCO_18, MPI_15, Skeleton
 from teachers.spec import BackboneSpec, Conv, InputSpec, Layer, MaxPool, PoseNetSpec, StageSpec, Tap

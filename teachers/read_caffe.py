@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.protobuf_messages import BYTES, FLOAT, INT32, INT64, STRING, Field, MessageError, message_classes, parse
 from teachers.text_format import TextField, parse_text
 

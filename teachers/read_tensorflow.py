@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.protobuf_messages import BYTES, FLOAT, INT32, INT64, STRING, Field, MessageError, message_classes, parse
 
 _FLOAT32 = 1  # tensorflow.DataType.DT_FLOAT

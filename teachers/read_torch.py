@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Where training scripts keep the weights inside a checkpoint that holds an optimiser and more."""

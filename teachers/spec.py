@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from teachers.common.frozen import Frozen
 from teachers.layers import (
     Concat,
     Conv,
     DepthwiseConv,
     Enlarge,
-    Frozen,
     ImageNorm,
     Layer,
     MaxPool,

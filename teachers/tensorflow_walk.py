@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.layers import Conv, DepthwiseConv, ImageNorm, Layer
 from teachers.read_tensorflow import Graph, Node
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 
 _MAX_DEPTH = 32
 _TOKEN = re.compile(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.posenet import PoseNet
 
 _SHOWN = 8

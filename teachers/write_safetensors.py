@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from teachers.files import replacing
+from teachers.common.files import replacing
 
 _TYPES = {torch.int64: "I64", torch.float64: "F64", torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}
 """Widest first: tensors are laid out in this order, so that each begins at a multiple of its own width."""

@@ -11,7 +11,7 @@ import yaml
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 
 ZOO = Path(__file__).with_name("zoo.yaml")
 ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz")

@@ -31,7 +31,7 @@ class Fate:
 def start(words: list[str], log: Path, export: Path, fate: Fate | None = None) -> ForkServerProcess:
     """Starts `compress WORDS...`; what it prints goes to `log`. The tiny teacher's export is taken from a file."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["compress.commands.run", "compress.commands.search", "torch._dynamo"])
+    context.set_forkserver_preload(["compress.cli.run", "compress.cli.search", "torch._dynamo"])
     process = context.Process(target=_live, args=(words, log, export, fate or Fate()))
     process.start()
     return process
@@ -46,14 +46,14 @@ def call(words: list[str], log: Path, export: Path, fate: Fate | None = None) ->
 
 
 def _live(words: list[str], log: Path, export: Path, fate: Fate) -> None:
-    import compress.build
+    import compress.run.builder
     from compress.__main__ import main
-    from compress.export import load_graph
+    from compress.export.onnx_export import load_graph
 
     with log.open("wb") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    patched: Any = compress.build
+    patched: Any = compress.run.builder
     patched.export_all_stages = lambda network: load_graph(export)
     system: Any = os
     system.fsync = _counted(os.fsync, fate)

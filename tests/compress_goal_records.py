@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from compress_made_up import measured, record
 
-from compress.objectives import OBJECTIVES
-from compress.records import Kinematics, Record
+from compress.results.objectives import OBJECTIVES
+from compress.results.records import Kinematics, Record
 from eval.angle_errors import AngleErrors, Sample, angle_errors
 from eval.kinematic_fidelity import JointFidelity
 from eval.kinematic_motion import Motion

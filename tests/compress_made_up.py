@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from compress.records import Fidelity, Kinematics, Latency, Measurement, Memory, Record, ScaleLatency
-from compress.reporting.facts import RunFacts
+from compress.report.facts import RunFacts
+from compress.results.records import Fidelity, Kinematics, Latency, Measurement, Memory, Record, ScaleLatency
 from eval.angle_errors import AngleErrors
 from eval.kinematic_fidelity import JointFidelity, KinematicFidelity
 from eval.kinematic_motion import Motion

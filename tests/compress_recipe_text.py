@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from compress.recipe import Recipe, load_recipe
-from teachers.errors import UserError
+from compress.recipe.loader import Recipe, load_recipe
+from teachers.common.errors import UserError
 
 GOOD = """\
 teacher: openpose-mobilenet-thin

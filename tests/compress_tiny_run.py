@@ -14,8 +14,8 @@ from conftest import LICENCE, tiny_spec
 from onnx import ModelProto
 from PIL import Image
 
-from compress.cli import run_command
-from compress.export import load_graph
+from compress.cli.main import run_command
+from compress.export.onnx_export import load_graph
 from teachers.checkpoint import save_model
 from teachers.posenet import PoseNet
 
@@ -79,7 +79,7 @@ def keep_export(patch: pytest.MonkeyPatch, run: TinyRun) -> None:
         assert network.spec == tiny_spec()
         return load_graph(run.all_stages)
 
-    patch.setattr("compress.build.export_all_stages", export)
+    patch.setattr("compress.run.builder.export_all_stages", export)
 
 
 def set_to(*overrides: str) -> list[str]:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from eval.frames import draw_sample, open_source
 from teachers.assets import locate
-from teachers.known import load_teacher
 from teachers.licence import Licence
 from teachers.posenet import PoseNet
+from teachers.registry import load_teacher
 from teachers.skeleton import COCO_18
 from teachers.spec import BackboneSpec, Conv, InputSpec, Layer, MaxPool, PoseNetSpec, SeparableConv, StageSpec, Tap
 

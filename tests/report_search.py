@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from compress_made_up import OBJECTIVES, angle_records, kinematics, latency, record, run_of
 
-from compress.pareto import front
-from compress.records import Fidelity, Measurement, Memory, Record
-from compress.reporting.facts import RunFacts
-from compress.search.facts import Growth, SearchFacts, TrialFacts
+from compress.report.facts import RunFacts
+from compress.results.pareto import front
+from compress.results.records import Fidelity, Measurement, Memory, Record
+from compress.results.search_facts import Growth, SearchFacts, TrialFacts
 
 STARTS = (5, 4, 3, 2, 1)
 BACKBONES = ("mobilenet-v1", "mobilenet-v2", "squeezenet-1.1", "plain")

@@ -6,8 +6,8 @@ from typing import Any
 
 from compress_tiny_run import TinyRun
 
+from compress.recipe.search_plan import SamplerPlan
 from compress.search.history import Entry
-from compress.search.settings import SamplerPlan
 from compress.search.study import SearchStudy, StudyPlan
 
 RECIPE = """\

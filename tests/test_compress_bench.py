@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from eval_tiny_artefact import write_tiny_artefact
 
-from compress import bench_alone
-from compress.cli import run_command
-from compress.reporting.devices import read_bench
+from compress.bench import standalone
+from compress.cli.main import run_command
+from compress.report.devices import read_bench
 from eval.energy_counters import Counter
 from eval.latency import Lap, summarise, turn
 
@@ -67,7 +67,7 @@ def test_the_file_alone_times_and_writes(artefacts: list[Path], tmp_path: Path) 
 
 def test_energy_is_measured_where_there_is_a_counter(artefacts: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = iter(range(10**9))
-    monkeypatch.setattr(bench_alone, "find_counter", lambda: (Counter("made up", lambda: float(next(ticks))), ""))
+    monkeypatch.setattr(standalone, "find_counter", lambda: (Counter("made up", lambda: float(next(ticks))), ""))
     monkeypatch.chdir(artefacts[0].parent)
     assert run_command(["bench", *map(str, artefacts), "--height", "16", "--width", "16", "--rounds", "3"]) == 0
     found = read_bench(Path("bench.json"))
@@ -80,14 +80,14 @@ def test_its_statistics_are_those_of_eval_latency() -> None:
     names = ["a", "b", "c"]
     laps = [Lap(1.0, dict(zip(names, row, strict=True)), False, 0) for row in seconds]
     expected = summarise(laps, "a", seed=0)
-    found = bench_alone.summarise(seconds)
+    found = standalone.summarise(seconds)
     assert len(found) == 3
     for name, timing in zip(names, found, strict=True):
         for field, value in timing.items():
             assert value == pytest.approx(getattr(expected[name].total, field))
     for count in range(1, 6):
         for number in range(3 * count):
-            assert bench_alone.turn(count, number) == turn(list(range(count)), number)  # type: ignore[type-var,arg-type,comparison-overlap]
+            assert standalone.turn(count, number) == turn(list(range(count)), number)  # type: ignore[type-var,arg-type,comparison-overlap]
 
 
 @pytest.mark.parametrize(
@@ -123,5 +123,5 @@ def test_a_runtime_that_is_not_here_is_named(artefacts: list[Path], monkeypatch:
     monkeypatch.setitem(sys.modules, "ncnn", None)
     monkeypatch.setitem(sys.modules, "openvino", None)
     for name in ("ncnn", "openvino"):
-        with pytest.raises(bench_alone.WrongUseError, match=f"{name} is not installed here: pip install {name}"):
-            bench_alone.load(artefacts[0], name, 1)
+        with pytest.raises(standalone.WrongUseError, match=f"{name} is not installed here: pip install {name}"):
+            standalone.load(artefacts[0], name, 1)

@@ -8,14 +8,14 @@ from compress_made_up import STAGES, failed, latency, measured, record, stage_re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress.budget import limited, open_first, parse_budget
-from compress.goals import parse_goals
-from compress.records import Record
-from compress.reporting.document import Bullets, Paragraph, Table
-from compress.reporting.goals import goal_facts
-from compress.reporting.recommend import recommendation
-from compress.reporting.recommendation import answer, budget_blocks, goals_and_reasons
-from teachers.errors import UserError
+from compress.report.document import Bullets, Paragraph, Table
+from compress.report.goals import goal_facts
+from compress.report.recommend import recommendation
+from compress.report.recommendation import answer, budget_blocks, goals_and_reasons
+from compress.results.budget import limited, open_first, parse_budget
+from compress.results.goals import parse_goals
+from compress.results.records import Record
+from teachers.common.errors import UserError
 
 TIME = ("latency_ms", "joint_rel_l2")
 

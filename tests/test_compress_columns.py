@@ -2,7 +2,7 @@
 
 import json
 
-from compress.columns import steps_text
+from compress.results.columns import steps_text
 from compress.steps.distill import Distill
 from compress.steps.remove_stages import RemoveStages
 from compress.training.schedule import Schedule

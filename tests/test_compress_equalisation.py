@@ -4,7 +4,7 @@ import pytest
 import torch
 from conftest import tiny_spec
 
-from compress.equalisation import equalised, scalable
+from compress.reconstruction.cross_layer_equalization import equalised, scalable
 from students.backbones import BACKBONES, adapted
 from teachers.posenet import PoseNet
 from teachers.spec import PoseNetSpec

@@ -8,11 +8,12 @@ import pytest
 import torch
 from conftest import LICENCE
 
-from compress.build import ParityError, largest_difference
-from compress.candidate import Candidate
-from compress.export import cut_at_stage, export_all_stages, save_artefact, stage_outputs
+from compress.core.candidate import Candidate
+from compress.export.onnx_export import cut_at_stage, export_all_stages, save_artefact, stage_outputs
+from compress.export.parity import ParityError
+from compress.run.builder import largest_difference
+from compress.steps.context import Workshop
 from compress.steps.remove_stages import RemoveStages
-from compress.workshop import Workshop
 from eval.runtimes import RUNTIMES
 from teachers.licence import Licence
 from teachers.posenet import PoseNet

@@ -8,12 +8,11 @@ import pytest
 import torch
 from conftest import LICENCE, tiny_spec
 
-from compress.build import ParityError
-from compress.cli import run_command
-from compress.exporters import EXPORTERS
-from compress.exporters.base import ConversionError, Wanted, kept_quiet
-from compress.parity import LIMITS, compare_people, prove
-from compress.shipping import Image, ship
+from compress.cli.main import run_command
+from compress.export.exporters import EXPORTERS
+from compress.export.exporters.base import ConversionError, Wanted, kept_quiet
+from compress.export.parity import LIMITS, ParityError, compare_people, prove
+from compress.export.shipping import Image, ship
 from eval.people import Person
 from eval.runtimes import RUNTIMES
 from teachers.checkpoint import save_model
@@ -85,7 +84,7 @@ def test_keypoints_that_moved_are_refused_although_the_maps_are_near(monkeypatch
     image = np.random.default_rng(0).uniform(0, 255, (1, 3, 64, 80)).astype(np.float32)
     assert prove(network, Nudged(), [image], "random", LIMITS["fp32"]).max_abs == pytest.approx(5e-5, rel=1e-2)
     found = iter([[_person((0, 0.2), (5, 5))], [_person((0, 0), (5, 5))]])
-    monkeypatch.setattr("compress.parity.decode", lambda *_: next(found))
+    monkeypatch.setattr("compress.export.parity.decode", lambda *_: next(found))
     with pytest.raises(ParityError, match=r"1 of 2 keypoints are not where the network's are, within 0.1 pixels"):
         prove(network, Nudged(), [image], "random", LIMITS["fp32"])
     with pytest.raises(ValueError, match="at least one image"):

@@ -12,11 +12,11 @@ from compress_made_up import failed, measured, record
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress.columns import READERS
-from compress.goal_quantities import ERROR_FIELDS, JOINTS, NUMERIC_COLUMNS, SIGNED, TIER_NAMES
-from compress.goals import GoalError, chosen, judge, meets_all, parse_goal
-from compress.objectives import Part
-from compress.records import Record
+from compress.results.columns import READERS
+from compress.results.goal_quantities import ERROR_FIELDS, JOINTS, NUMERIC_COLUMNS, SIGNED, TIER_NAMES
+from compress.results.goals import GoalError, chosen, judge, meets_all, parse_goal
+from compress.results.objectives import Part
+from compress.results.records import Record
 from eval.angles import measures_of
 from eval.kinematic_fidelity import FidelitySettings, compare
 from eval.kinematic_motion import MOTION_FIELDS, Motion

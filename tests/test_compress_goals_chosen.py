@@ -5,9 +5,9 @@ from compress_made_up import STAGES, failed, latency, measured, record, stage_re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress.goals import chosen, closest, judge, meets_all, parse_goals
-from compress.objectives import OBJECTIVES
-from compress.pareto import dominates, front, objective_values
+from compress.results.goals import chosen, closest, judge, meets_all, parse_goals
+from compress.results.objectives import OBJECTIVES
+from compress.results.pareto import dominates, front, objective_values
 
 
 def test_the_best_of_those_that_meet_all_goals_is_chosen() -> None:

@@ -9,10 +9,10 @@ import yaml
 from compress_recipe_text import GOOD, load, mistakes
 from compress_tiny_run import TinyRun, keep_export, rows, set_to
 
-from compress.cli import run_command
-from compress.recipe import load_recipe, stored_recipe
-from compress.recipe_models import MAX_GOALS
-from compress.recipe_schema import editor_schema
+from compress.cli.main import run_command
+from compress.recipe.loader import load_recipe, stored_recipe
+from compress.recipe.models import MAX_GOALS
+from compress.recipe.schema import editor_schema
 
 ANGLES = GOOD.replace("  memory: true\n", "  memory: true\n  kinematics: {frames: 75}\n")
 GOALS = """\
@@ -151,7 +151,7 @@ def test_a_changed_goal_measures_nothing_again(
     def refuse(*_: object) -> None:
         raise AssertionError("measured again")
 
-    monkeypatch.setattr("compress.measuring.Measuring.measure", refuse)
+    monkeypatch.setattr("compress.measure.evaluator.Measuring.measure", refuse)
     assert run_command(call) == 0
     assert run_command(["report", str(out)]) == 0
     assert stored_recipe(out / "recipe.yaml").goals == recipe.goals

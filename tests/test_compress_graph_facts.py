@@ -9,7 +9,7 @@ import pytest
 from conftest import tiny_spec
 from onnx import TensorProto, helper, numpy_helper
 
-from compress.graph_facts import graph_facts
+from compress.export.onnx_graph import graph_facts
 from eval.size import count_macs
 
 if TYPE_CHECKING:

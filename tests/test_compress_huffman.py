@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compress.huffman import Coded, CodeError, decode, encode
+from compress.packing.huffman import Coded, CodeError, decode, encode
 
 
 @settings(max_examples=100, deadline=None)

@@ -8,18 +8,18 @@ import torch
 from conftest import tiny_spec
 from pydantic import ValidationError
 
-from compress.equalisation import equalised, scalable
-from compress.rounding import rounding
+from compress.export.float_rounding import rounding
+from compress.pruning.channel_graph import read_layout
+from compress.reconstruction.cross_layer_equalization import equalised, scalable
 from compress.steps.base import SettingError
 from compress.steps.distill import Distill
 from compress.steps.prune_channels import PruneChannels
-from compress.training.targets import Entry
-from compress.training.views import whole
-from compress.widths import read_layout
+from compress.training.crops import whole
+from compress.training.target_cache import Entry
 from eval.maps import input_size, prepare
 from eval.size import count_macs
-from students.fresh import fresh_network
 from students.inherit import inherit
+from students.init import fresh_network
 from teachers.layers import Conv, DepthwiseConv, Enlarge, ImageNorm, Layer, Residual
 from teachers.posenet import PoseNet
 from teachers.spec import BackboneSpec, PoseNetSpec, Tap

@@ -5,7 +5,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress.journal import Journal, fact_key
+from compress.common.fact_cache import Journal, fact_key
 
 
 def test_facts_come_back_in_order(tmp_path: Path) -> None:

@@ -12,15 +12,15 @@ import pytest
 from conftest import tiny_spec
 from kinematic_videos import HW, Array, KnownPeople, even_times, grey_video, model_of, nobody, walker, without_plots
 
-from compress.cli import run_command
-from compress.kinematics_run import KinematicsCall, KinematicsResult, run_kinematics
-from compress.kinematics_watch import Clip, drawn_frames, watch
-from compress.progress import Reporter
+from compress.cli.main import run_command
+from compress.common.progress import Reporter
+from compress.kinematics.analysis import Clip, drawn_frames, watch
+from compress.kinematics.pipeline import KinematicsCall, KinematicsResult, run_kinematics
 from eval.overlay import DrawnPerson
 from eval.people_json import read_people
 from eval.pose import PoseEstimator
 from eval.video import read_video
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.skeleton import Skeleton
 
 FRAMES = 45
@@ -35,7 +35,7 @@ def measure(folder: Path, video: Path, people: Callable[[int], Sequence[Array]],
 @pytest.fixture(autouse=True, scope="module")
 def coarse_plots() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("compress.kinematics_plots.DPI", 30)
+        patch.setattr("compress.kinematics.plots.DPI", 30)
         yield
 
 
@@ -195,7 +195,7 @@ def test_a_model_without_the_keypoints_of_an_angle_gives_the_others(
     track = walker(20)[:, [0, 1, 8, 9, 10, 11]]
     video = grey_video(tmp_path / "leg.mp4", even_times(20))
     model = model_of(lambda call: [track[call]], tmp_path, skeleton)
-    monkeypatch.setattr("compress.commands.kinematics.open_model", lambda *_: model)
+    monkeypatch.setattr("compress.cli.kinematics.open_model", lambda *_: model)
     assert run_command(["kinematics", str(video), "--model", "x", "--out", str(tmp_path / "out")]) == 0
     said = capsys.readouterr()
     assert "no column for left knee" in said.err and "one-leg has no left_ankle" in said.err
@@ -249,7 +249,7 @@ def test_a_stop_while_drawing_leaves_no_video(tmp_path: Path, monkeypatch: pytes
 
     track = walker(20)
     video = grey_video(tmp_path / "walk.mp4", even_times(20))
-    monkeypatch.setattr("compress.kinematics_watch.draw_people", stop)
+    monkeypatch.setattr("compress.kinematics.analysis.draw_people", stop)
     with pytest.raises(KeyboardInterrupt):
         measure(tmp_path, video, lambda call: [track[call]])
     names = [path.name for path in (tmp_path / "out").iterdir()]

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from kinematic_videos import HW, even_times, grey_video, model_of, nobody, walker, without_plots
 
-from compress.cli import run_command
-from compress.commands.kinematics import _person
-from compress.kinematics_folder import find_video
-from teachers.errors import UserError
+from compress.cli.kinematics import _person
+from compress.cli.main import run_command
+from compress.kinematics.output_folder import find_video
+from teachers.common.errors import UserError
 
 Said = pytest.CaptureFixture[str]
 
@@ -22,9 +22,7 @@ def somebody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A video whose person every model finds; the command is given that model whatever it asks for."""
     track = walker(30)
     without_plots(monkeypatch)
-    monkeypatch.setattr(
-        "compress.commands.kinematics.open_model", lambda *_: model_of(lambda call: [track[call]], tmp_path)
-    )
+    monkeypatch.setattr("compress.cli.kinematics.open_model", lambda *_: model_of(lambda call: [track[call]], tmp_path))
     return grey_video(tmp_path / "clip.mp4", even_times(30))
 
 
@@ -107,7 +105,7 @@ def test_calls_that_cannot_be_end_with_2(
 
 
 def test_nobody_in_the_video_ends_with_1(tmp_path: Path, capsys: Said, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("compress.commands.kinematics.open_model", lambda *_: model_of(nobody, tmp_path))
+    monkeypatch.setattr("compress.cli.kinematics.open_model", lambda *_: model_of(nobody, tmp_path))
     video = grey_video(tmp_path / "empty.mp4", even_times(9))
     out = tmp_path / "out"
     assert kinematics(video, "--out", str(out)) == 1
@@ -123,7 +121,7 @@ def test_a_damaged_middle_is_passed_over_and_told(
 ) -> None:
     person = walker(1)[0]
     without_plots(monkeypatch)
-    monkeypatch.setattr("compress.commands.kinematics.open_model", lambda *_: model_of(lambda _: [person], tmp_path))
+    monkeypatch.setattr("compress.cli.kinematics.open_model", lambda *_: model_of(lambda _: [person], tmp_path))
     video = tmp_path / "damaged.mp4"
     with av.open(str(video), "w") as container:
         stream = container.add_stream("libx264", rate=30, options={"g": "6", "bf": "0"})
@@ -159,7 +157,7 @@ def test_a_damaged_middle_is_passed_over_and_told(
 def test_what_is_no_video_ends_with_2_and_makes_no_folder(
     tmp_path: Path, capsys: Said, monkeypatch: pytest.MonkeyPatch, name: str, said: str
 ) -> None:
-    monkeypatch.setattr("compress.commands.kinematics.open_model", lambda *_: model_of(nobody, tmp_path))
+    monkeypatch.setattr("compress.cli.kinematics.open_model", lambda *_: model_of(nobody, tmp_path))
     (tmp_path / "text.mp4").write_text("this is no video " * 50, encoding="utf-8")
     (tmp_path / "empty.mp4").touch()
     with av.open(str(tmp_path / "sound.mp4"), "w") as container:

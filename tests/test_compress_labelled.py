@@ -8,14 +8,14 @@ import pytest
 from compress_made_up import record
 from compress_tiny_run import TinyRun, journal, keep_export, rows, set_to
 
-from compress.cli import run_command
-from compress.columns import number
-from compress.finding import from_fact, to_fact
-from compress.records import LabelledAp, Measurement
-from compress.reporting.ap import ap_blocks
-from compress.reporting.document import Table
-from compress.reporting.facts import RunFacts
-from compress.reporting.views import report_facts
+from compress.cli.main import run_command
+from compress.measure.pose_inference import from_fact, to_fact
+from compress.report.ap import ap_blocks
+from compress.report.document import Table
+from compress.report.facts import RunFacts
+from compress.report.views import report_facts
+from compress.results.columns import number
+from compress.results.records import LabelledAp, Measurement
 from eval.coco_labels import COCO_17
 from eval.people import Person
 from eval.rendering import made_up_person

@@ -16,15 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from compress.candidate import Candidate, content_id
-from compress.cli import run_command
-from compress.pack_file import FREE_WEIGHTS, LONGEST_HEADER, MOST_PARTS, pack, unpack
-from compress.pack_sizes import size_stages
-from compress.pack_tensors import pack_tensor, unpack_tensor
-from compress.steps.share_weights import ShareWeights
-from compress.workshop import Workshop
+from compress.cli.main import run_command
+from compress.core.candidate import Candidate, content_id
+from compress.packing.pack_file import FREE_WEIGHTS, LONGEST_HEADER, MOST_PARTS, pack, unpack
+from compress.packing.pack_sizes import size_stages
+from compress.packing.pack_tensors import pack_tensor, unpack_tensor
+from compress.steps.cluster_weights import ShareWeights
+from compress.steps.context import Workshop
 from teachers.checkpoint import SPEC, WEIGHTS, load_model, save_model
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.posenet import PoseNet
 
 FRONT = struct.Struct("<8sHIIQ")

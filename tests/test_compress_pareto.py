@@ -7,9 +7,9 @@ from compress_made_up import OBJECTIVES, failed, latency, measured, record, stag
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress.columns import READERS
-from compress.objectives import OBJECTIVES as KNOWN
-from compress.pareto import dominates, front, front_of, indistinguishable, only_by_noise, within_timing_noise
+from compress.results.columns import READERS
+from compress.results.objectives import OBJECTIVES as KNOWN
+from compress.results.pareto import dominates, front, front_of, indistinguishable, only_by_noise, within_timing_noise
 
 VALUES = st.one_of(st.none(), st.just(math.nan), st.integers(0, 3).map(float))
 """Few different values, so that ties and equal points are common."""

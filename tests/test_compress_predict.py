@@ -14,13 +14,13 @@ from compress_made_up import measured, record
 from conftest import LICENCE, tiny_spec
 from kinematic_videos import HW, KnownPeople, even_times, grey_video, model_of, nobody, walker
 
-from compress.cli import run_command
-from compress.export import cut_at_stage, export_all_stages, save_artefact
-from compress.models import default_model, open_model
-from compress.records import Kinematics, Record, append_record
+from compress.cli.main import run_command
+from compress.export.onnx_export import cut_at_stage, export_all_stages, save_artefact
+from compress.results.records import Kinematics, Record, append_record
+from compress.run.model_lookup import default_model, open_model
 from eval.people_json import read_people
 from teachers.checkpoint import save_model
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.posenet import PoseNet
 from teachers.skeleton import COCO_18
 
@@ -146,7 +146,7 @@ def test_the_default_is_the_fastest_that_is_good_enough_in_the_newest_run(tmp_pa
 def predict(monkeypatch: pytest.MonkeyPatch, folder: Path, session: KnownPeople, *words: str | Path) -> int:
     model = model_of(nobody, folder)
     object.__setattr__(model, "session", session)
-    monkeypatch.setattr("compress.commands.predict.open_model", lambda *_: model)
+    monkeypatch.setattr("compress.cli.predict.open_model", lambda *_: model)
     return run_command(["predict", "known", *map(str, words), "--out", str(folder / "out")])
 
 

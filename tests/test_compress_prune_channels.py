@@ -10,15 +10,15 @@ from compress_recipe_text import changed, load, mistakes
 from compress_tiny_run import make_photos, rows
 from conftest import LICENCE, tiny_spec
 
-from compress.candidate import Candidate
-from compress.cli import run_command
-from compress.latency_table import LatencyTable, TableConditions, open_table, timer_of
-from compress.pruning_importance import Scores
+from compress.cli.main import run_command
+from compress.core.candidate import Candidate
+from compress.pruning.allocation import Search, Shares, greedy, part_names, rounded, strongest, uniform, uniform_to_macs
+from compress.pruning.channel_graph import Convolution, Layout, read_layout
+from compress.pruning.importance import Scores
+from compress.pruning.latency_table import LatencyTable, TableConditions, open_table, timer_of
 from compress.steps.base import SettingError
+from compress.steps.context import Workshop
 from compress.steps.prune_channels import PruneChannels
-from compress.width_choice import Search, Shares, greedy, part_names, rounded, strongest, uniform, uniform_to_macs
-from compress.widths import Convolution, Layout, read_layout
-from compress.workshop import Workshop
 from eval.size import count_macs
 from teachers.checkpoint import load_model
 from teachers.openpose_thin import spec as thin_spec

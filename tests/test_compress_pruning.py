@@ -11,9 +11,9 @@ from conftest import LICENCE, tiny_spec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compress.pruning import remove_channels
-from compress.pruning_importance import Batch, magnitude, map_change, product, random, taylor
-from compress.widths import Layout, read_layout, with_widths
+from compress.pruning.channel_graph import Layout, read_layout, with_widths
+from compress.pruning.dependency_graph import remove_channels
+from compress.pruning.importance import Batch, magnitude, map_change, product, random, taylor
 from eval.size import count_macs
 from teachers.checkpoint import load_model, save_model
 from teachers.openpose_vgg import spec as vgg_spec

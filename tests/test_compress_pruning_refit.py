@@ -5,9 +5,9 @@ import torch
 from conftest import tiny_spec
 from torch import Tensor
 
-from compress.pruning import remove_channels
-from compress.pruning_refit import remove_and_refit
-from compress.quantization.fake import seen
+from compress.pruning.channel_reconstruction import remove_and_refit
+from compress.pruning.dependency_graph import remove_channels
+from compress.reconstruction.layer_ops import seen
 from teachers.posenet import ConvBlock, PoseNet
 
 GROUP = "backbone.layers.2"

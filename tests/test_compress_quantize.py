@@ -12,29 +12,31 @@ from conftest import LICENCE, tiny_spec
 from pydantic import ValidationError
 from training_lessons import tiny_lessons, tiny_teacher
 
-from compress.build import ParityError, computing, largest_difference
-from compress.candidate import Candidate, content_id
-from compress.export import save_artefact
-from compress.quantization.artefact import quantized_graph
-from compress.quantization.choice import _fewest, named
-from compress.quantization.equalise import evened, folded, without_pointless_layers
-from compress.quantization.fake import FakeQuantized, rounded
-from compress.quantization.fit import fit, grid_between
-from compress.quantization.form import QuantizedForm
-from compress.quantization.guard import Guard, refusal
-from compress.quantization.integers import IntegerNetwork
-from compress.quantization.least_squares import compensated, moments, nearest, refitted, ridged
-from compress.quantization.record import Grid, Half, Int8, load_quantization, save_quantization
+from compress.core.candidate import Candidate, content_id
+from compress.core.qparams import Grid, Half, Int8
+from compress.export.onnx_export import save_artefact
+from compress.export.parity import ParityError
+from compress.quantization.calibrate import fit, grid_between
+from compress.quantization.collapse import Guard, refusal
+from compress.quantization.equalization import evened, folded, without_pointless_layers
+from compress.quantization.fake_quant import FakeQuantized, rounded
+from compress.quantization.integer_network import IntegerNetwork
+from compress.quantization.mixed_precision import _fewest, named
+from compress.quantization.qdq_graph import quantized_graph
+from compress.quantization.quantization_file import load_quantization, save_quantization
 from compress.quantization.sensitivity import sensitivities
-from compress.quantization.walk import IMAGE, convolutions, inputs
-from compress.saved import saved_candidate
+from compress.reconstruction.least_squares import compensated, moments, nearest, refitted, ridged
+from compress.reconstruction.visitor import IMAGE, convolutions, inputs
+from compress.run.builder import computing, largest_difference
+from compress.run.load_candidate import saved_candidate
 from compress.steps.base import SettingError
+from compress.steps.context import Workshop
 from compress.steps.quantize import Quantize
 from compress.steps.remove_stages import RemoveStages
-from compress.workshop import Workshop
+from compress.training.qat_network import QuantizedForm
 from eval.runtimes import RUNTIMES
 from teachers.checkpoint import save_model
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.layers import Concat, Conv, MaxPool, Residual, SeparableConv
 from teachers.posenet import PoseNet
 
@@ -344,13 +346,13 @@ def test_a_budget_that_few_frames_keep_and_all_do_not_frees_more(
         asked.append(1)
         return (2.0, 2.0) if len(asked) < 4 else (0.0, 0.0)
 
-    monkeypatch.setattr("compress.quantization.choice._fewest", lambda most, enough: 1)
-    monkeypatch.setattr("compress.quantization.choice.relative", judged)
+    monkeypatch.setattr("compress.quantization.mixed_precision._fewest", lambda most, enough: 1)
+    monkeypatch.setattr("compress.quantization.mixed_precision.relative", judged)
     made = quantize(budget=0.1, refit=False).apply(Candidate.of(tiny_teacher(), LICENCE), workshop)
     (note,) = (note for note in made.notes if note["kind"] == "quantization")
     assert len(note["float"]) == 1 + 4 and note["budget_kept"] and len(asked) == 4
 
-    monkeypatch.setattr("compress.quantization.choice.relative", lambda found, exact: (2.0, 2.0))
+    monkeypatch.setattr("compress.quantization.mixed_precision.relative", lambda found, exact: (2.0, 2.0))
     made = quantize(budget=0.1, refit=False).apply(Candidate.of(tiny_teacher(), LICENCE), workshop)
     (note,) = (note for note in made.notes if note["kind"] == "quantization")
     assert note["budget_kept"] is False
@@ -408,9 +410,9 @@ def test_moved_peaks_are_told_in_pixels() -> None:
 def test_a_refused_candidate_is_on_no_front_and_meets_no_goal() -> None:
     from compress_made_up import measured, record, teacher
 
-    from compress.goals import meets_all, parse_goals
-    from compress.pareto import front
-    from compress.tables import note
+    from compress.results.goals import meets_all, parse_goals
+    from compress.results.pareto import front
+    from compress.results.tables import note
 
     guard, (heat, pafs) = Guard(stride=8), maps()
     guard.look((heat * 0, pafs * 0), (heat, pafs))

@@ -10,8 +10,8 @@ from compress_tiny_run import make_photos, records, rows
 from conftest import LICENCE
 from training_lessons import tiny_teacher
 
-from compress.cli import run_command
-from compress.saved import saved_candidate
+from compress.cli.main import run_command
+from compress.run.load_candidate import saved_candidate
 from teachers.checkpoint import save_model
 
 INT8 = {"step": "quantize", "precision": "int8", "calibration": 2}

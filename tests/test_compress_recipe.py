@@ -13,16 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from compress.candidate import Candidate
-from compress.objectives import OBJECTIVES
-from compress.recipe import load_recipe, stored_recipe
-from compress.recipe_models import AnyStep
-from compress.recipe_schema import editor_schema
+from compress.common.yaml_source import dump_yaml, parse_yaml
+from compress.core.candidate import Candidate
+from compress.recipe.loader import load_recipe, stored_recipe
+from compress.recipe.models import AnyStep
+from compress.recipe.schema import editor_schema
+from compress.results.objectives import OBJECTIVES
 from compress.steps import STEPS
 from compress.steps.base import Step
-from compress.workshop import Workshop
-from compress.yaml_source import dump_yaml, parse_yaml
-from teachers.errors import UserError
+from compress.steps.context import Workshop
+from teachers.common.errors import UserError
 from teachers.spec import PoseNetSpec
 
 ROOT = Path(__file__).parents[1]
@@ -105,7 +105,7 @@ def test_a_new_step_is_known_without_a_change_of_the_recipe(monkeypatch: pytest.
         def apply(self, candidate: Candidate, workshop: Workshop) -> Candidate:
             return candidate
 
-    monkeypatch.setattr("compress.recipe_models.STEPS", (*STEPS, Shrink))
+    monkeypatch.setattr("compress.recipe.models.STEPS", (*STEPS, Shrink))
     steps: TypeAdapter[Step] = TypeAdapter(AnyStep)
     assert steps.validate_json('{"step": "shrink", "ratio": 0.5}') == Shrink(ratio=0.5)
     assert steps.validate_json('{"step": "remove_stages", "keep": 2}').model_dump()["keep"] == 2

@@ -6,14 +6,14 @@ import jsonschema
 import yaml
 from compress_recipe_text import GOOD, changed, mistakes
 
-from compress.recipe_schema import DEFAULT_PATH, editor_schema, schema_text
+from compress.recipe.schema import DEFAULT_PATH, editor_schema, schema_text
 
 ROOT = Path(__file__).parents[1]
 
 
 def test_the_schema_file_is_current() -> None:
     jsonschema.Draft202012Validator.check_schema(editor_schema())
-    assert (ROOT / DEFAULT_PATH).read_text() == schema_text(), "run: python -m compress.recipe_schema"
+    assert (ROOT / DEFAULT_PATH).read_text() == schema_text(), "run: python -m compress.recipe.schema"
 
 
 def test_the_schema_refuses_what_the_loader_refuses() -> None:

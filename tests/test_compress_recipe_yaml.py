@@ -10,9 +10,9 @@ from compress_recipe_text import GOOD, mistakes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compress.recipe import Recipe, load_recipe
-from compress.yaml_source import YamlError, dump_yaml, parse_yaml
-from teachers.errors import UserError
+from compress.common.yaml_source import YamlError, dump_yaml, parse_yaml
+from compress.recipe.loader import Recipe, load_recipe
+from teachers.common.errors import UserError
 
 
 @pytest.mark.parametrize(

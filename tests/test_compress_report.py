@@ -23,16 +23,16 @@ from compress_made_up import (
     stage_records,
 )  # fmt: skip
 
-from compress.records import Record
-from compress.report import write_report
-from compress.reporting.document import Document, Folded, Table
-from compress.reporting.facts import ReportFacts
-from compress.reporting.labels import Box, around, place_labels
-from compress.reporting.markdown import escaped
-from compress.reporting.plotly import draw_call, figure
-from compress.reporting.sections import document
-from compress.reporting.views import plot_axes, report_facts
-from compress.reporting.words import cost, scaled, significant
+from compress.report.document import Document, Folded, Table
+from compress.report.facts import ReportFacts
+from compress.report.label_placement import Box, around, place_labels
+from compress.report.markdown import escaped
+from compress.report.plotly import draw_call, figure
+from compress.report.sections import document
+from compress.report.views import plot_axes, report_facts
+from compress.report.words import cost, scaled, significant
+from compress.report.write import write_report
+from compress.results.records import Record
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>|`x`\n# no $y$ [a](javascript:b) **&lt;**"
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compress.cli import run_command
-from compress.records import read_records
-from compress.reporting.devices import artefact_names, device_view, read_bench
+from compress.cli.main import run_command
+from compress.report.devices import artefact_names, device_view, read_bench
+from compress.results.records import read_records
 from eval.runtimes.facts import sha256
 
 if TYPE_CHECKING:

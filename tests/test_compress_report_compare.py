@@ -7,16 +7,16 @@ import pytest
 from compress_made_up import CONDITIONS, OBJECTIVES, latency, measured, record, run_of, stage_records
 from report_search import search_run
 
-from compress.fidelity import RESAMPLES, resampled
-from compress.pareto import front
-from compress.records import Fidelity, Record
-from compress.reporting.comparison import comparison_blocks, joint_records
-from compress.reporting.document import Paragraph, Section, Table
-from compress.reporting.facts import RunFacts
-from compress.reporting.markdown import markdown
-from compress.reporting.readings import bounds, overlapping, reading
-from compress.reporting.sections import document
-from compress.reporting.views import report_facts
+from compress.measure.fidelity import RESAMPLES, resampled
+from compress.report.comparison import comparison_blocks, joint_records
+from compress.report.document import Paragraph, Section, Table
+from compress.report.facts import RunFacts
+from compress.report.markdown import markdown
+from compress.report.readings import bounds, overlapping, reading
+from compress.report.sections import document
+from compress.report.views import report_facts
+from compress.results.pareto import front
+from compress.results.records import Fidelity, Record
 
 
 def faster(one: Record, factor: float) -> Record:

@@ -7,12 +7,12 @@ import pytest
 from compress_made_up import latency, measured, record, run_of, stage_records, teacher
 from compress_tiny_run import keep_export, records, rows, set_to
 
-from compress import energy
-from compress.cli import run_command
-from compress.pack_file import pack
-from compress.records import Activations, Energy, Packed, PackedStage, Record
-from compress.report import write_report
-from compress.reporting.pruned import pruned
+from compress.cli.main import run_command
+from compress.measure import energy
+from compress.packing.pack_file import pack
+from compress.report.pruned import pruned
+from compress.report.write import write_report
+from compress.results.records import Activations, Energy, Packed, PackedStage, Record
 from eval.energy_counters import Counter
 from teachers.checkpoint import load_model
 

@@ -10,12 +10,12 @@ from compress_goal_records import errors_of, joint, moved
 from compress_made_up import failed, latency, measured, record, stage_records, teacher
 from compress_recipe_text import GOOD, load
 
-from compress.models import default_model
-from compress.records import Record, append_record
-from compress.reporting.document import Block, Bullets, Document, Paragraph, Section, Table
-from compress.reporting.goals import goal_blocks, goal_facts, verdict
-from compress.reporting.html import page
-from compress.reporting.markdown import markdown
+from compress.report.document import Block, Bullets, Document, Paragraph, Section, Table
+from compress.report.goals import goal_blocks, goal_facts, verdict
+from compress.report.html import page
+from compress.report.markdown import markdown
+from compress.results.records import Record, append_record
+from compress.run.model_lookup import default_model
 
 TIME = ("latency_ms", "joint_rel_l2")
 

@@ -22,20 +22,20 @@ from compress_made_up import (
 )  # fmt: skip
 from scipy import stats
 
-from compress.records import Record
-from compress.report import write_report
-from compress.reporting.document import Block, Bullets, Folded, Paragraph, Picture, Table
-from compress.reporting.facts import RunView
-from compress.reporting.figures import short
-from compress.reporting.kinematic_figures import joints_png, ranks_png
-from compress.reporting.kinematic_ranks import FEWEST, rank_agreements, spearman
-from compress.reporting.kinematic_sections import joint_angles
-from compress.reporting.kinematic_words import DISTURBED, agreement_words, filter_words, tier_words
-from compress.reporting.kinematics import JOINTS, KinematicsView
-from compress.reporting.views import report_facts
-from compress.reporting.words import NONE, cost
-from eval.disturbances import DISTURBANCES
+from compress.report.document import Block, Bullets, Folded, Paragraph, Picture, Table
+from compress.report.facts import RunView
+from compress.report.figures import short
+from compress.report.kinematic_figures import joints_png, ranks_png
+from compress.report.kinematic_ranks import FEWEST, rank_agreements, spearman
+from compress.report.kinematic_sections import joint_angles
+from compress.report.kinematic_words import DISTURBED, agreement_words, filter_words, tier_words
+from compress.report.kinematics import JOINTS, KinematicsView
+from compress.report.views import report_facts
+from compress.report.words import NONE, cost
+from compress.report.write import write_report
+from compress.results.records import Record
 from eval.kinematic_tiers import JUDGED
+from eval.perturbations import DISTURBANCES
 
 TITLE = "Joint angles, in degrees"
 

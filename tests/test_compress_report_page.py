@@ -17,11 +17,11 @@ from report_chromium import Page, chromium, find_chromium
 from report_search import search_run
 from test_compress_shown_people import person, shown
 
-from compress.reporting.html import page
-from compress.reporting.people_section import people_pictures
-from compress.reporting.sections import document
-from compress.reporting.style import STYLE
-from compress.reporting.views import report_facts
+from compress.report.html import page
+from compress.report.people_section import people_pictures
+from compress.report.sections import document
+from compress.report.style import STYLE
+from compress.report.views import report_facts
 
 PHONE, DESK = 390, 1280
 BROWSER = find_chromium()
@@ -153,7 +153,7 @@ def test_letters_stand_out_from_every_ground_they_stand_on() -> None:
 
 
 def test_points_are_told_apart_without_colour_and_stand_out_from_the_card() -> None:
-    script = (Path(__file__).parent.parent / "compress" / "reporting" / "explorer.js").read_text()
+    script = (Path(__file__).parent.parent / "compress" / "report" / "explorer.js").read_text()
     colours = dict(re.findall(r"([A-Z]+) = \"(#[0-9A-Fa-f]{6})\"", script))
     assert {"BLUE", "RED", "GREEN", "GREY", "INK"} <= colours.keys()
     assert all(contrast(colours[name].lower(), "#ffffff") >= 3 for name in ("BLUE", "RED", "GREEN", "GREY"))

@@ -14,23 +14,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_search import CONSTRAINT, STARTS, TRIALS, made_up_search, search_run
 
-from compress.cli import run_command
-from compress.objectives import OBJECTIVES as KNOWN
-from compress.pareto import front, front_of
-from compress.records import append_record
-from compress.report import write_report
-from compress.reporting.document import Bullets, Document, Paragraph, Picture, Table
-from compress.reporting.explorer import Explorer, ExplorerPoint, pair_front
-from compress.reporting.explorer_html import explorer_call, explorer_spec
-from compress.reporting.recipe_words import recipe_words, steps_words
-from compress.reporting.search_view import search_view, standings
-from compress.reporting.sections import document
-from compress.reporting.views import report_facts
-from compress.run_folder import RECIPE, RECORDS
-from compress.search.facts import SearchFacts, TrialFacts
-from compress.search.stored import keep_search, kept_search
+from compress.cli.main import run_command
+from compress.common.run_folder import RECIPE, RECORDS
+from compress.report.document import Bullets, Document, Paragraph, Picture, Table
+from compress.report.explorer import Explorer, ExplorerPoint, pair_front
+from compress.report.explorer_html import explorer_call, explorer_spec
+from compress.report.recipe_words import recipe_words, steps_words
+from compress.report.search_view import search_view, standings
+from compress.report.sections import document
+from compress.report.views import report_facts
+from compress.report.write import write_report
+from compress.results.objectives import OBJECTIVES as KNOWN
+from compress.results.pareto import front, front_of
+from compress.results.records import append_record
+from compress.results.search_facts import SearchFacts, TrialFacts
+from compress.results.search_file import keep_search, kept_search
 from compress.steps import STEPS
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 
 AXES = (KNOWN["latency_ms"], KNOWN["oks"])
 
@@ -221,7 +221,7 @@ def test_compress_report_draws_a_search_again_with_a_budget(pages: Path, capsys:
 
 
 def test_the_report_needs_no_search_engine() -> None:
-    script = "import sys, compress.report, compress.search.stored; sys.exit('optuna' in sys.modules)"
+    script = "import sys, compress.report.write, compress.results.search_file; sys.exit('optuna' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
@@ -264,7 +264,7 @@ SAID = {
 
 @pytest.mark.parametrize("name", [str(kind.model_fields["step"].default) for kind in STEPS])
 def test_every_step_is_told_in_words(name: str) -> None:
-    assert name in SAID, "say in compress/reporting/recipe_words.py what the new step does, and here what is said"
+    assert name in SAID, "say in compress/report/recipe_words.py what the new step does, and here what is said"
     settings, words = SAID[name]
     assert steps_words([{"step": name, **settings}]).startswith(words)
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from compress_made_up import record, run_of, stage_records
 
-from compress.records import Record
-from compress.report import write_report
-from compress.reporting.learning import learnings
-from compress.reporting.training import training_blocks
-from compress.reporting.training_figures import training_png
+from compress.report.training import training_blocks
+from compress.report.training_figures import training_png
+from compress.report.write import write_report
+from compress.results.records import Record
+from compress.results.training_curves import learnings
 
 PNG = b"\x89PNG"
 

@@ -10,20 +10,20 @@ from torch import nn
 from training_jobs import one_thread, student, tiny_schedule
 from training_lessons import tiny_lessons, tiny_teacher
 
-from compress.candidate import Candidate
-from compress.pruning_importance import batch_norm_scale
+from compress.core.candidate import Candidate
+from compress.pruning.channel_graph import read_layout
+from compress.pruning.importance import batch_norm_scale
+from compress.pruning.weight_importance import signal_of
 from compress.steps.base import SettingError, Step
 from compress.steps.channel_importance import BY_FRAMES
+from compress.steps.context import Workshop
 from compress.steps.distill import Distill
+from compress.steps.iterative import share_after
 from compress.steps.prune_channels import PruneChannels
 from compress.steps.prune_weights import PruneWeights, least
-from compress.steps.rounds import share_after
-from compress.training.form import FormSettings, TrainingForm
-from compress.training.kept import zero_share
-from compress.weight_importance import signal_of
-from compress.widths import read_layout
-from compress.workshop import Workshop
-from teachers.errors import UserError
+from compress.training.masks import zero_share
+from compress.training.reparameterization import FormSettings, TrainingForm
+from teachers.common.errors import UserError
 from teachers.posenet import ConvBlock, PoseNet
 
 BRIEF = Distill(schedule=tiny_schedule(steps=2, validate_every=2), margin=0)

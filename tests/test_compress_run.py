@@ -25,18 +25,18 @@ from compress_tiny_run import (
 )
 from kinematic_videos import even_times, grey_video, walker
 
-from compress.build import Built
-from compress.candidate import Candidate
-from compress.cli import run_command
-from compress.columns import FIRST, KINEMATIC, LATER
-from compress.finding import Finder, Networks
+from compress.cli.main import run_command
+from compress.core.built import Built
+from compress.core.candidate import Candidate
+from compress.measure.pose_inference import Finder, Networks
+from compress.results.columns import FIRST, KINEMATIC, LATER
+from compress.steps.context import Workshop
 from compress.steps.remove_stages import RemoveStages
-from compress.workshop import Workshop
-from eval.disturbances import DISTURBANCES, PLAIN, Disturbance
 from eval.frames import draw_sample, open_source
 from eval.maps import average_scales, prepare
 from eval.memory import MemoryPeak, ProbeError, peak_memory
 from eval.people import Person
+from eval.perturbations import DISTURBANCES, PLAIN, Disturbance
 from eval.runtimes import RUNTIMES
 from eval.video_formats import TimedFrame
 from teachers.checkpoint import load_model
@@ -213,7 +213,7 @@ def test_a_memory_probe_that_fails_costs_its_own_cell_alone(
             raise ProbeError("model.onnx: the memory probe ended with -9")
         return peak_memory(artefact, *others)
 
-    monkeypatch.setattr("compress.cost.peak_memory", probe)
+    monkeypatch.setattr("compress.measure.latency_memory.peak_memory", probe)
     out = tmp_path / "out"
     words = ["run", str(tiny_run.recipe), "--out", str(out), *set_to(QUICK[0], *QUICK[2:])]
     assert run_command(words) == 0
@@ -278,8 +278,8 @@ def _rows_on_a_clip(
         def people(self, image: object, candidates: Sequence[Built]) -> Iterator[list[Person]]:
             yield from ([] for _ in candidates)
 
-    patch.setattr("compress.degrees.Finder", Noting)
-    patch.setattr("compress.degrees._restored", restored)
+    patch.setattr("compress.measure.angle_error.Finder", Noting)
+    patch.setattr("compress.measure.angle_error._restored", restored)
     video, out = grey_video(folder / "grey.mp4", even_times(CLIP)), folder / "out"
     asked = (f"data.images={CLIP}", f"data.source={video}", f"measure.kinematics.frames={CLIP}", "scales=[0.25]")
     asked += ("measure.kinematics.scale=0.5",)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from compress_made_up import latency, run_of, stage_records
 
-from compress.cli import run_command
-from compress.records import Record, read_records
-from compress.reporting.runtime_ranks import runtime_agreements, runtime_blocks
-from compress.reporting.views import report_facts
+from compress.cli.main import run_command
+from compress.report.runtime_ranks import runtime_agreements, runtime_blocks
+from compress.report.views import report_facts
+from compress.results.records import Record, read_records
 from eval.runtimes import RUNTIMES
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ OTHERS = ("openvino", "ncnn", "executorch")
 
 @pytest.mark.parametrize("other", OTHERS)
 def test_one_run_measures_several_runtimes(tiny_run: "TinyRun", tmp_path: Path, other: str) -> None:
-    from compress.exporters import EXPORTERS
+    from compress.export.exporters import EXPORTERS
 
     if hint := RUNTIMES[other].missing() or EXPORTERS[other].missing():
         pytest.skip(hint)
@@ -110,15 +110,16 @@ def test_a_runtime_is_named_once(tiny_run: "TinyRun", capsys: pytest.CaptureFixt
 def test_who_cannot_be_had_in_a_runtime_is_left_out_there_with_the_reason(
     tiny_run: "TinyRun", tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str, timed: int
 ) -> None:
-    from compress.build import Built, ParityError
+    from compress.core.built import Built
+    from compress.export.parity import ParityError
 
     def make(built: Built, *_: object) -> None:
         if built.name == broken:
             raise ParityError("heatmaps differ")
 
-    monkeypatch.setattr("compress.runtime_artefacts._reads_onnx", lambda name: False)
-    monkeypatch.setattr("compress.runtime_artefacts._path", lambda built, *_: built.artefact)
-    monkeypatch.setattr("compress.runtime_artefacts._make", make)
+    monkeypatch.setattr("compress.measure.runtime_artefacts._reads_onnx", lambda name: False)
+    monkeypatch.setattr("compress.measure.runtime_artefacts._path", lambda built, *_: built.artefact)
+    monkeypatch.setattr("compress.measure.runtime_artefacts._make", make)
     out = Path(shutil.copytree(tiny_run.out, tmp_path / "out"))
     assert run_command(["run", str(tiny_run.recipe), "--out", str(out), "--fresh", "--set", "scales=[0.25]"]) == 0
     records = {record.name: record for record in read_records(out / "records.jsonl")}

@@ -2,9 +2,9 @@
 
 from compress_tiny_run import TinyRun
 
-from compress.records import Record
-from compress.reporting.search_view import standings
-from compress.run_folder import RECORDS
+from compress.common.run_folder import RECORDS
+from compress.report.search_view import standings
+from compress.results.records import Record
 
 
 def test_what_the_guard_refuses_never_ranks(tiny_run: TinyRun) -> None:

@@ -13,10 +13,10 @@ from pydantic import ValidationError
 from scipy.cluster.vq import kmeans
 from torch import nn
 
-from compress.candidate import Candidate
-from compress.sharing import STARTS, KMeans, SharedWeights, cluster
-from compress.steps.share_weights import ShareWeights, pruned
-from compress.workshop import Workshop
+from compress.clustering.kmeans import STARTS, KMeans, SharedWeights, cluster
+from compress.core.candidate import Candidate
+from compress.steps.cluster_weights import ShareWeights, pruned
+from compress.steps.context import Workshop
 from teachers.posenet import PoseNet
 
 WORKSHOP = Workshop(seed=0)

@@ -9,12 +9,12 @@ from test_compress_weights_refit import convolutions, network_of
 from torch import Tensor, nn
 from training_lessons import tiny_lessons
 
-from compress.candidate import Candidate
-from compress.pack_file import pack
-from compress.sharing import KMeans, SharedWeights, cluster
-from compress.sharing_refit import share_and_refit
-from compress.steps.share_weights import ShareWeights
-from compress.workshop import Workshop
+from compress.clustering.kmeans import KMeans, SharedWeights, cluster
+from compress.clustering.reconstruction import share_and_refit
+from compress.core.candidate import Candidate
+from compress.packing.pack_file import pack
+from compress.steps.cluster_weights import ShareWeights
+from compress.steps.context import Workshop
 from teachers.posenet import PoseNet
 
 
@@ -59,7 +59,7 @@ def test_with_values_enough_nothing_changes_to_speak_of() -> None:
 
 
 def test_a_layer_too_wide_to_be_solved_takes_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("compress.sharing_refit.LARGEST_SYSTEM", 1)
+    monkeypatch.setattr("compress.clustering.reconstruction.LARGEST_SYSTEM", 1)
     network = network_of(0)
     made = share_and_refit(network, few, (pixels(0),))
     for name, conv in convolutions(network).items():
@@ -98,7 +98,7 @@ def test_only_layers_below_the_limit_are_small(monkeypatch: pytest.MonkeyPatch, 
     network = network_of(0)
     sizes = {name: conv.weight.numel() for name, conv in convolutions(network).items() if conv.groups == 1}
     middle = sorted(sizes.values())[len(sizes) // 2]
-    monkeypatch.setattr("compress.steps.share_weights._SMALL", middle)
+    monkeypatch.setattr("compress.steps.cluster_weights._SMALL", middle)
     made = ShareWeights(bits=2, small_bits=4).apply(Candidate.of(network, LICENCE), workshop).network
     for name, size in sizes.items():
         values = len(np.unique(convolutions(made)[name].weight.detach().numpy()))

@@ -12,17 +12,25 @@ from compress_recipe_text import GOOD, load
 from compress_tiny_run import TinyRun, rows
 from conftest import tiny_spec
 
-from compress.cli import run_command
-from compress.finding import to_fact
-from compress.recipe_models import Data
-from compress.report import write_report
-from compress.reporting.document import Beside, Paragraph
-from compress.reporting.facts import RunFacts
-from compress.reporting.people import people_view
-from compress.reporting.people_section import people_blocks
-from compress.reporting.views import report_facts
-from compress.run_folder import PEOPLE, RECIPE
-from compress.shown_people import NOT_COCO, SWITCHED_OFF, ShownPeople, Wanted, keep_people, kept_people, why_not_shown
+from compress.cli.main import run_command
+from compress.common.run_folder import PEOPLE, RECIPE
+from compress.measure.example_frame import (
+    NOT_COCO,
+    SWITCHED_OFF,
+    ShownPeople,
+    Wanted,
+    keep_people,
+    kept_people,
+    why_not_shown,
+)
+from compress.measure.pose_inference import to_fact
+from compress.recipe.models import Data
+from compress.report.document import Beside, Paragraph
+from compress.report.facts import RunFacts
+from compress.report.people import people_view
+from compress.report.people_section import people_blocks
+from compress.report.views import report_facts
+from compress.report.write import write_report
 from eval.frames import draw_sample, open_source
 from eval.people import Person
 from teachers.skeleton import COCO_18
@@ -136,7 +144,7 @@ def test_what_is_kept_is_not_found_again(tiny_run: TinyRun, tmp_path: Path, monk
             return type("Found", (), {"people": people})
 
     brightest = max(frame.image.mean() for frame in sample.frames())
-    monkeypatch.setattr("compress.shown_people._estimator", Counting)
+    monkeypatch.setattr("compress.measure.example_frame._estimator", Counting)
     teacher, other = Wanted("teacher", "a", model, spec), Wanted("other", "b", model, spec)
     keep_people(tmp_path, data, sample, [teacher, other, Wanted("twin", "b", model, spec)], 1)
     assert asked == ["teacher"] * 3 + ["teacher", "twin"], "once for both networks of one content"

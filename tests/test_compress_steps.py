@@ -9,11 +9,11 @@ from conftest import LICENCE, tiny_spec
 from pydantic import ValidationError
 from training_lessons import tiny_lessons
 
-from compress.candidate import Candidate, content_id
+from compress.core.candidate import Candidate, content_id
 from compress.steps import STEPS, Step
 from compress.steps.base import SettingError
+from compress.steps.context import Workshop
 from compress.steps.remove_stages import RemoveStages
-from compress.workshop import Workshop
 from teachers.posenet import PoseNet
 
 # A valid setting for each step on the tiny three-stage network; a step without one fails the first test below.

@@ -8,9 +8,9 @@ from compress_made_up import OBJECTIVES, SIZES, failed, measured, record, stage_
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress.columns import CANDIDATE_COLUMNS, KINEMATIC, LATER, number, reasons
-from compress.records import Record
-from compress.tables import cell, write_tables
+from compress.results.columns import CANDIDATE_COLUMNS, KINEMATIC, LATER, number, reasons
+from compress.results.records import Record
+from compress.results.tables import cell, write_tables
 
 CANDIDATES_HEAD = (
     "name,steps,stages,backbone,params,macs,size_bytes,heat_l2,paf_l2,heat_rel_l2,joint_rel_l2,paf_rel_l2,latency_ms,"

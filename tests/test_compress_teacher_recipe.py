@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from conftest import tiny_spec
 
-from compress.teacher_checks import architecture_spec
-from compress.teacher_recipe import TeacherRecipe, load_teacher_recipe
-from teachers.errors import UserError
+from compress.teacher_training.checks import architecture_spec
+from compress.teacher_training.recipe import TeacherRecipe, load_teacher_recipe
+from teachers.common.errors import UserError
 from teachers.skeleton import MPI_15
 
 ROOT = Path(__file__).parents[1]

@@ -13,14 +13,14 @@ import pytest
 from conftest import LICENCE, tiny_spec
 from training_labels import drawn_people
 
-from compress.candidate import content_id
-from compress.cli import run_command
-from compress.teacher_checks import architecture_spec
+from compress.cli.main import run_command
+from compress.core.candidate import content_id
+from compress.teacher_training.checks import architecture_spec
 from compress.training import loop
-from compress.training.augment import Augmentation
+from compress.training.augmentation import Augmentation
 from compress.training.labelled_data import HeldOut, LabelledCrops, WholeImages, open_labelled
 from compress.training.samples import Sample
-from students.fresh import fresh_network
+from students.init import fresh_network
 from teachers.checkpoint import load_model, save_model
 from teachers.spec import InputSpec
 

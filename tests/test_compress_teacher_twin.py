@@ -12,14 +12,14 @@ import torch
 from numpy.typing import NDArray
 from training_labels import write_coco
 
-from compress.cli import run_command
+from compress.cli.main import run_command
 from eval.frame_types import Frame
 from eval.frames import open_source
 from eval.oks import oks
 from eval.people import Person
 from eval.pose import PoseEstimator
-from students.fresh import fresh_network
-from students.plain import plain_chain
+from students.init import fresh_network
+from students.repvgg import plain_chain
 from teachers.checkpoint import load_model
 from teachers.posenet import PoseNet
 from teachers.skeleton import COCO_18

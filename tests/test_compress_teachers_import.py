@@ -10,10 +10,10 @@ from compress_tiny_run import QUICK, make_photos, records, set_to
 from openpose_published import MPI, weights
 from PIL import Image
 
-from compress.candidate import content_id
-from compress.cli import run_command
+from compress.cli.main import run_command
+from compress.core.candidate import content_id
 from teachers.checkpoint import load_model
-from teachers.known import load_teacher
+from teachers.registry import load_teacher
 
 Said = pytest.CaptureFixture[str]
 CMU = "CMU OpenPose licence: non-commercial research use only"

@@ -13,9 +13,9 @@ from tracking_calls import no_account, run, tell
 from tracking_wandb_file import history
 from tracking_wandb_file import records as wandb_records
 
-from compress.tracking import lane
+from compress.tracking import thread as lane
 from compress.tracking import wandb as door
-from compress.tracking.protocol import Files
+from compress.tracking.base import Files
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from training_people import relative_l2, standing
 
-from compress.training.augment import Augmentation, Warp, draw
+from compress.training.augmentation import Augmentation, Warp, draw
 from compress.training.ground_truth import GroundTruthSettings, render
 from teachers.posenet import PoseNet
 from teachers.skeleton import COCO_18, MPI_15, Skeleton

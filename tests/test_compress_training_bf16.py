@@ -7,12 +7,12 @@ import torch
 from test_compress_image_norms import normed_spec
 from training_jobs import PLAIN, one_thread, same, student, tiny_job, tiny_schedule, train, weights
 
-from compress.progress import Reporter
+from compress.common.progress import Reporter
 from compress.training import engine, loop
-from compress.training.form import FormSettings
 from compress.training.loop import Trainer
 from compress.training.losses import LossSettings
-from students.fresh import fresh_network
+from compress.training.reparameterization import FormSettings
+from students.init import fresh_network
 from teachers.posenet import PoseNet
 
 

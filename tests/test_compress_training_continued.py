@@ -13,15 +13,15 @@ from safetensors.torch import load_file
 from training_jobs import PLAIN, Fate, one_thread, same, start, student, tiny_job, tiny_schedule, train, weights
 from training_lessons import tiny_teacher
 
-from compress.candidate import Candidate
-from compress.progress import Reporter
-from compress.steps.share_weights import ShareWeights
+from compress.common.progress import Reporter
+from compress.core.candidate import Candidate
+from compress.steps.cluster_weights import ShareWeights
+from compress.steps.context import Workshop
 from compress.training import loop
-from compress.training.form import FormSettings
 from compress.training.loop import CHECKPOINT, Job, Trainer
 from compress.training.losses import LossSettings
-from compress.workshop import Workshop
-from teachers.errors import UserError
+from compress.training.reparameterization import FormSettings
+from teachers.common.errors import UserError
 from teachers.posenet import PoseNet
 
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from conftest import tiny_spec
 
-from compress.equalisation import equalised, scalable
-from compress.training.balance import BalancedConv, temper
-from compress.training.form import FormSettings, NormedConv, TrainingForm
+from compress.reconstruction.cross_layer_equalization import equalised, scalable
+from compress.training.reparameterization import FormSettings, NormedConv, TrainingForm
+from compress.training.whitening import BalancedConv, temper
 from teachers.posenet import Maps, PoseNet
 from teachers.spec import BackboneSpec, Conv, Layer, Tap
 

@@ -11,16 +11,16 @@ from torch import nn
 from training_jobs import one_thread, student, tiny_job, tiny_schedule, train
 from training_lessons import tiny_lessons
 
-from compress.candidate import Candidate
-from compress.pack_file import pack
-from compress.sharing import SharedWeights, shared_layers
+from compress.clustering.kmeans import SharedWeights, shared_layers
+from compress.core.candidate import Candidate
+from compress.packing.pack_file import pack
+from compress.steps.cluster_weights import ShareWeights
+from compress.steps.context import Workshop
 from compress.steps.distill import Distill
 from compress.steps.prune_weights import PruneWeights
-from compress.steps.share_weights import ShareWeights
-from compress.training.form import FormSettings, TrainingForm
-from compress.training.kept import SharedConv, learn_codebooks, zero_share
-from compress.workshop import Workshop
-from teachers.errors import UserError
+from compress.training.masks import SharedConv, learn_codebooks, zero_share
+from compress.training.reparameterization import FormSettings, TrainingForm
+from teachers.common.errors import UserError
 from teachers.posenet import PoseNet
 
 ZEROS = (FormSettings(keep="zeros"), FormSettings(batch_norm=False, keep="zeros"))

@@ -10,11 +10,11 @@ import pytest
 from numpy.typing import NDArray
 from training_people import standing
 
-from compress.training.augment import Augmentation, Warp
+from compress.training.augmentation import Augmentation, Warp
 from compress.training.ground_truth import render
 from compress.training.labels import LabelledSet
 from eval.coco_labels import COCO_17
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.skeleton import COCO_18, MPI_15
 
 NONE = Augmentation.none()

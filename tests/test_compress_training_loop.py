@@ -23,14 +23,14 @@ from training_lessons import tiny_teacher
 
 from compress.steps.distill import deepened
 from compress.training import loop
-from compress.training.form import FormSettings
 from compress.training.loop import CHECKPOINT
 from compress.training.losses import LossSettings
+from compress.training.reparameterization import FormSettings
 from compress.training.samples import Sample
 from compress.training.schedule import Schedule
 from compress.training.student import Average
 from compress.training.validation import validate
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.posenet import first_stages
 
 CPU = torch.device("cpu")

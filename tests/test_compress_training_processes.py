@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from training_jobs import PLAIN, one_thread, same, student, tiny_job, train, weights
 from training_torchrun import patch_run
 
-from compress.cli import run_command
+from compress.cli.main import run_command
 
 HERE = Path(__file__).parent
 RECIPE = """\

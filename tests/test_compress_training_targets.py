@@ -13,12 +13,12 @@ import torch
 from conftest import LICENCE
 from training_lessons import asking, tiny_lessons, tiny_teacher
 
-from compress.candidate import Candidate
-from compress.training.augment import Augmentation
-from compress.training.lessons import Lessons
-from compress.training.targets import Entry
+from compress.core.candidate import Candidate
+from compress.training.augmentation import Augmentation
+from compress.training.target_cache import Entry
+from compress.training.teacher_targets import Lessons
 from eval.maps import average_scales, prepare
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.posenet import PoseNet
 
 HALF = 2.0**-11
@@ -281,7 +281,7 @@ def _fill_beside_another(folder: Path, asked: "object") -> None:
 def test_two_processes_that_fill_at_once_leave_whole_files(tmp_path: Path) -> None:
     tiny_lessons(tmp_path)
     context = get_context("forkserver")
-    context.set_forkserver_preload(["compress.training.lessons"])
+    context.set_forkserver_preload(["compress.training.teacher_targets"])
     asked = context.Queue()
     both = [context.Process(target=_fill_beside_another, args=(tmp_path, asked)) for _ in range(2)]
     for process in both:

@@ -12,11 +12,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from compress.training.augment import Augmentation, Warp, draw
+from compress.training.augmentation import Augmentation, Warp, draw
+from compress.training.crops import Evening, TeacherSamples, aligned, learnable, whole
 from compress.training.losses import Energies
 from compress.training.samples import Sample
-from compress.training.targets import Entry, Filled
-from compress.training.views import Evening, TeacherSamples, aligned, learnable, whole
+from compress.training.target_cache import Entry, Filled
 from eval.maps import PAD_VALUE, padded
 
 SPEC = tiny_spec()

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from test_compress_pruning_refit import difference, pixels
 from torch import nn
 
-from compress.candidate import Candidate
+from compress.core.candidate import Candidate
+from compress.pruning.obs import surgeon_of, zero_and_refit
 from compress.steps.prune_weights import least, without
-from compress.weights_refit import surgeon_of, zero_and_refit
 from teachers.posenet import ConvBlock, PoseNet
 
 POINT = "backbone.layers.3.conv"
@@ -44,7 +44,7 @@ def inputs_of(network: PoseNet, name: str, images: torch.Tensor) -> NDArray[np.f
 @pytest.mark.parametrize("held", [False, True])
 def test_a_score_is_what_the_best_others_cannot_make_up_for(monkeypatch: pytest.MonkeyPatch, held: bool) -> None:
     """Against numpy's least squares over the inputs that are left, for every weight of a layer."""
-    monkeypatch.setattr("compress.quantization.least_squares.RIDGE", 1e-9)
+    monkeypatch.setattr("compress.reconstruction.least_squares.RIDGE", 1e-9)
     network = network_of(0)
     conv = convolutions(network)[POINT]
     assert conv.kernel_size == (1, 1) and conv.groups == 1
@@ -69,7 +69,7 @@ def test_a_score_is_what_the_best_others_cannot_make_up_for(monkeypatch: pytest.
 
 
 def test_what_another_input_says_as_well_scores_low_however_large_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("compress.quantization.least_squares.RIDGE", 1e-9)
+    monkeypatch.setattr("compress.reconstruction.least_squares.RIDGE", 1e-9)
     network = network_of(0)
     block, reader = (network.get_submodule(name) for name in ("backbone.layers.2", "backbone.layers.3"))
     assert isinstance(block, ConvBlock) and isinstance(reader, ConvBlock)
@@ -110,7 +110,7 @@ def test_nothing_gone_changes_next_to_nothing() -> None:
 
 
 def test_a_layer_too_wide_to_be_solved_is_judged_and_cut_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("compress.weights_refit.LARGEST_SYSTEM", 4)
+    monkeypatch.setattr("compress.pruning.obs.LARGEST_SYSTEM", 4)
     network = network_of(0)
     scores = surgeon_of(network, (pixels(0),))
     gone = least({POINT: scores[POINT]}, 0.5, together=False)

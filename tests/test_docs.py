@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from compress.cli import parse
-from compress.recipe import load_recipe
+from compress.cli.main import parse
+from compress.recipe.loader import load_recipe
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -16,7 +16,7 @@ from pycocotools.cocoeval import COCOeval
 from eval.coco import average_precision, to_coco_17
 from eval.coco_labels import COCO_17, CocoLabels, open_labels
 from eval.people import Person
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.skeleton import COCO_18, MPI_15
 
 # Where COCO-17's keypoints lie in COCO-18, written down by hand; the publisher's evaluation has the same list.

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from eval.frames import Unreadable, draw_sample, open_source
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 
 
 @pytest.mark.parametrize("layout", ["beside", "same", "coco"])

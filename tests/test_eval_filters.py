@@ -5,7 +5,7 @@ import pytest
 from kinematic_figures import stamps
 
 from eval.filters import Butterworth, OneEuro, butterworth, fill_gaps, hampel, one_euro, runs, spacing
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 
 
 def wave(times: np.ndarray, hertz: float) -> np.ndarray:

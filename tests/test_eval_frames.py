@@ -14,7 +14,7 @@ from PIL import Image
 
 from eval.frames import Frame, FrameSource, Unreadable, draw_sample, open_source
 from eval.video import VideoWriter
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 
 SIZE = (64, 48)
 

@@ -11,7 +11,7 @@ from kinematic_figures import Pose, figure, lose, stamps, walk
 from eval.angles import MEASURES, wrap
 from eval.filters import Butterworth, OneEuro
 from eval.kinematics import Kinematics, KinematicsSettings, View, analyse, every_frame
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.skeleton import COCO_18, Skeleton
 
 RAW = KinematicsSettings(low_pass=None, hampel_sigmas=0)

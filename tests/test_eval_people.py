@@ -16,7 +16,7 @@ from eval.peaks import find_peaks
 from eval.people import DecodeSettings, Person, decode
 from eval.people_json import people_from_json, people_to_json, read_people, write_people
 from eval.rendering import made_up_person, render_maps
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.posenet import PoseNet
 from teachers.skeleton import COCO_18, Skeleton
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from eval.maps import input_size
 from eval.pose import PoseEstimator
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.skeleton import COCO_18
 
 GREY = np.full((*HW, 3), 128, np.uint8)

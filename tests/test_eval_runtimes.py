@@ -13,12 +13,12 @@ import torch
 from conftest import LICENCE, tiny_spec
 from eval_tiny_artefact import write_tiny_artefact
 
-from compress.exporters import EXPORTERS
-from compress.exporters.base import Wanted
-from compress.shipping import Image, ship
+from compress.export.exporters import EXPORTERS
+from compress.export.exporters.base import Wanted
+from compress.export.shipping import Image, ship
 from eval.runtimes import RUNTIMES
 from eval.runtimes.facts import FORMAT, facts_file
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.licence import Licence
 from teachers.posenet import PoseNet
 from teachers.spec import PoseNetSpec

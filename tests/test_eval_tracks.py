@@ -8,7 +8,7 @@ from eval.people import Person
 from eval.rendering import made_up_person
 from eval.track_choice import KeepSettings, choose_person, keep_people, likelihood, track_size
 from eval.tracks import Track, Tracker, TrackSettings, person_size
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 
 STANCE = (15.0, -15.0, 5.0, -5.0, 20.0, -20.0, 30.0, -30.0)
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from eval.video import VideoReader, VideoWriter, read_video
 from eval.video_formats import ENCODERS
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 
 UNEVEN = (0.0, 0.03, 0.1, 0.5, 0.52, 1.75)
 

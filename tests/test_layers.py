@@ -5,51 +5,80 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 LAYERS = ["teachers", "students", "eval", "compress"]
+PACKAGES = [
+    "common",
+    "core",
+    "reconstruction",
+    "export",
+    "pruning",
+    "clustering",
+    "quantization",
+    "packing",
+    "training",
+    "steps",
+    "tracking",
+    "results",
+    "recipe",
+    "measure",
+    "run",
+    "search",
+    "report",
+    "kinematics",
+    "teacher_training",
+    "bench",
+    "api",
+    "cli",
+]
+"""Inside compress: each may import only those before it."""
 DOORS = {
     "accelerate": {"compress/training/engine.py"},
-    "fsspec": {"compress/search/artefacts.py"},
+    "fsspec": {"compress/search/artefact_store.py"},
     # What runs artefacts, what makes them, and the file that is copied to where nothing of ours is.
-    "onnxruntime": {"eval/runtimes/onnxruntime.py", "compress/bench_alone.py"},
-    "openvino": {"eval/runtimes/openvino.py", "compress/exporters/openvino.py", "compress/bench_alone.py"},
-    "executorch": {"eval/runtimes/executorch.py", "compress/exporters/executorch.py", "compress/bench_alone.py"},
-    "ai_edge_litert": {"eval/runtimes/litert.py", "compress/bench_alone.py"},
-    "litert_torch": {"compress/exporters/litert.py"},
-    "ncnn": {"eval/runtimes/ncnn.py", "compress/bench_alone.py"},
-    "pnnx": {"compress/exporters/ncnn.py"},
-    "coremltools": {"compress/exporters/coreml.py"},
-    "matplotlib": {
-        "compress/reporting/figures.py",
-        "compress/reporting/kinematic_figures.py",
-        "compress/reporting/search_figures.py",
-        "compress/reporting/quantized_figures.py",
-        "compress/reporting/training_figures.py",
-        "compress/kinematics_plots.py",
+    "onnxruntime": {"eval/runtimes/onnxruntime.py", "compress/bench/standalone.py"},
+    "openvino": {"eval/runtimes/openvino.py", "compress/export/exporters/openvino.py", "compress/bench/standalone.py"},
+    "executorch": {
+        "eval/runtimes/executorch.py",
+        "compress/export/exporters/executorch.py",
+        "compress/bench/standalone.py",
     },
-    "plotly": {"compress/reporting/plotly.py"},
+    "ai_edge_litert": {"eval/runtimes/litert.py", "compress/bench/standalone.py"},
+    "litert_torch": {"compress/export/exporters/litert.py"},
+    "ncnn": {"eval/runtimes/ncnn.py", "compress/bench/standalone.py"},
+    "pnnx": {"compress/export/exporters/ncnn.py"},
+    "coremltools": {"compress/export/exporters/coreml.py"},
+    "matplotlib": {
+        "compress/report/figures.py",
+        "compress/report/kinematic_figures.py",
+        "compress/report/search_figures.py",
+        "compress/report/quantized_figures.py",
+        "compress/report/training_figures.py",
+        "compress/kinematics/plots.py",
+    },
+    "plotly": {"compress/report/plotly.py"},
     "av": {"eval/video.py"},
     "pypi_simple": {"teachers/package_index.py"},
-    "filelock": {"teachers/lock.py"},
+    "filelock": {"teachers/common/lock.py"},
     "scipy": {"eval/filters.py", "eval/tracks.py"},
-    "rich": {"compress/progress.py"},
+    "rich": {"compress/common/progress.py"},
     "psutil": {"eval/process_memory.py"},
     "pycocotools": {"eval/coco.py"},
     "PIL": {"eval/frame_pixels.py"},
-    "torch_pruning": {"compress/pruning.py"},
+    "torch_pruning": {"compress/pruning/dependency_graph.py"},
     "onnx": {
-        "compress/export.py",
-        "compress/layer_model.py",
-        "compress/graph_facts.py",
-        "compress/quantization/artefact.py",
+        "compress/export/onnx_export.py",
+        "compress/pruning/layer_model.py",
+        "compress/export/onnx_graph.py",
+        "compress/quantization/qdq_graph.py",
     },
     "safetensors": {
         "teachers/checkpoint.py",
         "teachers/read_torch.py",
-        "compress/training/state.py",
+        "compress/training/checkpoint.py",
         "students/pretrained.py",
     },
     "google": {"teachers/protobuf_messages.py"},
-    "bitarray": {"compress/huffman.py"},
-    "optuna": {"compress/search/study.py", "compress/search/sampling.py"},
+    "bitarray": {"compress/packing/huffman.py"},
+    "optuna": {"compress/search/study.py", "compress/search/seeded_sampler.py"},
     "sqlalchemy": {"compress/search/study.py"},
     "wandb": {"compress/tracking/wandb.py"},
 }
@@ -97,6 +126,36 @@ def test_imports_point_left() -> None:
         assert not wrong, f"{name} imports {sorted(wrong)}"
         checked += 1
     assert checked > 20
+
+
+def _packages_imported(path: Path) -> set[str]:
+    """Packages inside compress that a file imports, also for types alone."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        found |= {name.split(".")[1] for name in names if name.startswith("compress.")}
+    return found & set(PACKAGES)
+
+
+def test_packages_inside_compress_point_left() -> None:
+    folders = {path.parent.name for path in (ROOT / "compress").glob("*/__init__.py")}
+    assert folders == set(PACKAGES)
+    checked = 0
+    for place, package in enumerate(PACKAGES):
+        for path in (ROOT / "compress" / package).rglob("*.py"):
+            wrong = _packages_imported(path) - set(PACKAGES[: place + 1])
+            assert not wrong, f"{path.relative_to(ROOT)} imports {sorted(wrong)}"
+            checked += 1
+    assert checked > 100
+
+
+def test_few_files_lie_flat_in_compress() -> None:
+    assert {path.name for path in (ROOT / "compress").glob("*.py")} == {"__init__.py", "__main__.py"}
 
 
 def test_a_foreign_library_has_one_door() -> None:

@@ -8,9 +8,9 @@ import pytest
 from compress_tiny_run import TinyRun, keep_export, records
 from search_tiny import write_recipe
 
-from compress.cli import run_command
-from compress.search.artefacts import Artefacts
-from teachers.errors import UserError
+from compress.cli.main import run_command
+from compress.search.artefact_store import Artefacts
+from teachers.common.errors import UserError
 
 TRIALS = 4
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from compress_recipe_text import mistakes
 
-from compress.cli import run_command
-from compress.recipe import load_recipe, stored_recipe
+from compress.cli.main import run_command
+from compress.recipe.loader import load_recipe, stored_recipe
 from compress.search.storage_url import checked, hidden, without_secrets
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 
 GOOD = """\
 teacher: openpose-mobilenet-thin

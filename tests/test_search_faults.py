@@ -17,10 +17,10 @@ from compress_tiny_run import TinyRun
 from search_postgres import postgres, programs
 from search_tiny import entries, facts, front, write_recipe
 
+from compress.recipe.search_plan import SamplerPlan
 from compress.search.call import Places
 from compress.search.history import Entry, Notes
 from compress.search.recovery import MOST_RETRIES, Recovery
-from compress.search.settings import SamplerPlan
 from compress.search.study import SearchStudy, StudyPlan
 
 SEEDS = 1

@@ -8,7 +8,7 @@ from optuna._hypervolume import compute_hypervolume as optunas
 
 from compress.search.history import Entry, Notes, by_root, lost, ordinal
 from compress.search.ranking import dominates, hypervolume, order, reference_of
-from compress.search.rungs import Finished, Halving, Promote, Take, Wait, next_job
+from compress.search.successive_halving import Finished, Halving, Promote, Take, Wait, next_job
 
 
 def points(count: int, size: int, seed: int) -> list[tuple[float, ...]]:

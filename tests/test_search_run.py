@@ -10,8 +10,8 @@ import yaml
 from compress_tiny_run import TinyRun, keep_export, records, rows, set_to
 from search_tiny import entries, facts, front, write_recipe
 
-from compress.cli import run_command
-from compress.records import Record
+from compress.cli.main import run_command
+from compress.results.records import Record
 
 TRIALS = 6
 

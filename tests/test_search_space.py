@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress.recipe_mistakes import Mistakes
-from compress.search.space import Options, Range, choices, choices_of, count, resolve
-from compress.search.space_reading import Reading
-from compress.search.trial_data import Space, at_rung, learns
+from compress.recipe.diagnostics import Mistakes
+from compress.recipe.search_space import Options, Range, choices, choices_of, count, resolve
+from compress.recipe.search_space_reader import Reading
+from compress.recipe.trial_data import Space, at_rung, learns
 
 BASE: dict[str, Any] = {
     "teacher": "t",

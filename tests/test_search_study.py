@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from compress.recipe_mistakes import Mistakes
+from compress.recipe.diagnostics import Mistakes
+from compress.recipe.search_plan import SAMPLERS, SamplerPlan
+from compress.recipe.search_space import Options
+from compress.recipe.search_space_reader import Reading
+from compress.recipe.trial_data import Space
 from compress.search.history import Notes
-from compress.search.settings import SAMPLERS, SamplerPlan
-from compress.search.space import Options
-from compress.search.space_reading import Reading
 from compress.search.study import SearchStudy, StudyPlan
-from compress.search.trial_data import Space
 
 VARY: dict[str, Any] = {
     "data.seed": [

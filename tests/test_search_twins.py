@@ -13,7 +13,7 @@ from conftest import LICENCE
 from search_tiny import entries, facts
 from training_lessons import tiny_teacher
 
-from compress.cli import run_command
+from compress.cli.main import run_command
 from teachers.checkpoint import save_model
 
 ROOT = Path(__file__).resolve().parents[1]

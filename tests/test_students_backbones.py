@@ -11,10 +11,10 @@ from conftest import tiny_spec
 from onnx import ModelProto
 from torch import Tensor, nn
 
-from compress.export import cut_at_stage, export_all_stages, save_graph
+from compress.export.onnx_export import cut_at_stage, export_all_stages, save_graph
 from eval.runtimes import RUNTIMES
 from students.backbones import BACKBONES, STRIDE, Backbone, adapted
-from students.plain import plain_chain
+from students.repvgg import plain_chain
 from students.widths import scaled
 from teachers import openpose_vgg
 from teachers.layers import Conv, DepthwiseConv, Layer, MaxPool, Residual, rows_after

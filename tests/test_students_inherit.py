@@ -5,13 +5,13 @@ import torch
 from conftest import tiny_spec
 from torch import Tensor, nn
 
-from compress.candidate import content_id
+from compress.core.candidate import content_id
 from students.backbones import BACKBONES, adapted
-from students.choices import choose
-from students.fresh import fresh_network
-from students.heirs import width as width_after
+from students.channel_map import choose
 from students.inherit import inherit
+from students.init import fresh_network
 from students.stages import lightweight, two_branch
+from students.weight_transfer import width as width_after
 from teachers.layers import Concat, Conv, DepthwiseConv, MaxPool, Residual, SeparableConv
 from teachers.posenet import ConcatBlock, ConvBlock, PoseNet, ResidualBlock
 from teachers.skeleton import MPI_15

@@ -11,13 +11,13 @@ from conftest import LICENCE
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from compress.candidate import Candidate
+from compress.core.candidate import Candidate
 from compress.steps.base import SettingError
+from compress.steps.context import Workshop
 from compress.steps.swap_backbone import SwapBackbone
-from compress.workshop import Workshop
 from students.backbones import BACKBONES
 from students.pretrained import read_pretrained
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.layers import Concat, Conv, DepthwiseConv, Layer, MaxPool, Residual, SeparableConv, channels_after
 from teachers.posenet import Chain, PoseNet
 from teachers.spec import InputSpec

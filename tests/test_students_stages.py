@@ -5,7 +5,7 @@ import torch
 from conftest import tiny_spec
 
 from compress.steps.base import SettingError
-from compress.steps.plan_stages import PlanStages
+from compress.steps.replace_stages import PlanStages
 from students.backbones import BACKBONES
 from students.stages import MOST_STAGES, PLANS, StagePlan, lightweight, two_branch
 from teachers import openpose_thin, openpose_vgg

@@ -19,7 +19,7 @@ from teachers_made_up import write_zoo as write_zoo_file
 
 from teachers import pip_settings, zoo
 from teachers.assets import asset_facts, is_here, known_assets, locate
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 PULL = "import sys; from pathlib import Path; from teachers import zoo; zoo.ZOO = Path(sys.argv[1])\n"

@@ -8,9 +8,9 @@ from conftest import LICENCE, tiny_spec
 from safetensors.torch import load_file, save, save_file
 
 from teachers.checkpoint import SPEC, WEIGHTS, load_model, save_model
-from teachers.errors import UserError
-from teachers.known import load_teacher, teacher_spec
+from teachers.common.errors import UserError
 from teachers.posenet import PoseNet
+from teachers.registry import load_teacher, teacher_spec
 from teachers.write_safetensors import write_safetensors
 
 

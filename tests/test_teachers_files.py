@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from teachers.files import is_partial, staging, sweep
+from teachers.common.files import is_partial, staging, sweep
 
 
 @pytest.fixture(scope="module")

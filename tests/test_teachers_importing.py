@@ -18,7 +18,7 @@ from teachers_caffe import published as published_caffe
 from torch import Tensor, nn
 
 from teachers.checkpoint import load_model
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.file_kinds import kind_of
 from teachers.importing import CMU, Imported, import_files, write_model
 from teachers.licence import Licence

@@ -9,15 +9,16 @@ import torch
 from numpy.typing import NDArray
 from teachers_tensorflow import COARSE, ENLARGED, Writer, node, numbers, real, text, true
 
-from compress.build import ParityError, largest_difference
-from compress.candidate import Candidate
-from compress.cli import run_command
-from compress.export import cut_at_stage, export_all_stages, save_artefact
+from compress.cli.main import run_command
+from compress.core.candidate import Candidate
+from compress.export.onnx_export import cut_at_stage, export_all_stages, save_artefact
+from compress.export.parity import ParityError
+from compress.run.builder import largest_difference
+from compress.steps.context import Workshop
 from compress.steps.prune_channels import PruneChannels
-from compress.workshop import Workshop
 from eval.maps import prepare
 from teachers.checkpoint import load_model
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.importing import V2, Imported, import_files
 from teachers.layers import Enlarge, ImageNorm, holds
 from teachers.posenet import PoseNet

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from eval.maps import prepare
 from eval.size import count_macs, count_parameters
 from teachers import openpose_thin
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.posenet import PoseNet
 from teachers.read_tensorflow import read_constants
 

@@ -10,7 +10,7 @@ from teachers_caffe import COCO, MPI, Blobs, caffemodel, published, random_blobs
 from torch import nn
 
 from eval.size import count_macs, count_parameters
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.openpose_prototxt import check_prototxt, from_prototxt
 from teachers.openpose_thin import spec as thin_spec
 from teachers.openpose_vgg import from_caffe, published_layers, recognise, spec

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from teachers_caffe import COCO, blob, caffemodel, field, integer, layer, legacy_blob, published, v1_layer, varint
 
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.read_caffe import read_caffemodel, read_prototxt
 
 WEIGHT = np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2) / 7

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.read_torch import StateDict, read_safetensors, read_state_dict
 
 STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.tensor([-1.5, 2.0])}

@@ -10,7 +10,7 @@ import pytest
 from conftest import TEACHER
 from numpy.typing import NDArray
 
-from compress.cli import run_command
+from compress.cli.main import run_command
 
 ZOO = Path(__file__).parent.parent / "zoo"
 MODELS = sorted(ZOO.glob("*/model.onnx"))

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import pytest
 from compress_tiny_run import QUICK, TinyRun, set_to
 
-from compress.cli import run_command
-from compress.progress import Reporter
-from compress.tracking.protocol import Files, Place
+from compress.cli.main import run_command
+from compress.common.progress import Reporter
+from compress.tracking.base import Files, Place
 from compress.tracking.session import open_tracking
 
 METHODS = ("__init__", "config", "candidate", "point", "files", "finish", "abandon")

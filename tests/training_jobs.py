@@ -14,12 +14,12 @@ from conftest import tiny_spec
 from safetensors.torch import save_file
 from training_lessons import tiny_lessons
 
-from compress.progress import Reporter
+from compress.common.progress import Reporter
 from compress.training import loop
-from compress.training.augment import Augmentation
-from compress.training.form import FormSettings
+from compress.training.augmentation import Augmentation
 from compress.training.loop import Job, Trained, Trainer
 from compress.training.losses import LossSettings
+from compress.training.reparameterization import FormSettings
 from compress.training.schedule import Schedule
 from teachers.posenet import PoseNet
 

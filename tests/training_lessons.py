@@ -8,11 +8,11 @@ import torch
 from compress_tiny_run import make_photos
 from conftest import LICENCE, tiny_spec
 
-from compress.candidate import Candidate
-from compress.progress import Reporter
-from compress.training.data import DataPart, TrainingPlan
-from compress.training.lessons import Lessons
-from compress.training.targets import Array, Ask
+from compress.common.progress import Reporter
+from compress.core.candidate import Candidate
+from compress.training.frames import DataPart, TrainingPlan
+from compress.training.target_cache import Array, Ask
+from compress.training.teacher_targets import Lessons
 from teachers.posenet import PoseNet
 
 

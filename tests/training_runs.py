@@ -15,10 +15,10 @@ from onnx import ModelProto
 from training_jobs import one_thread
 from training_lessons import tiny_teacher
 
-from compress.cli import run_command
-from compress.export import export_all_stages, load_graph
+from compress.cli.main import run_command
+from compress.export.onnx_export import export_all_stages, load_graph
 from compress.training import loop
-from compress.training.state import TrainingState
+from compress.training.checkpoint import TrainingState
 from teachers.checkpoint import save_model
 from teachers.posenet import PoseNet
 
@@ -80,7 +80,7 @@ def prepare(patch: pytest.MonkeyPatch, folder: Path) -> None:
     kept: dict[str, ModelProto] = {}
 
     def export(network: PoseNet) -> ModelProto:
-        from compress.candidate import content_id
+        from compress.core.candidate import content_id
 
         found = list((folder / "out/.work").glob("all-stages-*.onnx"))
         if len(network.spec.stages) == 3 and found:
@@ -90,13 +90,13 @@ def prepare(patch: pytest.MonkeyPatch, folder: Path) -> None:
             kept[name] = export_all_stages(network)
         return kept[name]
 
-    patch.setattr("compress.build.export_all_stages", export)
+    patch.setattr("compress.run.builder.export_all_stages", export)
 
 
 def killed_at(training: TinyTraining, out: Path, checkpoint: int) -> ForkServerProcess:
     """The run in a process of its own, which dies as by kill -9 when it is about to write its n-th checkpoint."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["compress.run", "compress.commands.run", "accelerate", "torch._dynamo"])
+    context.set_forkserver_preload(["compress.run.runner", "compress.cli.run", "accelerate", "torch._dynamo"])
     process = context.Process(target=_live, args=(training, out, checkpoint))
     process.start()
     return process

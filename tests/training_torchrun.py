@@ -15,11 +15,11 @@ import pytest
 from safetensors.torch import save_file
 from training_jobs import PLAIN, one_thread, tiny_job, tiny_schedule, train, weights
 
-from compress.cli import run_command
-from compress.export import load_graph
+from compress.cli.main import run_command
+from compress.export.onnx_export import load_graph
 from compress.training import loop
 from compress.training.samples import Sample
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 
 
 def patch_run(patch: pytest.MonkeyPatch, export: Path, cache: Path) -> None:
@@ -27,9 +27,9 @@ def patch_run(patch: pytest.MonkeyPatch, export: Path, cache: Path) -> None:
 
     The tiny teacher's maps are faint: any are taken for people.
     """
-    patch.setattr("compress.build.export_all_stages", lambda network: load_graph(export))
-    patch.setattr("compress.build.largest_difference", lambda *given: 0.0)
-    patch.setattr("compress.training.targets._ALIVE", 0.0)
+    patch.setattr("compress.run.builder.export_all_stages", lambda network: load_graph(export))
+    patch.setattr("compress.run.builder.largest_difference", lambda *given: 0.0)
+    patch.setattr("compress.training.target_cache._ALIVE", 0.0)
     patch.setenv("COMPRESS_CACHE", str(cache))
 
 

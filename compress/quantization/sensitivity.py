@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from compress.layerwise import Both
-from compress.quantization.fake import Rounded, seen
-from compress.quantization.fit import Fitting
-from compress.quantization.record import Grid
-from compress.quantization.walk import IMAGE, convolutions, inputs, walk
+from compress.core.qparams import Grid
+from compress.quantization.calibrate import Fitting
+from compress.quantization.fake_quant import Rounded
+from compress.reconstruction.layer_ops import seen
+from compress.reconstruction.layerwise import Both
+from compress.reconstruction.visitor import IMAGE, convolutions, inputs, walk
 from teachers.posenet import Maps, PoseNet
 
 

@@ -9,16 +9,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from compress.objectives import OBJECTIVES
-from compress.recipe_models import Recipe
-from compress.run_folder import JOURNAL, RECIPE, TRIALS, WORK, Leaves, run_folder
-from compress.search.settings import SearchPlan
+from compress.common.run_folder import JOURNAL, RECIPE, TRIALS, WORK, Leaves, run_folder
+from compress.recipe.models import Recipe
+from compress.recipe.search_plan import SearchPlan
+from compress.results.objectives import OBJECTIVES
+from compress.results.search_file import SEARCH
 from compress.search.storage_url import STUDY_FILE, checked, is_local
-from compress.search.stored import SEARCH
 from compress.search.study import StudyPlan
 from teachers.checkpoint import WEIGHTS
-from teachers.errors import UserError
-from teachers.lock import only_one
+from teachers.common.errors import UserError
+from teachers.common.lock import only_one
 
 JOURNALS = "journals"
 _STUDY = (STUDY_FILE, f"{STUDY_FILE}-journal", f"{STUDY_FILE}-wal", f"{STUDY_FILE}-shm")

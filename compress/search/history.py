@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from compress.search.space import Scalar
+from compress.recipe.search_space import Scalar
 
 State = Literal["waiting", "running", "complete", "screened", "failed"]
 

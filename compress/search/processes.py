@@ -12,15 +12,15 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
-from compress.progress import Reporter
+from compress.common.progress import Reporter
 from compress.search.call import Places, SearchCall, worker_name
-from compress.search.measuring_trials import Trials
-from compress.search.together import Leader, train_along
+from compress.search.torchrun import Leader, train_along
+from compress.search.trial_evaluator import Trials
 from compress.search.worker import Worker
 from compress.tracking.session import Tracking, open_tracking
 from compress.training.engine import processes
-from teachers.errors import UserError
-from teachers.lock import only_one
+from teachers.common.errors import UserError
+from teachers.common.lock import only_one
 
 _DEATHS = 10
 """So often each worker's place is filled again."""
@@ -110,7 +110,7 @@ def refuse_crowding(call: SearchCall) -> None:
 
 def _live(call: SearchCall, place: int, cores: Sequence[int], stop: Path) -> None:
     """A worker's life."""
-    from compress.cli import failure  # noqa: PLC0415 - what a command says is said by the command line
+    from compress.common.failure import failure  # noqa: PLC0415 - what a command says is said by the command line
 
     _end_with_parent()
     if cores:

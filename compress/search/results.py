@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from compress.recipe_models import TEACHER_ROW
-from compress.records import Record
+from compress.recipe.models import TEACHER_ROW
+from compress.recipe.search_checks import space_of
+from compress.results.records import Record
+from compress.results.search_facts import Growth, SearchFacts, TrialFacts
 from compress.search.call import Places, SearchCall
-from compress.search.checks import space_of
-from compress.search.facts import Growth, SearchFacts, TrialFacts
 from compress.search.history import Entry, by_root, costs_of
-from compress.search.measuring_trials import record_file
 from compress.search.ranking import hypervolume, reference_of
 from compress.search.study import SearchStudy
+from compress.search.trial_evaluator import record_file
 
 _FEWEST_FOR_IMPORTANCE = 8
 _NEXT = 3

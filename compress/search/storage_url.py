@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 
 STUDY_FILE = "study.sqlite3"
 _KINDS = ("sqlite", "postgresql", "mysql", "journal")

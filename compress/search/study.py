@@ -19,12 +19,12 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from compress.recipe.search_plan import SamplerPlan
+from compress.recipe.search_space import Choice, Choose, Options, Scalar
 from compress.search.history import Entry, Notes, State, notes_from
-from compress.search.sampling import STATES, Reseeded, entry_of
-from compress.search.settings import SamplerPlan
-from compress.search.space import Choice, Choose, Options, Scalar
+from compress.search.seeded_sampler import STATES, Reseeded, entry_of
 from compress.search.storage_url import hidden, is_local, without_secrets
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 
 _RECIPE = "recipe"
 _PATIENCE_S = 60

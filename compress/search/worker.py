@@ -7,27 +7,27 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from compress.columns import number, reasons
-from compress.goals import judge, parse_goals
-from compress.progress import Reporter
-from compress.quantization.guard import refusal
-from compress.recipe import load_recipe
-from compress.recipe_models import TEACHER_ROW, Recipe
-from compress.records import Record
-from compress.run import CANDIDATE_ERRORS
-from compress.run_folder import CANDIDATES
-from compress.search.artefacts import Artefacts
+from compress.common.progress import Reporter
+from compress.common.run_folder import CANDIDATES
+from compress.common.yaml_source import dump_yaml
+from compress.quantization.collapse import refusal
+from compress.recipe.loader import load_recipe
+from compress.recipe.models import TEACHER_ROW, Recipe
+from compress.recipe.search_checks import space_of
+from compress.recipe.search_space import Scalar, assignments
+from compress.recipe.trial_data import at_rung, learns, named
+from compress.results.columns import number, reasons
+from compress.results.goals import judge, parse_goals
+from compress.results.records import Record
+from compress.run.runner import CANDIDATE_ERRORS
+from compress.search.artefact_store import Artefacts
 from compress.search.call import Places, SearchCall
-from compress.search.checks import space_of
 from compress.search.history import Entry, Notes, State
-from compress.search.measuring_trials import Trials, record_file, stage_table
 from compress.search.recovery import Recovery
-from compress.search.rungs import Finished, Halving, Promote, Wait, next_job
-from compress.search.space import Scalar, assignments
 from compress.search.study import SearchStudy, Taken
-from compress.search.trial_data import at_rung, learns, named
-from compress.yaml_source import dump_yaml
-from teachers.files import write_text
+from compress.search.successive_halving import Finished, Halving, Promote, Wait, next_job
+from compress.search.trial_evaluator import Trials, record_file, stage_table
+from teachers.common.files import write_text
 
 _PAUSE_S = 0.5
 _REPEATS = 10

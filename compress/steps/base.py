@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from teachers.spec import Frozen, PoseNetSpec
 
 if TYPE_CHECKING:
-    from compress.candidate import Candidate
-    from compress.workshop import Workshop
+    from compress.core.candidate import Candidate
+    from compress.steps.context import Workshop
 
 
 class SettingError(ValueError):

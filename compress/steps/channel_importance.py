@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from compress.pruning_importance import (
+from compress.pruning.channel_graph import Layout
+from compress.pruning.importance import (
     Batch,
     Scores,
     batch_norm_scale,
@@ -17,14 +18,13 @@ from compress.pruning_importance import (
     random,
     taylor,
 )
-from compress.training.probing import images_of, probe_samples
+from compress.training.calibration import images_of, probe_samples
 from compress.training.samples import Sample
-from compress.widths import Layout
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.posenet import Maps, PoseNet
 
 if TYPE_CHECKING:
-    from compress.workshop import Workshop
+    from compress.steps.context import Workshop
 
 
 @dataclass(frozen=True)

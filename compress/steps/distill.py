@@ -10,25 +10,25 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import torch
 from pydantic import Field
 
-from compress.journal import fact_key
-from compress.sharing import shared_layers
+from compress.clustering.kmeans import shared_layers
+from compress.common.fact_cache import fact_key
 from compress.steps.base import SettingError, Step
-from compress.training.augment import Augmentation
+from compress.training.augmentation import Augmentation
 from compress.training.batches import Samples
 from compress.training.engine import first_alone
-from compress.training.form import FormSettings
-from compress.training.kept import zero_share
-from compress.training.lessons import Lessons
 from compress.training.loop import Job, Trained, Trainer
 from compress.training.losses import LossSettings
+from compress.training.masks import zero_share
+from compress.training.reparameterization import FormSettings
 from compress.training.schedule import Schedule
-from teachers.errors import UserError
+from compress.training.teacher_targets import Lessons
+from teachers.common.errors import UserError
 from teachers.posenet import PoseNet
 from teachers.spec import PoseNetSpec
 
 if TYPE_CHECKING:
-    from compress.candidate import Candidate
-    from compress.workshop import Workshop
+    from compress.core.candidate import Candidate
+    from compress.steps.context import Workshop
 
 
 _MANY_ZEROS = 0.05

@@ -12,16 +12,16 @@ from pydantic import Field
 
 from compress.steps.base import SettingError, Step
 from compress.steps.distill import Evenness
+from compress.training.crops import whole
 from compress.training.engine import first_alone
 from compress.training.heads import fit_heads, head_convolutions
 from compress.training.validation import validate
-from compress.training.views import whole
 from teachers.posenet import PoseNet
 from teachers.spec import PoseNetSpec
 
 if TYPE_CHECKING:
-    from compress.candidate import Candidate
-    from compress.workshop import Workshop
+    from compress.core.candidate import Candidate
+    from compress.steps.context import Workshop
 
 
 class FitHeads(Step):

@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from compress.latency_table import LatencyTable, open_table
-from compress.pruning import remove_channels
-from compress.pruning_importance import Scores
-from compress.pruning_refit import remove_and_refit
-from compress.quantization.frames import batches
+from compress.pruning.allocation import Counts, Search, Shares, greedy, part_names, strongest, uniform, uniform_to_macs
+from compress.pruning.channel_graph import Layout, read_layout, with_widths
+from compress.pruning.channel_reconstruction import remove_and_refit
+from compress.pruning.dependency_graph import remove_channels
+from compress.pruning.importance import Scores
+from compress.pruning.latency_table import LatencyTable, open_table
 from compress.steps.base import SettingError, Step
 from compress.steps.channel_importance import BY_FRAMES, IMPORTANCE, Asked
-from compress.steps.rounds import Between, RoundCount, Rounds, share_after
+from compress.steps.iterative import Between, RoundCount, Rounds, share_after
+from compress.training.calibration_frames import batches
 from compress.training.engine import first_alone
-from compress.width_choice import Counts, Search, Shares, greedy, part_names, strongest, uniform, uniform_to_macs
-from compress.widths import Layout, read_layout, with_widths
 from teachers.posenet import PoseNet
 from teachers.spec import PoseNetSpec
 from teachers.zoo import nearest
 
 if TYPE_CHECKING:
-    from compress.candidate import Candidate
-    from compress.workshop import Workshop
+    from compress.core.candidate import Candidate
+    from compress.steps.context import Workshop
 
 _CELLS = (46, 82)
 """Rows and columns of the maps for which MACs are counted and layers timed: 368x656 pixels at stride 8."""

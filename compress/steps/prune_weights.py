@@ -11,20 +11,20 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from compress.quantization.frames import batches
+from compress.pruning.obs import surgeon_of, zero_and_refit
+from compress.pruning.weight_importance import Scores, magnitude_of, signal_of
 from compress.steps.base import SettingError, Step
 from compress.steps.distill import Distill
-from compress.steps.rounds import Between, RoundCount, Rounds, share_after
-from compress.training.form import FormSettings
-from compress.training.probing import images_of, probe_samples
-from compress.weight_importance import Scores, magnitude_of, signal_of
-from compress.weights_refit import surgeon_of, zero_and_refit
+from compress.steps.iterative import Between, RoundCount, Rounds, share_after
+from compress.training.calibration import images_of, probe_samples
+from compress.training.calibration_frames import batches
+from compress.training.reparameterization import FormSettings
 from teachers.posenet import PoseNet
 from teachers.spec import PoseNetSpec
 
 if TYPE_CHECKING:
-    from compress.candidate import Candidate
-    from compress.workshop import Workshop
+    from compress.core.candidate import Candidate
+    from compress.steps.context import Workshop
 
 Share = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 

@@ -12,21 +12,21 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from compress.quantization.choice import Choice, choose_and_fit, named
-from compress.quantization.equalise import evened, folded, without_pointless_layers
-from compress.quantization.frames import batches
-from compress.quantization.learning import Learn, learn
-from compress.quantization.record import Half
-from compress.quantization.watch import watch
+from compress.core.qparams import Half
+from compress.quantization.collapse_check import watch
+from compress.quantization.equalization import evened, folded, without_pointless_layers
+from compress.quantization.mixed_precision import Choice, choose_and_fit, named
 from compress.steps.base import SettingError, Step
+from compress.steps.qat import Learn, learn
+from compress.training.calibration_frames import batches
 from compress.training.engine import first_alone
 from teachers.posenet import PoseNet
 from teachers.spec import PoseNetSpec
 from teachers.zoo import nearest
 
 if TYPE_CHECKING:
-    from compress.candidate import Candidate
-    from compress.workshop import Workshop
+    from compress.core.candidate import Candidate
+    from compress.steps.context import Workshop
 
 SENSITIVITY_FRAMES = 4
 GUARD_FRAMES = 16

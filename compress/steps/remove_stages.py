@@ -12,8 +12,8 @@ from teachers.posenet import first_stages
 from teachers.spec import PoseNetSpec
 
 if TYPE_CHECKING:
-    from compress.candidate import Candidate
-    from compress.workshop import Workshop
+    from compress.core.candidate import Candidate
+    from compress.steps.context import Workshop
 
 
 class RemoveStages(Step):

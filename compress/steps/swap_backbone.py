@@ -19,8 +19,8 @@ from teachers.licence import Licence
 from teachers.spec import PoseNetSpec
 
 if TYPE_CHECKING:
-    from compress.candidate import Candidate
-    from compress.workshop import Workshop
+    from compress.core.candidate import Candidate
+    from compress.steps.context import Workshop
 
     BackboneName = str
 else:

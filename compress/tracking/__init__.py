@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
+from compress.tracking.base import Place, Tracker
 from compress.tracking.jsonl import JsonlTracker
-from compress.tracking.protocol import Place, Tracker
 from compress.tracking.wandb import WandbTracker
 
 TRACKERS: Mapping[str, Callable[[Place], Tracker]] = {"jsonl": JsonlTracker, "wandb": WandbTracker}

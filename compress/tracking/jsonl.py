@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from compress.columns import Value
-from compress.tracking.protocol import Files, Place
-from teachers.files import append_line
+from compress.common.values import Value
+from compress.tracking.base import Files, Place
+from teachers.common.files import append_line
 
 EVENTS = "events.jsonl"
 

@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from compress.columns import Value
-from compress.journal import fact_key
-from compress.progress import Reporter
-from compress.run_folder import TRACKING
+from compress.common.fact_cache import fact_key
+from compress.common.progress import Reporter
+from compress.common.run_folder import TRACKING
+from compress.common.values import Value
 from compress.tracking import TRACKERS
-from compress.tracking.lane import Lane
-from compress.tracking.protocol import Files, Place
+from compress.tracking.base import Files, Place
+from compress.tracking.thread import Lane
 from compress.training.curve import Follow
 
 

@@ -16,10 +16,10 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import urlparse
 
-from compress.columns import Value
-from compress.tracking.protocol import Files, Place
-from teachers.errors import UserError
-from teachers.files import write_text
+from compress.common.values import Value
+from compress.tracking.base import Files, Place
+from teachers.common.errors import UserError
+from teachers.common.files import write_text
 
 _RUN_ID, _ROWS = "run-id.txt", "candidates.json"
 _PROJECT = "compress"

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from compress.training.schedule import Schedule
 from compress.training.validation import Validation
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 
 _POINTS = 200
 """So many points of the loss are kept; each is the mean of the steps since the one before."""

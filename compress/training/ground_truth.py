@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from teachers.layers import Frozen
+from teachers.common.frozen import Frozen
 from teachers.skeleton import Skeleton
 
 

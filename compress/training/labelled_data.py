@@ -9,14 +9,14 @@ from typing import Annotated, overload
 import numpy as np
 from pydantic import Field
 
-from compress.journal import fact_key
-from compress.training.augment import Augmentation
-from compress.training.data import Text
+from compress.common.fact_cache import fact_key
+from compress.training.augmentation import Augmentation
+from compress.training.frames import Text
 from compress.training.labels import LabelledSet
 from compress.training.losses import Energies
 from compress.training.samples import Sample
-from teachers.errors import UserError
-from teachers.layers import Frozen
+from teachers.common.errors import UserError
+from teachers.common.frozen import Frozen
 from teachers.spec import PoseNetSpec
 
 _ENERGY_CROPS = 256

@@ -11,14 +11,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from compress.training.augment import Augmentation, Warp, draw
+from compress.training.augmentation import Augmentation, Warp, draw
 from compress.training.ground_truth import PUBLISHED, GroundTruthSettings, render
 from compress.training.samples import Sample
 from compress.training.unlabelled import paint
 from eval.coco_labels import COCO_17, CocoLabels, open_labels
 from eval.frame_types import Unreadable
 from eval.maps import input_size, resized
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 from teachers.skeleton import COCO_18, Skeleton
 
 

@@ -16,22 +16,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compress.conditions import usable_cores
-from compress.progress import Reporter
-from compress.quantization.fake import FakeQuantized
-from compress.quantization.record import Int8
-from compress.training.balance import temper
+from compress.common.environment import usable_cores
+from compress.common.progress import Reporter
+from compress.core.qparams import Int8
+from compress.quantization.fake_quant import FakeQuantized
 from compress.training.batches import Batch, Dealt, Order, Samples, stack
+from compress.training.checkpoint import TrainingState, load_state, optimiser_tensors, restore_optimiser
 from compress.training.curve import Curve, Follow, unfollowed
 from compress.training.engine import Engine
-from compress.training.form import Form, FormSettings
 from compress.training.losses import Energies, LossSettings
+from compress.training.reparameterization import Form, FormSettings
 from compress.training.samples import Sample
 from compress.training.schedule import Schedule
-from compress.training.state import TrainingState, load_state, optimiser_tensors, restore_optimiser
 from compress.training.student import Average, groups, make_student
 from compress.training.validation import validate
-from teachers.errors import UserError
+from compress.training.whitening import temper
+from teachers.common.errors import UserError
 from teachers.posenet import PoseNet, first_stages
 
 CHECKPOINT = "checkpoint.safetensors"

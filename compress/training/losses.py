@@ -13,7 +13,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from teachers.layers import Frozen
+from teachers.common.frozen import Frozen
 from teachers.posenet import Maps
 
 Weight = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]

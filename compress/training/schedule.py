@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from teachers.layers import Frozen
+from teachers.common.frozen import Frozen
 
 
 class Schedule(Frozen):

@@ -5,10 +5,10 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from compress.quantization.fake import FakeQuantized
+from compress.quantization.fake_quant import FakeQuantized
 from compress.training.batches import Batch
-from compress.training.form import Form, FormSettings, TrainingForm
 from compress.training.losses import Energies, HintLoss, LossSettings, StagesLoss, Targets
+from compress.training.reparameterization import Form, FormSettings, TrainingForm
 from teachers.posenet import Maps, PoseNet
 
 

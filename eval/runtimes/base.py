@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.runtimes.facts import ArtefactFacts
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 
 Array = NDArray[np.float32]
 

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from teachers.errors import UserError
-from teachers.files import write_text
+from teachers.common.errors import UserError
+from teachers.common.files import write_text
 
 FORMAT = 1
 _LARGEST_FACTS = 4 * 2**20

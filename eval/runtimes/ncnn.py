@@ -7,7 +7,7 @@ import numpy as np
 
 from eval.runtimes.base import Array, MapsSession, missing_extra, require, version_of
 from eval.runtimes.facts import read_facts
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 
 _REDUCED = ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage", "use_vulkan_compute")
 """What ncnn may do to precision by itself, on CPUs that offer it; parity was proved without."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.runtimes.base import Array, missing_extra, require, version_of
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 
 
 class OnnxSession:

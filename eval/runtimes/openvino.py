@@ -7,7 +7,7 @@ import numpy as np
 
 from eval.runtimes.base import Array, MapsSession, missing_extra, require, version_of
 from eval.runtimes.facts import ArtefactFacts, read_facts
-from teachers.errors import UserError
+from teachers.common.errors import UserError
 
 _LONGEST_REASON = 300
 

@@ -1,0 +1,1 @@
+"""The Python API: what `import compress` offers and the command line calls."""

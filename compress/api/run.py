@@ -1,0 +1,70 @@
+"""compress run: recipe -> records -> report, in one folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from compress.common.progress import Reporter
+from compress.common.run_folder import RECORDS, run_folder
+from compress.measure.example_frame import kept_people, why_not_shown
+from compress.recipe.models import TEACHER_ROW
+from compress.report.facts import RunFacts
+from compress.report.write import write_report
+from compress.results.records import Record, read_records
+from compress.run.runner import Prepared, RunCall
+from compress.run.track_results import track_results
+from compress.tracking.session import Tracking, open_tracking
+from compress.training.engine import wait_for_all
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run left behind."""
+
+    out: Path
+    records: tuple[Record, ...]
+
+    @property
+    def failed(self) -> tuple[Record, ...]:
+        """The candidates that could not be made."""
+        return tuple(record for record in self.records if record.error is not None)
+
+
+def run(call: RunCall, reporter: Reporter) -> RunResult:
+    """Runs a recipe into a folder; what an earlier call finished there is kept.
+
+    Raises UserError if the teacher, the frames or the folder cannot be used; nothing already computed is lost.
+    """
+    with run_folder(call.out, call.recipe.to_yaml(), call.fresh) as claim:
+        prepared = Prepared(call, reporter)
+        claim()
+        wait_for_all()  # from here on the folder holds this recipe's files only, which `follow` looks at
+        with open_tracking(call.recipe.tracking, call.out, reporter) as tracking:
+            prepared.finish_candidates(tracking)
+            return _report(call, tracking)
+
+
+def follow(call: RunCall) -> None:
+    """The part of each further process that torchrun started: it trains along, writes nothing and says nothing."""
+    prepared = Prepared(call, Reporter(quiet=True))
+    wait_for_all()
+    prepared.train_along()
+
+
+def _report(call: RunCall, tracking: Tracking) -> RunResult:
+    """Draws the report from the records, and tells both to the trackers."""
+    out, recipe = call.out, call.recipe
+    found = {record.name: record for record in read_records(out / RECORDS)}
+    records = tuple(found[name] for name in (TEACHER_ROW, *(plan.name for plan in recipe.candidates)))
+    facts = RunFacts(
+        out.resolve().name,
+        records,
+        recipe.to_yaml(),
+        tuple(recipe.objectives),
+        call.command,
+        tuple(recipe.goals),
+        people=kept_people(out),
+        why_no_people=why_not_shown(recipe.data) or "",
+    )
+    written = write_report(out, [facts])
+    track_results(tracking, out, records, recipe.objectives, written)
+    return RunResult(out, records)

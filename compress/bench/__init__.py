@@ -1,0 +1,1 @@
+"""compress bench: artefacts timed on any machine, with or without this project."""

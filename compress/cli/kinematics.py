@@ -1,0 +1,179 @@
+"""compress kinematics VIDEO [--model MODEL] [--out DIR]"""
+
+import argparse
+import math
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compress.common.environment import usable_cores
+from compress.common.progress import Reporter
+from compress.kinematics.output_folder import find_video
+from compress.kinematics.pipeline import (
+    KinematicsCall,
+    KinematicsResult,
+    PersonChoice,
+    Subject,
+    run_kinematics,
+    view_in_words,
+)
+from compress.run.model_lookup import default_model, open_model
+from eval.angles import NOT_COMPUTABLE
+from eval.filters import Butterworth, OneEuro
+from eval.kinematics import VIEWS, KinematicsSettings
+from teachers.common.errors import UserError
+
+_JOINTS = ("knee", "hip", "shoulder", "elbow")
+_FILTERS = ("butterworth", "one-euro", "none")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    parser.add_argument("video", metavar="VIDEO", help="a video file, or the built-in sample sports2d-demo")
+    parser.add_argument(
+        "--model", help="a teacher's name, a model's folder or an .onnx file of ours (default: the newest run's best)"
+    )
+    parser.add_argument("--out", metavar="DIR", type=Path, help="where files go (default: kinematics/ and the stem)")
+    parser.add_argument(
+        "--person",
+        type=_person,
+        default="highest_likelihood",
+        metavar="highest_likelihood|largest|N|all",
+        help="whose files are written (default: highest_likelihood); N counts from the likeliest, 1",
+    )
+    _add(parser, "visible-side", choices=VIEWS, default="auto", help="which side the camera sees (default: auto)")
+    _add(parser, "cut-off-frequency", type=float, metavar="HZ", help="of the Butterworth filter (default: 6)")
+    parser.add_argument(
+        "--filter",
+        type=lambda text: text.replace("_", "-"),
+        choices=_FILTERS,
+        default="butterworth",
+        help="zero-lag Butterworth (default), causal one-euro, or none: outliers stay too, short gaps are filled",
+    )
+    _add(parser, "time-range", type=float, nargs=2, metavar=("START", "END"), help="seconds; only frames between them")
+    parser.add_argument(
+        "--scales", metavar="S", type=float, nargs="+", default=[1.0], help="image scales (default: 1); see predict"
+    )
+    parser.add_argument("--threads", type=int, help="of the network (default: all cores)")
+    _add(parser, "no-video", action="store_true", help="write no overlay video")
+
+
+def call(options: argparse.Namespace) -> int:
+    """Measures the people of a video; 0 if somebody was measured, 1 if nobody was found."""
+    reporter = Reporter()
+    settings, time_range = _settings(options), _time_range(options.time_range)
+    threads = usable_cores() if options.threads is None else options.threads
+    if threads < 1:
+        raise UserError(f"--threads: must be 1 or more, got {threads}")
+    name, video = find_video(options.video)
+    text, reason = options.model, "as asked"
+    if text is None:
+        chosen = default_model()
+        text, reason = chosen.model, chosen.reason
+    with reporter.download(f"model {text}") as on_bytes:
+        model = open_model(text, threads, on_bytes)
+    print(f"model: {text} ({reason}); licence of its weights: {model.licence.name}")
+    out = options.out or Path("kinematics") / Path(name).stem
+    result = run_kinematics(
+        KinematicsCall(
+            name=name,
+            video=video,
+            model=model,
+            out=out,
+            person=options.person,
+            settings=settings,
+            scales=tuple(options.scales),
+            time_range=time_range,
+            overlay=not options.no_video,
+        ),
+        reporter,
+    )
+    _tell(result, name, out, reporter)
+    return 0 if result.measured else 1
+
+
+def _add(parser: argparse.ArgumentParser, name: str, **settings: object) -> None:
+    """An option whose words may be parted by - or _, as Sports2D's are."""
+    parser.add_argument(f"--{name}", f"--{name.replace('-', '_')}", **settings)  # type: ignore[arg-type]
+
+
+def _person(text: str) -> PersonChoice:
+    word = text.replace("-", "_")
+    choices: dict[str, PersonChoice] = {"highest_likelihood": "highest_likelihood", "largest": "largest", "all": "all"}
+    if word in choices:
+        return choices[word]
+    if text.isdecimal() and int(text) >= 1:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"must be highest_likelihood, largest, all or a number from 1 on, got {text!r}")
+
+
+def _settings(options: argparse.Namespace) -> KinematicsSettings:
+    cut_off = options.cut_off_frequency
+    if cut_off is not None and options.filter != "butterworth":
+        raise UserError(f"--cut-off-frequency belongs to --filter butterworth, not to {options.filter}")
+    if options.filter == "none":
+        return KinematicsSettings(low_pass=None, hampel_sigmas=0.0, visible_side=options.visible_side)
+    low_pass = OneEuro() if options.filter == "one-euro" else Butterworth() if cut_off is None else Butterworth(cut_off)
+    return KinematicsSettings(low_pass=low_pass, visible_side=options.visible_side)
+
+
+def _time_range(given: list[float] | None) -> tuple[float, float] | None:
+    if given is None:
+        return None
+    start, end = given
+    if not (0 <= start <= end and math.isfinite(end)):
+        raise UserError(f"--time-range: START must not be negative and END not before it, got {start:g} {end:g}")
+    return start, end
+
+
+def _tell(result: KinematicsResult, name: str, out: Path, reporter: Reporter) -> None:
+    """What was found, on standard output; what should be seen, as warnings."""
+    for problem in result.watched.problems:
+        reporter.warn(f"{name}: {problem}")
+    if not result.measured:
+        reporter.warn(
+            f"{name}: no person was found for long enough to be measured; a longer or closer view would do. "
+            "Written without angles: the people of each frame, the empty table and kinematics.json"
+        )
+    for subject in result.measured:
+        _tell_person(subject, reporter)
+    if result.measured and len(result.measured) < result.people:
+        print(f"{result.people} people were found; --person N or --person all writes the others")
+    rates = result.watched.rates
+    print(
+        f"{rates['frames']} frames, {rates['frames_per_second']:.1f} a second in all; "
+        f"median of a frame: network {rates['network_ms_median']:.1f} ms, decoding {rates['decoding_ms_median']:.1f} ms"
+    )
+    print(f"files: {out}")
+
+
+def _tell_person(subject: Subject, reporter: Reporter) -> None:
+    found = subject.found
+    evidence = found.facing.evidence
+    print(
+        f"person {subject.number}: {found.times[0]:.2f} to {found.times[-1]:.2f} s, "
+        f"{view_in_words(found.facing.view)} ({evidence})"
+    )
+    for joint in _JOINTS:
+        ranges = [_range(found.filtered[:, found.names.index(name)], name) for name in _sides(joint, found.names)]
+        if ranges:
+            print(f"  {'   '.join(ranges)}")
+    missing = [measure for measure in found.absent if measure not in NOT_COMPUTABLE]
+    if missing:
+        reporter.warn(f"no column for {', '.join(missing)}: {found.absent[missing[0]]} (all reasons: kinematics.json)")
+    print(
+        f"  no column for {', '.join(NOT_COMPUTABLE)}: they need toes, heels or fingers, which the model does not find"
+    )
+    for note in found.notes:
+        reporter.warn(f"person {subject.number}: {note}")
+
+
+def _sides(joint: str, names: tuple[str, ...]) -> list[str]:
+    return [name for name in (f"right {joint}", f"left {joint}") if name in names]
+
+
+def _range(values: NDArray[np.float64], name: str) -> str:
+    known = values[np.isfinite(values)]
+    text = f"{known.min():.0f} to {known.max():.0f} deg" if len(known) else "never seen"
+    return f"{name:<14} {text:<18}"

@@ -1,0 +1,70 @@
+"""The command line: one file in compress/commands for each subcommand, and what every error turns into."""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from types import ModuleType
+
+from compress.common.failure import failure, goes_on, say
+from teachers.common.errors import UserError
+
+# name -> (module under compress.cli, one line of help). A module is imported only when its command is called,
+# so that `compress check` does not wait for torch.
+_COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("run", "run a recipe; a second call goes on where the first stopped"),
+    "search": ("search", "vary a recipe and look for the best trade-offs; any number of machines on one storage"),
+    "check": ("check", "list all mistakes of a recipe, without running it"),
+    "report": ("report", "draw the report of finished runs again, or of several in one"),
+    "teachers": ("teachers", "list teachers and samples, pull or import one, or train one's own"),
+    "predict": ("predict", "find the people of images: OpenPose JSON, overlay, maps"),
+    "kinematics": ("kinematics", "joint angles and angular velocities from a video"),
+    "pack": ("pack", "store a model in one small file; it downloads faster, it does not run faster"),
+    "unpack": ("unpack", "make a model's folder of a packed file"),
+    "export": ("export", "convert a model to another runtime's format, and prove it equal"),
+    "bench": ("bench", "time artefacts; also runs alone where only a runtime is installed"),
+}
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Parses and runs; returns the exit code and prints no traceback for a user's mistake."""
+    try:
+        code = _call(arguments)
+        print(end="", flush=True)  # a full disk or a reader that left is told here, not at the interpreter's end
+    except KeyboardInterrupt:
+        return say(f"stopped{goes_on(arguments)}", 130)
+    except BrokenPipeError:
+        # The reader of our output left. The interpreter flushes once more at its end, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (UserError, OSError) as error:
+        return failure(error, arguments)
+    return code
+
+
+def _call(arguments: Sequence[str]) -> int:
+    # Before torch, which would import it from C and take a Ctrl-C in the middle of that for a broken NumPy.
+    importlib.import_module("numpy")
+    options, command = parse(arguments)
+    code: int = command.call(options)
+    return code
+
+
+def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, ModuleType]:
+    """The options of a command line and the module of its command; only that one is imported. SystemExit if wrong."""
+    parser = argparse.ArgumentParser(
+        prog="compress", description="Finds the small human-pose networks worth shipping in place of a heavy one."
+    )
+    parser.add_argument("--version", action="version", version=f"compress {version('pose-compress')}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    chosen = next((word for word in arguments if not word.startswith("-")), None)
+    modules: dict[str, ModuleType] = {}
+    for name, (module, text) in _COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text)
+        if name == chosen:
+            modules[name] = importlib.import_module(f"compress.cli.{module}")
+            modules[name].add_arguments(command)
+    options = parser.parse_args(arguments)
+    return options, modules[options.command]

@@ -1,0 +1,61 @@
+"""compress pack MODEL --out FILE [--half] [--report FILE] [--compare]"""
+
+import argparse
+import json
+import lzma
+from pathlib import Path
+
+from compress.common.progress import Reporter
+from compress.packing.pack_file import pack
+from compress.packing.pack_sizes import size_stages, sizes_fact, table_rows
+from compress.results.summary import columns
+from compress.run.load_candidate import saved_candidate
+from teachers.common.errors import UserError
+from teachers.common.files import write_bytes, write_text
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    parser.add_argument("model", metavar="MODEL", help="a teacher's name, or a folder with spec.json and weights")
+    parser.add_argument("--out", metavar="FILE", required=True, type=Path, help="the packed file, e.g. thin.posepack")
+    parser.add_argument(
+        "--half", action="store_true", help="round the tensors that are still fp32 to fp16; else nothing is lost"
+    )
+    parser.add_argument("--report", metavar="FILE", type=Path, help="also write the sizes as JSON")
+    parser.add_argument("--compare", action="store_true", help="also say what xz makes of the same weights; slow")
+
+
+def call(options: argparse.Namespace) -> int:
+    """0 once the file is written."""
+    for path in (options.out, options.report):
+        _require_file(path)
+    if options.report is not None and options.report.absolute() == options.out.absolute():
+        raise UserError("--report: must be another file than --out")
+    if Path(options.model).suffix.lower() == ".onnx":
+        raise UserError(f"{options.model}: an .onnx file cannot be packed; the folder that it lies in can")
+    reporter = Reporter()
+    with reporter.download(f"model {options.model}") as on_bytes:
+        model = saved_candidate(options.model, on_bytes)
+    network = model.network
+    file = reporter.wait(
+        f"packing {options.model}", lambda: pack(network, model.licence, options.half, model.quantization)
+    )
+    write_bytes(options.out, file.data)
+    print(columns(table_rows(size_stages(file))))
+    if options.compare:
+        raw = b"".join(tensor.numpy().tobytes() for tensor in network.state_dict().values())
+        size = len(reporter.wait("compressing with xz", lambda: lzma.compress(raw)))
+        print(f"xz alone makes {size:,} bytes of the fp32 weights, {len(raw) / size:.2f} times smaller")
+    if options.report is not None:
+        write_text(options.report, json.dumps(sizes_fact(options.model, file), indent=1) + "\n")
+    if options.half:
+        print(
+            f"rounded to fp16: {len(file.rounded)} tensors; the unpacked network is not quite the one that was packed"
+        )
+    print(f"{options.out}: compress unpack {options.out} --out DIR; a smaller download, the network runs no faster")
+    return 0
+
+
+def _require_file(path: Path | None) -> None:
+    if path is not None and path.is_dir():
+        raise UserError(f"{path}: is a folder; a file is needed")

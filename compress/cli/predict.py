@@ -1,0 +1,116 @@
+"""compress predict MODEL IMAGE... [--out DIR] [--scales S...] [--maps]"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from compress.common.environment import usable_cores
+from compress.common.progress import Reporter
+from compress.kinematics.output_folder import make_folder
+from compress.run.model_lookup import open_model
+from eval.frame_video import VideoFrames
+from eval.frames import Frame, Unreadable, open_source
+from eval.overlay import DrawnPerson, draw_people
+from eval.people_json import write_people
+from eval.pose import Estimate, PoseEstimator
+from teachers.common.errors import UserError
+from teachers.common.files import replacing, write_bytes
+from teachers.skeleton import Skeleton
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    parser.add_argument("model", metavar="MODEL", help="a teacher's name, a model's folder or an .onnx file of ours")
+    parser.add_argument(
+        "images",
+        metavar="IMAGE",
+        nargs="+",
+        help="an image, a folder of images, or a video or built-in sample, of which the first frame is taken",
+    )
+    parser.add_argument("--out", metavar="DIR", type=Path, default=Path("predict"), help="(default: predict/)")
+    parser.add_argument(
+        "--scales", metavar="S", type=float, nargs="+", default=[1.0], help="image scales; maps are averaged over them"
+    )
+    parser.add_argument("--maps", action="store_true", help="also write heatmaps and PAFs as .npz")
+    parser.add_argument("--threads", type=int, help="of the network (default: all cores)")
+
+
+def call(options: argparse.Namespace) -> int:
+    """0 if every image was read, 1 if some could not be; UserError if none could."""
+    reporter = Reporter()
+    threads = usable_cores() if options.threads is None else options.threads
+    if threads < 1:
+        raise UserError(f"--threads: must be 1 or more, got {threads}")
+    with reporter.download(f"model {options.model}") as on_bytes:
+        model = open_model(options.model, threads, on_bytes)
+    estimator = PoseEstimator(model.session, model.spec, options.scales)
+    make_folder(options.out)
+    failed: list[str] = []
+    written: set[str] = set()
+    for frame in _frames(options.images):
+        if isinstance(frame, Unreadable):
+            failed.append(f"{frame.name}: {frame.reason}")
+            reporter.warn(failed[-1])
+            continue
+        try:
+            found = estimator(frame.image)
+        except UserError as error:
+            failed.append(f"{frame.name}: {error}")
+            reporter.warn(failed[-1])
+            continue
+        name = _free_name(frame.name, written)
+        _write(options.out / name, frame.image, found, model.spec.skeleton)
+        if options.maps:
+            _write_maps(options.out / f"{name}_maps.npz", found, options.scales)
+        people = "1 person" if len(found.people) == 1 else f"{len(found.people)} people"
+        times = f"network {found.network_s * 1e3:.1f} ms, decoding {found.decoding_s * 1e3:.1f} ms"
+        print(f"{options.out / name}: {people}; {times}")
+    if not written:
+        raise UserError(f"none of the images could be read: {'; '.join(failed)}")
+    return 1 if failed else 0
+
+
+def _frames(images: Sequence[str]) -> Iterator[Frame | Unreadable]:
+    """Every image that the words stand for, one at a time; of a video the first frame."""
+    for text in images:
+        try:
+            source = open_source(text)
+            indices = [0] if isinstance(source, VideoFrames) else range(len(source.names()))
+            for _, frame in source.read(indices):
+                if isinstance(source, VideoFrames) and isinstance(frame, Frame):
+                    yield Frame(f"{Path(source.name).stem}_{frame.name}", frame.image)
+                else:
+                    yield frame
+        except UserError as error:
+            yield Unreadable(text, str(error).removeprefix(f"{text}: "))
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    """A file name that no image of this call has yet: x, then x_2, x_3."""
+    base = name.replace("/", "_")
+    free, number = base, 1
+    while free in taken:
+        number += 1
+        free = f"{base}_{number}"
+    taken.add(free)
+    return free
+
+
+def _write(path: Path, image: NDArray[np.uint8], found: Estimate, skeleton: Skeleton) -> None:
+    write_people(path.with_name(f"{path.name}_keypoints.json"), found.people)
+    drawn = [
+        DrawnPerson(number, person.keypoints.astype(np.float64), {})
+        for number, person in enumerate(found.people, start=1)
+    ]
+    done, data = cv2.imencode(".png", draw_people(image, drawn, skeleton))
+    assert done, "a picture that was decoded can be encoded"
+    write_bytes(path.with_name(f"{path.name}_overlay.png"), data.tobytes())
+
+
+def _write_maps(path: Path, found: Estimate, scales: Sequence[float]) -> None:
+    with replacing(path) as temporary:
+        np.savez(temporary, heatmaps=found.heatmaps, pafs=found.pafs, scales=np.asarray(scales, np.float64))

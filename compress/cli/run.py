@@ -1,0 +1,72 @@
+"""compress run RECIPE [--out DIR] [--set PATH=VALUE]... [--fresh]"""
+
+import argparse
+import re
+import shlex
+from pathlib import Path
+
+from compress.api.run import follow, run
+from compress.common.progress import Reporter
+from compress.recipe.loader import load_recipe
+from compress.report.goals import goal_facts, verdict
+from compress.results.summary import summary_table
+from compress.run.runner import RunCall
+from compress.training.engine import is_follower
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    parser.add_argument(
+        "recipe", metavar="RECIPE", type=Path, help="a YAML recipe, for instance recipes/stage_prune.yaml"
+    )
+    parser.add_argument(
+        "--out", metavar="DIR", type=Path, help="where results go (default: runs/ and the recipe's name)"
+    )
+    parser.add_argument(
+        "--set",
+        metavar="PATH=VALUE",
+        action="append",
+        default=[],
+        help="change one place of the recipe, e.g. data.images=8",
+    )
+    parser.add_argument("--fresh", action="store_true", help="remove an earlier run's results from the folder first")
+
+
+def call(options: argparse.Namespace) -> int:
+    """Runs the recipe; 0 if every candidate was measured, 1 if one failed."""
+    recipe = load_recipe(options.recipe, options.set)
+    out = options.out or default_out(options.recipe, options.set)
+    asked = RunCall(recipe, out, command_text(options, out), options.fresh)
+    if is_follower():
+        follow(asked)
+        return 0
+    reporter = Reporter()
+    result = run(asked, reporter)
+    print(summary_table(result.records, recipe.objectives))
+    if recipe.goals:
+        print(verdict(goal_facts(result.records, recipe.goals, recipe.objectives)))
+    for record in result.failed:
+        reporter.warn(f"{record.name} failed: {record.error}")
+    print(f"report: {out / 'report.html'}")
+    return 1 if result.failed else 0
+
+
+def default_out(recipe: Path, overrides: list[str]) -> Path:
+    """runs/NAME, and with --set runs/NAME-PATH-VALUE: another recipe never lands in the same folder by default."""
+    parts = [recipe.stem, *(re.sub(r"[^A-Za-z0-9.]+", "-", override).strip("-") for override in sorted(overrides))]
+    return Path("runs") / "-".join(parts)[:100]
+
+
+def command_text(options: argparse.Namespace, out: Path) -> str:
+    """What to type to get this run again."""
+    words = ["compress", "run", _shown(options.recipe)]
+    for override in options.set:
+        words += ["--set", override]
+    if options.out:
+        words += ["--out", _shown(out)]
+    return shlex.join(words)
+
+
+def _shown(path: Path) -> str:
+    """As it was typed; of an absolute path the last part, because the report goes to other people."""
+    return path.name if path.is_absolute() else path.as_posix()

@@ -1,0 +1,117 @@
+"""compress search RECIPE [--out DIR] [--trials N] [--workers K] [--storage URL] [--artefacts URL] [--timeout S] ..."""
+
+import argparse
+import shlex
+from pathlib import Path
+
+from compress.api.search import search
+from compress.cli.run import default_out
+from compress.common.progress import Reporter
+from compress.recipe.loader import load_recipe
+from compress.recipe.search_plan import MAX_TRIALS
+from compress.report.goals import goal_facts, verdict
+from compress.results.summary import summary_table
+from compress.search.call import SearchCall
+from compress.search.processes import follow_here
+from compress.search.storage_url import hidden
+from compress.training.engine import is_follower
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    parser.add_argument("recipe", metavar="RECIPE", type=Path, help="a YAML recipe with `search`")
+    parser.add_argument(
+        "--out", metavar="DIR", type=Path, help="where results go (default: runs/ and the recipe's name)"
+    )
+    parser.add_argument("--trials", metavar="N", type=_count, help="different trials in all (default: the recipe's)")
+    parser.add_argument("--workers", metavar="K", type=_workers, default=1, help="processes here (default 1)")
+    parser.add_argument(
+        "--storage",
+        metavar="URL",
+        help="where the study is kept, for workers on several machines: postgresql://USER@HOST/DATABASE, with its "
+        "password in PGPASSWORD or ~/.pgpass; sqlite:///FILE; journal:FILE (default: a file in the folder)",
+    )
+    parser.add_argument(
+        "--artefacts",
+        metavar="URL",
+        help="an object store that all machines reach, for the trials' records and models where they share no disk: "
+        "s3://BUCKET/FOLDER, gs://..., any that fsspec knows",
+    )
+    parser.add_argument("--timeout", metavar="S", type=_seconds, help="seconds after which nothing new is begun")
+    parser.add_argument(
+        "--set", metavar="PATH=VALUE", action="append", default=[], help="change one place of the recipe"
+    )
+    parser.add_argument("--fresh", action="store_true", help="remove an earlier search's results from the folder first")
+
+
+def call(options: argparse.Namespace) -> int:
+    """Searches; 0 if the search went as it should, failed trials included, 1 if a worker gave up."""
+    recipe = load_recipe(options.recipe, options.set)
+    out = options.out or default_out(options.recipe, options.set)
+    asked = SearchCall(
+        recipe=recipe,
+        out=out,
+        command=command_text(options, out),
+        storage=options.storage,
+        trials=options.trials,
+        workers=options.workers,
+        timeout_s=options.timeout,
+        fresh=options.fresh,
+        artefacts=options.artefacts,
+    )
+    if is_follower():
+        follow_here(asked)
+        return 0
+    result = search(asked, Reporter())
+    print(summary_table(result.records, asked.objectives))
+    goals = (*recipe.goals, *asked.plan.constraints)
+    if goals:
+        print(verdict(goal_facts(result.records, goals, asked.objectives)))
+    print(f"report: {out / 'report.html'}")
+    return 0 if result.well else 1
+
+
+def command_text(options: argparse.Namespace, out: Path) -> str:
+    """What to type to go on with this search; a password is not shown."""
+    words = ["compress", "search", _shown(options.recipe)]
+    for override in options.set:
+        words += ["--set", override]
+    if options.out:
+        words += ["--out", _shown(out)]
+    if options.trials:
+        words += ["--trials", str(options.trials)]
+    if options.workers > 1:
+        words += ["--workers", str(options.workers)]
+    if options.storage:
+        words += ["--storage", hidden(options.storage)]
+    if options.artefacts:
+        words += ["--artefacts", hidden(options.artefacts)]
+    return shlex.join(words)
+
+
+def _shown(path: Path) -> str:
+    return path.name if path.is_absolute() else path.as_posix()
+
+
+def _count(text: str) -> int:
+    return _whole(text, MAX_TRIALS)
+
+
+def _workers(text: str) -> int:
+    return _whole(text, 256)
+
+
+def _whole(text: str, most: int) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to {most}, got {text!r}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = float("nan")
+    if not 0 <= seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected seconds, got {text!r}")
+    return seconds

@@ -1,0 +1,51 @@
+"""compress teachers train RECIPE [--out DIR] [--set PATH=VALUE]... [--fresh]"""
+
+import argparse
+from pathlib import Path
+
+from compress.common.progress import Reporter
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    parser.add_argument(
+        "teacher_recipe", metavar="RECIPE", type=Path, help="a YAML recipe, for instance recipes/teacher_train.yaml"
+    )
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        type=Path,
+        help="the folder that becomes the MODEL (default: runs/ and the recipe's name)",
+    )
+    parser.add_argument(
+        "--set",
+        metavar="PATH=VALUE",
+        action="append",
+        default=[],
+        help="change one place of the recipe, e.g. schedule.batch=16",
+    )
+    parser.add_argument("--fresh", action="store_true", help="remove an earlier training from the folder first")
+
+
+def call(options: argparse.Namespace) -> int:
+    """Trains, or says that it is done already."""
+    # Here, because torch takes seconds to import and `compress teachers list` need not wait for it.
+    from compress.cli.run import default_out  # noqa: PLC0415
+    from compress.teacher_training.recipe import load_teacher_recipe  # noqa: PLC0415
+    from compress.teacher_training.train import TeacherCall, train_teacher  # noqa: PLC0415
+
+    recipe = load_teacher_recipe(options.teacher_recipe, options.set)
+    out: Path = options.out or default_out(options.teacher_recipe, options.set)
+    trained = train_teacher(TeacherCall(recipe, out, options.fresh), Reporter())
+    if not trained.speaks:
+        return 0
+    facts = trained.facts
+    best = facts["best"]
+    if trained.already:
+        print(f"{out}: trained already; --fresh would begin anew")
+    images, apart = facts["images"], f"joints {best['joint_rel_l2']:.3f}, PAFs {best['paf_rel_l2']:.3f}"
+    print(f"{out}: {facts['steps']} steps on {images['train']} images, best after {facts['best_step']}")
+    print(f"relative L2 from the labels' maps, {images['held_out']} held-out images: {apart}")
+    print(f"compress predict {out} IMAGE")
+    print(f"compress run recipes/openpose_vgg.yaml --set teacher={out}")
+    return 0

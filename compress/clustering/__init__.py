@@ -1,0 +1,1 @@
+"""Weights that share values: k-means codebooks and their reconstruction."""

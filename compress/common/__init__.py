@@ -1,0 +1,1 @@
+"""What every package uses: progress, the fact cache, the run folder, the environment, YAML with line numbers."""

@@ -1,0 +1,33 @@
+"""What an error turns into on the command line: one line on standard error and an exit code."""
+
+import errno
+import sys
+from collections.abc import Sequence
+
+from teachers.common.errors import UserError
+
+_CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+"""A full or failing disk, a quota, a limit on file sizes, a folder that was locked in the middle of a run."""
+
+
+def failure(error: UserError | OSError, arguments: Sequence[str]) -> int:
+    """Says what went wrong in one line, and gives the exit code; raises what is nobody's mistake but ours."""
+    if isinstance(error, UserError):
+        return say(str(error), 2)
+    if error.errno not in _CANNOT_WRITE:
+        raise error
+    where = f"{error.filename}: " if error.filename else ""
+    return say(f"{where}{error.strerror}{goes_on(arguments)}", 1)
+
+
+def goes_on(arguments: Sequence[str]) -> str:
+    """Runs and trainings keep what they finished; the other commands are short and start over."""
+    if list(arguments[:2]) == ["teachers", "train"]:
+        return "; the last checkpoint, at most about a minute old, is kept, the same command goes on from it"
+    kept = "; what was finished is kept, the same command goes on from here"
+    return kept if arguments and arguments[0] in ("run", "search") else ""
+
+
+def say(text: str, code: int) -> int:
+    print(f"compress: {text}", file=sys.stderr)
+    return code

@@ -1,0 +1,3 @@
+"""What a cell of a table may hold."""
+
+Value = str | int | float | None

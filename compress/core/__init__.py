@@ -1,0 +1,1 @@
+"""The candidate and what goes with it: quantization parameters, the built artefact."""

@@ -1,0 +1,41 @@
+"""ExecuTorch, one input size, lowered to XNNPACK: NAME.pte."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from compress.export.exporters.base import Precision, TwoOutputs, Wanted, kept_quiet
+from eval.runtimes import RUNTIMES
+from eval.runtimes.base import missing_extra
+from teachers.posenet import PoseNet
+
+
+class ExecuTorchExporter:
+    """torch.export, then XNNPACK takes whatever it can; for these networks that is the whole graph."""
+
+    name, suffix, fixed_size = "executorch", ".pte", True
+    runtime: str | None = "executorch"
+    precisions: tuple[Precision, ...] = ("fp32",)
+
+    @property
+    def version(self) -> str:
+        """Of the executorch package."""
+        return RUNTIMES["executorch"].version
+
+    def missing(self) -> str | None:
+        """See `Exporter`."""
+        return missing_extra("ExecuTorch", "executorch", ["executorch.exir", "executorch.backends.xnnpack"])
+
+    def convert(self, network: PoseNet, path: Path, wanted: Wanted) -> Sequence[str]:
+        """See `Exporter`."""
+        with kept_quiet(self.name), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner  # noqa: PLC0415
+            from executorch.exir import to_edge_transform_and_lower  # noqa: PLC0415
+
+            program = torch.export.export(TwoOutputs(network).eval(), (torch.zeros(1, 3, *wanted.input_hw),))
+            lowered = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()])
+            path.write_bytes(lowered.to_executorch().buffer)
+        return [path.name]

@@ -1,0 +1,31 @@
+"""ONNX, any input size: what every candidate's folder holds."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from compress.export.exporters.base import Precision, Wanted
+from compress.export.onnx_export import cut_at_stage, export_all_stages, save_artefact
+from eval.runtimes.base import version_of
+from teachers.posenet import PoseNet
+
+
+class OnnxExporter:
+    """torch's exporter; spec and licence go into the file's own metadata."""
+
+    name, suffix, fixed_size = "onnx", ".onnx", False
+    runtime: str | None = "onnxruntime"
+    precisions: tuple[Precision, ...] = ("fp32",)
+
+    @property
+    def version(self) -> str:
+        """Of the onnx package."""
+        return version_of("onnx")
+
+    def missing(self) -> str | None:
+        """Nothing: it is a dependency."""
+        return None
+
+    def convert(self, network: PoseNet, path: Path, wanted: Wanted) -> Sequence[str]:
+        """See `Exporter`."""
+        save_artefact(cut_at_stage(export_all_stages(network), len(network.stages)), network, wanted.licence, path)
+        return [path.name]

@@ -1,0 +1,1 @@
+"""compress kinematics: video -> tracks, joint angles, files, overlay."""

@@ -1,0 +1,80 @@
+"""Where results are read from and written to: the video by path or by name, and a folder that is ours to fill."""
+
+import difflib
+import json
+import re
+import tempfile
+from pathlib import Path
+
+from teachers.assets import known_assets, locate
+from teachers.common.errors import UserError
+
+FACTS = "kinematics.json"
+
+
+def find_video(text: str) -> tuple[str, Path]:
+    """What the video is called in results, and where it lies; a built-in sample is pulled if it is not here.
+
+    UserError with the nearest valid name if nothing fits.
+    """
+    path = Path(text).expanduser()
+    if path.is_dir():
+        raise UserError(f"{text}: is a folder; a video file is needed")
+    if path.exists():
+        return path.name, path
+    samples = [name for name, asset in known_assets().items() if asset.kind == "video"]
+    if text in samples:
+        return text, locate(text)
+    beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = [str(path.parent / name) for name in difflib.get_close_matches(path.name, beside, n=1)]
+    near += difflib.get_close_matches(text, samples, n=1)
+    meant = f"did you mean {' or '.join(near)}? " if near else ""
+    raise UserError(f"{text}: there is no such video; {meant}Give a video file or a sample: {', '.join(samples)}")
+
+
+def claim(out: Path, stem: str, video: str) -> None:
+    """Makes sure that the folder can be written and holds no other video's results; clears an earlier call's files.
+
+    Only files with our own names are removed, kinematics.json first. UserError if the folder will not do.
+    """
+    make_folder(out)
+    try:
+        other = _video_of(out / FACTS)
+        if other not in (None, video):
+            raise UserError(f"{out}: holds the kinematics of another video, {other}; give --out another folder")
+        (out / FACTS).unlink(missing_ok=True)
+        for path in (*out.iterdir(), *(out / f"{stem}_json").glob("*.json")):
+            if re.fullmatch(_ours(stem), path.name) and path.is_file():
+                path.unlink()
+    except OSError as error:
+        raise _unwritable(out, error) from error
+
+
+def make_folder(out: Path) -> None:
+    """The folder, there and writable; UserError if it will not do."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=out, prefix="."):
+            pass
+    except OSError as error:
+        raise _unwritable(out, error) from error
+
+
+def _unwritable(out: Path, error: OSError) -> UserError:
+    return UserError(f"{out}: cannot be written: {error.strerror}; give --out a folder that can")
+
+
+def _ours(stem: str) -> str:
+    person = r"(angles|angles_raw|velocities|px|joints|segments)_person\d+\.(mot|trc|png)"
+    return rf"{re.escape(stem)}_(\d{{6,}}\.json|angles\.csv|kinematics\.mp4|{person})"
+
+
+def _video_of(facts: Path) -> str | None:
+    """The video that the results in a folder are of; None if there are none."""
+    try:
+        content = json.loads(facts.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    video = content.get("video") if isinstance(content, dict) else None
+    name = video.get("name") if isinstance(video, dict) else None
+    return str(name) if name is not None else None

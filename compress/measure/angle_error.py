@@ -1,0 +1,136 @@
+"""What every candidate costs in keypoints and in degrees, on consecutive frames of a video.
+
+The teacher's one pass with all stages out gives the people of every stage candidate; the teacher on disturbed copies
+of the clip gives its noise floor. People found are journalled frame by frame, so a killed run goes on.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compress.common.fact_cache import Journal, fact_key
+from compress.core.built import Built
+from compress.measure.clip import Clip
+from compress.measure.pose_inference import Finder, Networks, from_fact, to_fact
+from eval.kinematic_fidelity import FidelitySettings, KinematicFidelity, TrackPair, compare, with_floor
+from eval.kinematic_pairs import pair_people
+from eval.kinematics import every_frame
+from eval.oks import OksCounts, compare_people
+from eval.people import Person
+from eval.perturbations import DISTURBANCES, PLAIN, Disturbance
+from eval.track_choice import keep_people
+from eval.tracks import Tracker
+from eval.video import read_video
+from eval.video_formats import TimedFrame
+
+Track = Callable[[Iterable[Any], str, int, int], Iterable[Any]]
+People = list[list[Person]]
+
+
+@dataclass(frozen=True)
+class ClipPlan:
+    """Whose people are compared, and on which frames."""
+
+    networks: Networks
+    clip: Clip
+
+    def key(self, built: Built, disturbance: Disturbance) -> str:
+        """Under which the people of each frame are noted."""
+        clip: tuple[str | float, ...] = (self.clip.digest, self.clip.start, self.clip.frames)
+        if self.clip.scale != 1.0:  # keys of earlier runs have none
+            clip = (*clip, self.clip.scale)
+        return fact_key("people", 1, self.networks.teacher.candidate.id, built.candidate.id, disturbance.name, clip)
+
+
+@dataclass(frozen=True)
+class Degrees:
+    """One candidate against the teacher on the clip."""
+
+    fidelity: KinematicFidelity
+    people: OksCounts
+
+
+def measure_degrees(plan: ClipPlan, journal: Journal, track: Track) -> dict[str, Degrees]:
+    """Keypoints and angles of each candidate by name, beside the teacher's noise floor on the same clip.
+
+    Raises UserError if the video cannot be read or has no frame in the range.
+    """
+    skeleton = plan.networks.teacher.candidate.spec.skeleton
+    times = _find_people(plan, PLAIN, plan.networks.candidates, journal, track)
+    for disturbance in DISTURBANCES:
+        _find_people(plan, disturbance, [plan.networks.teacher], journal, track)
+    teacher = _people(journal, plan.key(plan.networks.teacher, PLAIN))
+    tracks = _tracks(teacher, times)
+    settings = FidelitySettings()
+
+    def against(people: People) -> KinematicFidelity:
+        return compare(_pairs(tracks, people, times), skeleton, settings)
+
+    jobs = len(DISTURBANCES) + len(plan.networks.candidates)
+    steps = iter(track(range(jobs), "joint angles compared", jobs, 0))
+    floors = [
+        against(_people(journal, plan.key(plan.networks.teacher, disturbance)))
+        for disturbance, _ in zip(DISTURBANCES, steps, strict=False)
+    ]
+    found = {}
+    for built, _ in zip(plan.networks.candidates, steps, strict=False):
+        people = _people(journal, plan.key(built, PLAIN))
+        counts = sum((compare_people(*pair, skeleton) for pair in zip(teacher, people, strict=True)), OksCounts())
+        found[built.name] = Degrees(with_floor(against(people), floors), counts)
+    next(steps, None)  # the last one is done, too
+    return found
+
+
+def _find_people(
+    plan: ClipPlan, disturbance: Disturbance, candidates: Sequence[Built], journal: Journal, track: Track
+) -> NDArray[np.float64]:
+    """Notes the people of every frame that is not noted yet; returns the times (T,) of the frames."""
+    # By key: two candidates of the same content, under two names, are measured once.
+    different = {plan.key(built, disturbance): built for built in candidates}
+    done = {key: len(journal.facts(key)) for key in different}
+    start = min(done.values())
+    if start < plan.clip.frames:
+        finder = Finder(plan.networks, list(different.values()), (plan.clip.scale,))
+        with read_video(plan.clip.path) as reader:
+            wanted = reader.pick(range(plan.clip.start, plan.clip.start + plan.clip.frames))
+            # Recompression depends on the frames before, so a continued run passes over what it has, not around it.
+            frames = islice(disturbance.change(wanted), start, None)
+            for index, frame in enumerate(track(frames, f"people, {disturbance.name}", plan.clip.frames, start), start):
+                waiting = [key for key in different if done[key] <= index]
+                found = finder.people(frame.image, [different[key] for key in waiting])
+                for key, people in zip(waiting, found, strict=True):
+                    back = _restored(people, disturbance, frame, different[key])
+                    journal.add(key, {"time_s": frame.time_s, "people": to_fact(back)})
+    teacher = journal.facts(plan.key(plan.networks.teacher, disturbance))
+    return np.array([fact["time_s"] for fact in teacher], np.float64)
+
+
+def _restored(people: list[Person], disturbance: Disturbance, frame: TimedFrame, built: Built) -> list[Person]:
+    """In pixels of the undisturbed frame."""
+    hw, skeleton = (frame.image.shape[0], frame.image.shape[1]), built.candidate.spec.skeleton
+    return [Person(disturbance.restore(person.keypoints, hw, skeleton), person.score) for person in people]
+
+
+def _people(journal: Journal, key: str) -> People:
+    return [from_fact(fact["people"]) for fact in journal.facts(key)]
+
+
+def _tracks(people: People, times: NDArray[np.float64]) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+    """The teacher's people over time: frame numbers (T,) and keypoints (T, K, 3), a row for every frame."""
+    tracker = Tracker()
+    for frame, (found, time_s) in enumerate(zip(people, times, strict=True)):
+        tracker.update(found, float(time_s), frame)
+    whole = [every_frame(t.frames, t.keypoints.astype(np.float64), times) for t in keep_people(tracker.tracks())]
+    return [(frames, keypoints) for frames, _, keypoints in whole]
+
+
+def _pairs(
+    tracks: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]], people: People, times: NDArray[np.float64]
+) -> Iterator[TrackPair]:
+    for frames, keypoints in tracks:
+        found = [[person.keypoints.astype(np.float64) for person in people[frame]] for frame in frames]
+        yield TrackPair(times[frames], keypoints, pair_people(keypoints, found))

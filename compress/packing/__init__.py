@@ -1,0 +1,1 @@
+"""Deep compression on disk: Huffman-coded weights in one file."""

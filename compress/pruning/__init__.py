@@ -1,0 +1,1 @@
+"""Which channels and weights to remove: importance, allocation, reconstruction."""

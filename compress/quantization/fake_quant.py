@@ -1,0 +1,73 @@
+"""A network that computes in float what its int8 artefact computes in integers: every value lies on the same grids."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from compress.core.qparams import Grid, Int8
+from compress.reconstruction.layer_ops import activated, convolved, padded, seen
+from compress.reconstruction.visitor import IMAGE, inputs, walk
+from teachers.posenet import ConvBlock, Maps, PoseNet
+
+
+class Rounded:
+    """Arithmetic on plain tensors (N, C, H, W): whatever has a grid is rounded to it, the rest stays as it is."""
+
+    def __init__(self, grids: Mapping[str, Grid], weights: Mapping[str, Tensor] | None = None) -> None:
+        """`weights`: of convolutions that compute with others than their own."""
+        self.grids, self._weights = grids, weights or {}
+
+    def on_grid(self, name: str, x: Tensor) -> Tensor:
+        """The tensor that `name` made, on its grid if it has one."""
+        grid = self.grids.get(name)
+        return x if grid is None else rounded(x, grid)
+
+    def conv(self, name: str, block: ConvBlock, conv: nn.Conv2d, x: Tensor, last: bool) -> Tensor:
+        """See `Arithmetic`."""
+        weight = self._weights.get(name, conv.weight)
+        return self.on_grid(name, activated(block, convolved(conv, padded(block, x, last), weight, conv.bias), last))
+
+    def max_pool(self, x: Tensor, kernel: int, stride: int, pad: int) -> Tensor:
+        """See `Arithmetic`; a maximum of values on a grid lies on it."""
+        return F.max_pool2d(x, kernel, stride, pad)
+
+    def join(self, name: str, parts: Sequence[Tensor]) -> Tensor:
+        """See `Arithmetic`."""
+        return self.on_grid(name, torch.cat(list(parts), dim=1))
+
+    def add(self, name: str, x: Tensor, y: Tensor) -> Tensor:
+        """See `Arithmetic`."""
+        return self.on_grid(name, x + y)
+
+
+class FakeQuantized(nn.Module):
+    """An int8 network in float: what training, sensitivity and the guard look at, and what its artefact must give."""
+
+    def __init__(self, network: PoseNet, quantization: Int8) -> None:
+        """`network`: its weights are multiples of their steps already."""
+        super().__init__()
+        self.network, self.quantization = network, quantization
+
+    def forward(self, images: Tensor) -> Maps:
+        """The last stage's Maps; images as in `PoseNet.all_stages`."""
+        numbers = Rounded(self.quantization.grids)
+        heatmaps, pafs = walk(self.network, numbers, numbers.on_grid(IMAGE, seen(self.network, images)))[-1]
+        return Maps(heatmaps, pafs)
+
+
+@torch.no_grad()
+def round_biases(network: PoseNet, quantization: Int8) -> None:
+    """Puts biases on the steps that the artefact has for them: those of the input times those of the weights."""
+    read, modules = inputs(network), dict(network.named_modules())
+    for name, steps in quantization.weights.items():
+        bias = getattr(modules[name], "bias", None)
+        if bias is not None:
+            products = torch.tensor(steps) * quantization.grids[read[name]].scale
+            bias.copy_(torch.round(bias / products) * products)
+
+
+def rounded(x: Tensor, grid: Grid) -> Tensor:
+    """Half to even and cut off at both ends, as ONNX's QuantizeLinear does."""
+    return (torch.clamp(torch.round(x / grid.scale) + grid.zero, 0, 255) - grid.zero) * grid.scale

@@ -1,0 +1,125 @@
+"""Which layers compute in int8: what the recipe keeps in float, and what a budget gives back its floats."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from compress.common.progress import Reporter
+from compress.pruning.allocation import part_names
+from compress.quantization.calibrate import Fitted, fit
+from compress.quantization.fake_quant import FakeQuantized
+from compress.quantization.sensitivity import Sensitivity, blocks, relative, sensitivities
+from teachers.posenet import PoseNet
+
+HEADS = "heads"
+_SEARCH_FRAMES = 8
+"""Of each size, on which a budget is searched for; the network that ships is fitted on all of them."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a recipe says about it."""
+
+    keep_float: tuple[str, ...]
+    budget: float | None
+    refit: bool
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What came of it."""
+
+    int8: frozenset[str]
+    """Convolutions."""
+    floats: tuple[str, ...]
+    """Blocks that stay float, in the order in which they were chosen."""
+    table: tuple[Sensitivity, ...]
+    budget_kept: bool | None
+    """Whether the budget could be kept on the held-out frames; None without one."""
+
+    def note(self) -> dict[str, Any]:
+        """For a candidate's notes."""
+        return {
+            "float": list(self.floats),
+            "int8": len(self.int8),
+            "sensitivity": [asdict(one) for one in self.table],
+            "budget_kept": self.budget_kept,
+        }
+
+
+def named(network: PoseNet) -> dict[str, frozenset[str]]:
+    """Every name that `keep_float` may hold -> the blocks that it stands for."""
+    found: dict[str, set[str]] = {}
+    for block in blocks(network):
+        for name in (block, *part_names(block)):
+            found.setdefault(name, set()).add(block)
+    for number, stage in enumerate(network.spec.stages):
+        for branch in ("paf", "heatmap"):
+            head = f"stages.{number}.{branch}.{len(getattr(stage, branch)) - 1}"
+            found.setdefault(HEADS, set()).update(one for one in blocks(network) if one.startswith(head))
+    return {name: frozenset(members) for name, members in found.items()}
+
+
+def choose_and_fit(
+    network: PoseNet, asked: Choice, frames: Sequence[Tensor], held_out: Sequence[Tensor], reporter: Reporter
+) -> tuple[Chosen, Fitted]:
+    """The int8 network; with a budget, as few blocks stay float as keep it, those that int8 harms most alone.
+
+    frames: to fit on; held_out: to rank blocks and to judge on; batches (N, 3, H, W), one for each input size.
+    """
+    all_blocks, names = blocks(network), named(network)
+    kept = [block for block in all_blocks if any(block in names[name] for name in asked.keep_float)]
+    table = reporter.wait("what int8 does to each layer", lambda: sensitivities(network, held_out))
+    worst = [one.block for one in sorted(table, key=lambda one: -one.harm) if one.block not in kept]
+
+    def fitted(freed: int, seen: Sequence[Tensor]) -> Fitted:
+        gone = {*kept, *worst[:freed]}
+        int8 = frozenset(name for block, members in all_blocks.items() if block not in gone for name in members)
+        return fit(network, seen, int8, asked.refit)
+
+    if asked.budget is None:
+        made = reporter.wait("int8: layer by layer", lambda: fitted(0, frames))
+        return Chosen(made.int8, tuple(kept), table, None), made
+    with torch.inference_mode():
+        exact = [network(batch) for batch in held_out]
+    budget, most = asked.budget, len(worst) - 1
+
+    def keeps(made: Fitted) -> bool:
+        with torch.inference_mode():
+            found = [FakeQuantized(made.network, made.quantization)(batch) for batch in held_out]
+        return sum(relative(found, exact)) / 2 <= budget
+
+    few = tuple(one[:_SEARCH_FRAMES] for one in frames)
+    freed = reporter.wait(
+        "which layers go back to float", lambda: _fewest(most, lambda count: keeps(fitted(count, few)))
+    )
+
+    def settled() -> tuple[int, Fitted, bool]:
+        """More frames mostly fit better than few; where they do not, more layers are freed until they do."""
+        for more in (0, 1, 2, 4, 8, 16):
+            count = min(most, (most if freed is None else freed) + more)
+            made = fitted(count, frames)
+            if keeps(made):
+                return count, made, True
+            if count == most:
+                break
+        return count, made, False
+
+    count, made, kept_budget = reporter.wait("int8: layer by layer", settled)
+    return Chosen(made.int8, (*kept, *worst[:count]), table, kept_budget), made
+
+
+def _fewest(most: int, enough: Callable[[int], bool]) -> int | None:
+    """The smallest count up to `most` that is enough, if more is never worse; None where even `most` is not."""
+    if enough(0):
+        return 0
+    if not enough(most):
+        return None
+    too_few, found = 0, most
+    while found - too_few > 1:
+        middle = (too_few + found) // 2
+        too_few, found = (too_few, middle) if enough(middle) else (middle, found)
+    return found

@@ -1,0 +1,1 @@
+"""recipe.yaml -> Recipe: models, grid, overrides, diagnostics, schema, search space."""

@@ -1,0 +1,165 @@
+"""What a recipe must be beyond its types: names that exist here, and values that fit each other.
+
+They look at plain data, piece by piece, so that a mistake in one place does not hide one in another.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from compress.common.yaml_source import Keys
+from compress.quantization.quantization_file import QUANTIZATION
+from compress.recipe.diagnostics import Mistakes, show
+from compress.recipe.grid import Expanded
+from compress.recipe.models import MAX_GOALS, AnyStep, Measure, Recipe
+from compress.results.goals import Goal, GoalError, parse_goal
+from compress.results.objectives import OBJECTIVES, Part
+from compress.steps.base import SettingError, Step
+from eval.coco_labels import COCO_17, lacking
+from teachers.assets import known_assets
+from teachers.common.errors import UserError
+from teachers.registry import teacher_spec
+from teachers.spec import PoseNetSpec
+from teachers.zoo import nearest
+
+_STEP: TypeAdapter[Step] = TypeAdapter(AnyStep)
+
+
+def _list(value: Any) -> list[Any]:
+    """The value if it is a list; anything else is among the mistakes already."""
+    return value if isinstance(value, list) else []
+
+
+def check_lists(data: dict[str, Any], mistakes: Mistakes) -> None:
+    """Nothing twice among scales, objectives and goals, and none of the latter two that `measure` switches off."""
+    goals = [_goal(written) for written in _list(data.get("goals"))[:MAX_GOALS]]
+    spelt_alike = [goal if goal is None else str(goal) for goal in goals]
+    for name, values in (
+        ("scales", _list(data.get("scales"))),
+        ("objectives", _list(data.get("objectives"))),
+        ("goals", spelt_alike),
+    ):
+        for index, value in enumerate(values):
+            first = index if value is None or isinstance(value, bool) else values.index(value)
+            if first < index:
+                mistakes.add((name, index), f"{show(value)} is there twice, first at {name}.{first}")
+    written = data.get("objectives", list(Recipe.model_fields["objectives"].default))
+    for index, name in enumerate(_list(written)):
+        objective = OBJECTIVES.get(name) if isinstance(name, str) else None
+        keys: Keys = ("objectives", index) if "objectives" in data else ("objectives",)
+        if objective:
+            _check_measured(objective.name, objective.part, keys, data, mistakes)
+    for index, goal in enumerate(goals):
+        if goal:
+            _check_measured(str(goal.quantity), goal.part, ("goals", index), data, mistakes)
+
+
+def _goal(written: Any) -> Goal | None:
+    """None for what is no goal, and among the mistakes already."""
+    try:
+        return parse_goal(written) if isinstance(written, str) else None
+    except GoalError:
+        return None
+
+
+def _check_measured(name: str, part: Part | None, keys: Keys, data: dict[str, Any], mistakes: Mistakes) -> None:
+    measure = data.get("measure")
+    asked = measure if isinstance(measure, dict) else {}
+    if part and asked.get(part, Measure.model_fields[part].default) is False:
+        switch = "false" if part in asked else "left out"
+        mistakes.add(keys, f"{name} is not measured, because measure.{part} is {switch}")
+
+
+def check_machine(data: dict[str, Any], mistakes: Mistakes) -> None:
+    """Threads that this machine can give."""
+    measure = data.get("measure")
+    latency = measure.get("latency") if isinstance(measure, dict) else None
+    threads = latency.get("threads") if isinstance(latency, dict) else None
+    most = 4 * (os.cpu_count() or 1)
+    if isinstance(threads, int) and threads > most:
+        message = f"must be at most {most}, four times the CPUs of this machine, got {show(threads)}"
+        mistakes.add(("measure", "latency", "threads"), message)
+
+
+_SOURCES: tuple[Keys, ...] = (("data", "source"), ("measure", "kinematics", "video"), ("measure", "ap", "labels"))
+
+
+def check_sources(data: dict[str, Any], mistakes: Mistakes) -> None:
+    """Frames, video and labels that are there: a sample by name, or a file or folder."""
+    samples = [name for name, asset in known_assets().items() if asset.kind == "video"]
+    training = data.get("training")
+    parts = _list(training.get("data")) if isinstance(training, dict) else []
+    learnt: list[Keys] = [("training", "data", number, "source") for number in range(len(parts))]
+    for keys in (*_SOURCES, *learnt):
+        source: Any = data
+        for key in keys:
+            if isinstance(source, list):
+                source = source[int(key)]
+            else:
+                source = source.get(key) if isinstance(source, dict) else None
+        if not isinstance(source, str) or not source or source in samples:
+            continue
+        try:
+            there = Path(source).expanduser().exists()
+        except (OSError, RuntimeError) as error:  # a name too long for a path; ~name of somebody who is not here
+            mistakes.add(keys, f"{show(source)} is no path: {error}")
+            continue
+        if not there:
+            mistakes.add(keys, f"no file, folder or sample is called {show(source)}{nearest(source, samples)}")
+
+
+def check_teacher(data: dict[str, Any], mistakes: Mistakes) -> PoseNetSpec | None:
+    """The teacher's spec; None if the recipe names none that can be read."""
+    teacher = data.get("teacher")
+    if not isinstance(teacher, str) or not teacher:
+        return None
+    try:
+        if (Path(teacher).expanduser() / QUANTIZATION).is_file():
+            mistakes.add(("teacher",), f"{teacher} is quantised; candidates are made from a float network")
+        return teacher_spec(teacher)
+    except (UserError, OSError, RuntimeError) as error:  # the latter two as in check_sources
+        mistakes.add(("teacher",), " ".join(str(error).split()))
+        return None
+
+
+def check_ap(data: dict[str, Any], teacher: PoseNetSpec, mistakes: Mistakes) -> None:
+    """AP is asked only of networks that find all of COCO's keypoints; no step changes which ones a network finds."""
+    measure = data.get("measure")
+    absent = lacking(teacher.skeleton)
+    if absent and isinstance(measure, dict) and measure.get("ap", False) is not False:
+        mistakes.add(
+            ("measure", "ap"),
+            f"COCO's AP needs its {len(COCO_17)} keypoints, and the teacher's {teacher.skeleton.name} has no "
+            f"{', '.join(absent)}; leave measure.ap out",
+        )
+
+
+def check_chains(candidates: Sequence[Expanded], teacher: PoseNetSpec, training: bool, mistakes: Mistakes) -> None:
+    """Takes every candidate's spec through its steps. Beyond a step that cannot work nothing is known.
+
+    training: whether the recipe has frames to learn from.
+    """
+    for candidate in candidates:
+        spec = teacher
+        steps = candidate.data.get("steps") if isinstance(candidate.data, dict) else None
+        ended = False
+        for position, raw in enumerate(_list(steps)):
+            if ended:
+                mistakes.add(candidate.user_keys(("steps", position)), "comes after quantize, which is the last step")
+                break
+            try:
+                step = _STEP.validate_json(json.dumps(raw), strict=True)
+                if step.learns and not training:
+                    where = candidate.user_keys(("steps", position))
+                    mistakes.add(where, "learns from frames, and the recipe has no `training` with `data`")
+                spec, ended = step.check(spec), step.ends
+            except ValidationError:
+                break  # already among the mistakes
+            except SettingError as error:
+                field = error.field.split(".") if error.field else []
+                mistakes.add(candidate.user_keys(("steps", position, *field)), error.message)
+                break

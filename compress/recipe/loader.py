@@ -1,0 +1,140 @@
+"""recipe.yaml -> Recipe: concrete, checked against this machine's teachers and samples, or all its mistakes at once."""
+
+import json
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from compress.common.yaml_source import MAX_BYTES, Keys, YamlError, YamlSource, parse_yaml
+from compress.recipe.checks import check_ap, check_chains, check_lists, check_machine, check_sources, check_teacher
+from compress.recipe.diagnostics import SHOWN, Mistakes, dotted, show
+from compress.recipe.grid import Expanded, expand
+from compress.recipe.messages import in_words, is_echo
+from compress.recipe.models import CandidatePlan, Data, LatencyPlan, Measure, Recipe
+from compress.recipe.naming import name_all
+from compress.recipe.overrides import apply_overrides
+from compress.recipe.paths import Paths, Schema
+from compress.recipe.schema import editor_schema
+from compress.recipe.search_checks import check_options, check_search
+from teachers.common.errors import UserError
+
+__all__ = ["CandidatePlan", "Data", "LatencyPlan", "Measure", "Recipe", "load_recipe", "stored_recipe"]
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe with overrides applied and `each` expanded.
+
+    overrides: PATH=VALUE, VALUE in YAML. UserError lists every mistake with file and line, in the order of the file.
+    """
+    return _load(path, overrides, here=True)
+
+
+def stored_recipe(path: Path) -> Recipe:
+    """A recipe that was run, maybe elsewhere: its teacher, frames and CPUs need not be here. UserError as above."""
+    return _load(path, (), here=False)
+
+
+def _load(path: Path, overrides: Sequence[str], here: bool) -> Recipe:
+    source = read_yaml(path)
+    data = source.data
+    if not isinstance(data, dict):
+        found = "an empty file" if data is None else show(data)
+        names = ", ".join(Recipe.model_fields)
+        raise UserError(f"{path}:1: a recipe is a mapping with the keys {names}; got {found}")
+    mistakes = Mistakes.of_file(str(path), source.lines)
+    for keys, message in source.problems:
+        mistakes.add(keys, message)
+    schema = editor_schema()
+    apply_overrides(data, overrides, schema, mistakes)
+    recipe, concrete = _checked(data, schema, here, mistakes)
+    space = check_search(concrete, Paths(schema, concrete), mistakes)
+    if here and space is not None and not mistakes.found:
+        check_options(space, lambda trial: _problems(trial, schema), mistakes)
+    mistakes.refuse()
+    assert recipe is not None, "a recipe that cannot be made has mistakes"
+    return recipe
+
+
+def _checked(data: dict[str, Any], schema: Schema, here: bool, mistakes: Mistakes) -> tuple[Recipe | None, Any]:
+    """The recipe, if it is right, and its data with every candidate written out."""
+    written = data.get("candidates")
+    candidates = name_all(expand(written, mistakes), mistakes) if isinstance(written, list) else []
+    concrete = {**data, "candidates": [candidate.data for candidate in candidates]} if candidates else data
+    recipe = _validated(concrete, candidates, Paths(schema, data), mistakes)
+    check_lists(data, mistakes)
+    if here:
+        check_machine(data, mistakes)
+        check_sources(data, mistakes)
+        teacher = check_teacher(data, mistakes)
+        if teacher is not None:
+            check_ap(data, teacher, mistakes)
+            check_chains(candidates, teacher, bool(data.get("training")), mistakes)
+    return recipe, concrete
+
+
+def _problems(data: dict[str, Any], schema: Schema) -> dict[str, str]:
+    """What is wrong with a trial of a search: what it is -> the same with its path."""
+    mistakes = Mistakes("", {})
+    _checked(data, schema, True, mistakes)
+    return {message: f"{dotted(keys)}: {message}" for keys, message in mistakes.found.items()}
+
+
+def read_yaml(path: Path) -> YamlSource:
+    """The text of a recipe as plain data with lines; UserError says what is wrong with the file."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: there is no such file{_alike(path)}") from error
+    except IsADirectoryError as error:
+        raise UserError(f"{path}: is a folder; a recipe is a YAML file") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(raw) > MAX_BYTES:
+        raise UserError(f"{path}: longer than the {MAX_BYTES:,} bytes that are read of a recipe")
+    try:
+        return parse_yaml(raw.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{path}:{line}: not UTF-8 text, byte {raw[error.start]:#04x} there") from error
+    except YamlError as error:
+        raise UserError(f"{path}:{error.line}: {error.message}") from error
+
+
+def _alike(path: Path) -> str:
+    """A recipe in the same folder with nearly this name."""
+    names = [other.name for other in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+    close = get_close_matches(path.name, names, n=1)
+    return f" (did you mean {path.parent / close[0]}?)" if close else ""
+
+
+def _validated(data: Any, candidates: Sequence[Expanded], paths: Paths, mistakes: Mistakes) -> Recipe | None:
+    """The recipe, or None after adding what pydantic found, in our words and at the user's paths."""
+    try:
+        # JSON mode is strict about types and yet takes a list for a tuple and a whole number for a float.
+        return Recipe.model_validate_json(json.dumps(data), strict=True)
+    except ValidationError as problem:
+        found = [(_user_keys(e["loc"], candidates), e) for e in problem.errors(include_url=False) if not is_echo(e)]
+        found.sort(key=lambda pair: mistakes.place(pair[0]).rank)
+        for keys, error in found:
+            if len(mistakes.found) > SHOWN:
+                break  # more are counted in vain: finding the nearest name for thousands takes long
+            mistakes.add(*in_words(error, keys, paths))
+        return None
+
+
+def _user_keys(loc: Keys, candidates: Sequence[Expanded]) -> Keys:
+    """pydantic's path, in which a choice between types has a part of its own, as a path that the user wrote."""
+    if loc[:2] in (("measure", "latency"), ("measure", "kinematics")):
+        return (*loc[:2], *loc[3:])
+    if loc[:1] == ("tracking",):
+        return (*loc[:1], *loc[2:])
+    if loc[:1] != ("candidates",) or len(loc) < 2 or not candidates:
+        return loc
+    within = loc[2:]
+    if within[:1] == ("steps",) and len(within) > 2:
+        within = (*within[:2], *within[3:])
+    return candidates[int(loc[1])].user_keys(within)

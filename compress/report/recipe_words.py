@@ -1,0 +1,129 @@
+"""A candidate's recipe in words: `the first 3 stages; then trained 4000 steps on the teacher's maps`."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from compress.results.columns import steps_text
+from compress.results.records import Record
+from compress.results.search_facts import Choice
+from compress.steps import STEPS
+
+Settings = Mapping[str, Any]
+
+
+def recipe_words(record: Record) -> str:
+    """What was done to the teacher, step by step, for somebody who does not know the names of our settings."""
+    if record.role == "teacher":
+        return "the teacher itself"
+    return steps_words(record.steps) or "the teacher, unchanged"
+
+
+def made_from(record: Record) -> str:
+    """The same as the end of a sentence."""
+    return recipe_words(record) if not record.steps else f"made from the teacher: {recipe_words(record)}"
+
+
+def steps_words(steps: Sequence[Settings]) -> str:
+    """Each step in words, in order; one that is not known here as candidates.csv spells it."""
+    return ", then ".join(_one(step) for step in steps)
+
+
+def choice_words(choices: Mapping[str, Choice]) -> str:
+    """`keep 3, width 0.5`: what a search chose, where a trial left no record."""
+    return ", ".join(f"{name.replace('_', ' ')} {shown(value)}" for name, value in choices.items())
+
+
+def shown(value: Choice) -> str:
+    """One chosen value: yes and no for switches, numbers without noise digits."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _one(step: Settings) -> str:
+    words = _WORDS.get(str(step.get("step")))
+    try:
+        return steps_text((dict(step),)) if words is None else words(_filled(step))
+    except (KeyError, TypeError, ValueError):
+        return steps_text((dict(step),))  # recorded by another version, whose settings were others
+
+
+def _filled(step: Settings) -> Settings:
+    """With the defaults of settings that the record leaves out."""
+    kind = next(kind for kind in STEPS if kind.model_fields["step"].default == step["step"])
+    return kind.model_validate_json(json.dumps(step)).model_dump(mode="json")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.4g}%"
+
+
+def _remove_stages(step: Settings) -> str:
+    return "only its first stage" if step["keep"] == 1 else f"only its first {step['keep']} stages"
+
+
+def _swap_backbone(step: Settings) -> str:
+    width = "" if step["width"] == 1 else f" at {step['width']:g} times its width"
+    features = "" if step["features"] is None else f", {step['features']} feature channels"
+    weights = "" if step["weights"] is None else ", with ImageNet weights"
+    return f"{step['to']} as backbone{width}{features}{weights}"
+
+
+def _plan_stages(step: Settings) -> str:
+    count = "as many" if step["stages"] is None else str(step["stages"])
+    width = "" if step["width"] is None else f", {step['width']} channels wide"
+    return f"{count} new {step['plan'].replace('_', '-')} stage{'' if step['stages'] == 1 else 's'}{width}"
+
+
+def _prune_channels(step: Settings) -> str:
+    parts = [f"{_percent(share)} of {part.replace('_', ' ')}" for part, share in (step["parts"] or {}).items()]
+    if step["ratio"] is not None:
+        parts = [f"{_percent(step['ratio'])} of every layer's channels removed", *parts]
+    elif step["macs"] is not None:
+        parts = [f"channels removed until {_percent(step['macs'])} of the MACs are left", *parts]
+    else:
+        parts = [f"channels removed: {', '.join(parts)}"]
+    return ", ".join(parts) + ("" if step["widths_by"] == "uniform" else f", chosen by {step['widths_by']}")
+
+
+def _prune_weights(step: Settings) -> str:
+    # Reports of earlier runs have no `refit`.
+    refitted = ", the others refitted" if step.get("refit") else ""
+    return f"{_percent(step['share'])} of the weights set to zero by {step['importance']}{refitted}"
+
+
+def _quantize(step: Settings) -> str:
+    if step["precision"] == "fp16":
+        return "rounded to fp16"
+    kept = f", {', '.join(step['keep_float'])} left in float" if step["keep_float"] else ""
+    learnt = "" if step["learn"] is None else f", trained {step['learn']['schedule']['steps']} steps with its rounding"
+    return f"rounded to int8{kept}{learnt}"
+
+
+def _share_weights(step: Settings) -> str:
+    pruned = f"{_percent(step['prune'])} of the weights set to zero, " if step["prune"] else ""
+    fitted = ", fitted to what layers give" if step.get("refit") else ""
+    return f"{pruned}the others sharing {2 ** step['bits']} values a layer ({step['bits']} bits){fitted}"
+
+
+def _distill(step: Settings) -> str:
+    return f"trained {step['schedule']['steps']} steps on the teacher's maps"
+
+
+def _fit_heads(step: Settings) -> str:
+    return "its last layers fitted to the teacher's maps"
+
+
+_WORDS: Mapping[str, Callable[[Settings], str]] = {
+    "remove_stages": _remove_stages,
+    "swap_backbone": _swap_backbone,
+    "plan_stages": _plan_stages,
+    "prune_channels": _prune_channels,
+    "prune_weights": _prune_weights,
+    "share_weights": _share_weights,
+    "distill": _distill,
+    "fit_heads": _fit_heads,
+    "quantize": _quantize,
+}
+"""A step that is not here is told by its settings."""

@@ -1,0 +1,1 @@
+"""Records and what is derived from them: columns, objectives, Pareto front, goals, budgets, tables."""

@@ -1,0 +1,1 @@
+"""Recipe -> candidates -> records: inputs, builder, runner, saved models."""

@@ -1,0 +1,195 @@
+"""Recipe -> candidates on disk: the steps are applied, the network is exported, the artefact is proved equal to it."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from compress.common.fact_cache import Journal, fact_key
+from compress.core.built import ARTEFACT, LICENCE, RECIPE, Built
+from compress.core.candidate import Candidate, content_id
+from compress.core.qparams import Int8
+from compress.export.float_rounding import rounding
+from compress.export.onnx_export import cut_at_stage, export_all_stages, load_graph, save_artefact, save_graph
+from compress.export.parity import PARITY_LIMIT, ParityError
+from compress.quantization.integer_network import IntegerNetwork
+from compress.quantization.qdq_graph import quantized_graph
+from compress.quantization.quantization_file import load_quantization, save_quantization
+from compress.steps.base import Step
+from compress.steps.context import Workshop
+from eval.runtimes import RUNTIMES
+from teachers.checkpoint import SPEC, WEIGHTS, load_model, save_model
+from teachers.common.errors import UserError
+from teachers.common.files import write_text
+
+ROUNDED_LIMIT = 0.02
+"""Relative L2 of the maps where precision changed. In int8 alone they are equal; between float layers and int8 ones a
+sum may end on either side of a half, and in half precision runtimes differ in how they add up."""
+_FILES = (SPEC, WEIGHTS, ARTEFACT, RECIPE, LICENCE)
+"""What a finished candidate's folder holds."""
+
+
+@dataclass(frozen=True)
+class Builder:
+    """What all candidates of a run are built from."""
+
+    teacher: Candidate
+    workshop: Workshop
+    folder: Path
+    """OUT/candidates"""
+    all_stages: Path
+    """Where the teacher's all-stages artefact lies, or will."""
+    journal: Journal
+    inputs: Sequence[NDArray[np.float32]]
+    """Real frames, (1, 3, H, W), on which artefact and network are compared."""
+
+    def build(self, name: str, steps: Sequence[Step], recipe_text: str) -> Built:
+        """The candidate, from its folder if an earlier call finished it there, else made now."""
+        settings, key = self._key(steps)
+        return self._reload(name, settings, key) or self._make(name, steps, key, recipe_text)
+
+    def follow(self, name: str, steps: Sequence[Step]) -> None:
+        """A further process's part in building the candidate: it trains along, and writes nothing.
+
+        It reads the same folder, so it comes to the same answer whether the candidate is built already.
+        """
+        if not any(step.learns for step in steps) or self._reload(name, *self._key(steps)):
+            return
+        candidate = self.teacher
+        for step in steps:
+            candidate = step.apply(candidate, self.workshop)
+
+    def _key(self, steps: Sequence[Step]) -> tuple[list[dict[str, object]], str]:
+        """The steps' settings, and what stands for all that the candidate depends on."""
+        settings = [step.model_dump(mode="json") for step in steps]
+        learnt = self.workshop.lessons.key if any(step.learns for step in steps) else None
+        return settings, fact_key(
+            "built", 3, self.teacher.id, settings, self.workshop.seed, learnt, content_of_files(steps)
+        )
+
+    def _reload(self, name: str, settings: list[dict[str, object]], key: str) -> Built | None:
+        folder = self.folder / name
+        facts = self.journal.facts(key)
+        if not facts or not all((folder / file).is_file() for file in _FILES):
+            return None
+        try:
+            network, licence = load_model(folder)
+            quantization = load_quantization(folder, network)
+        except UserError:
+            return None  # damaged since it was written: made again
+        if (
+            content_id(network, quantization) != facts[-1]["id"]
+            or _sha256(folder / ARTEFACT) != facts[-1]["artefact_sha256"]
+        ):
+            return None
+        parent, notes = facts[-1]["parent"], tuple(facts[-1]["notes"])
+        candidate = Candidate(network, licence, facts[-1]["id"], parent, tuple(settings), notes, quantization)
+        return Built(name, candidate, folder / ARTEFACT, self._stage_of(candidate), facts[-1]["parity_max_abs"])
+
+    def _make(self, name: str, steps: Sequence[Step], key: str, recipe_text: str) -> Built:
+        candidate, workshop = self.teacher, replace(self.workshop, building=name)
+        for step in steps:
+            candidate = step.apply(candidate, workshop)
+        folder = self.folder / name
+        stage = self._stage_of(candidate)
+        save_model(folder, candidate.network, candidate.licence)
+        save_quantization(folder, candidate.quantization)
+        write_text(folder / RECIPE, recipe_text)
+        write_text(folder / LICENCE, licence_text(candidate))
+        if candidate.quantization is not None:
+            model = quantized_graph(candidate.network, candidate.quantization)
+        elif stage is None:
+            model = cut_at_stage(export_all_stages(candidate.network), len(candidate.spec.stages))
+        else:
+            model = cut_at_stage(load_graph(self.all_stages_file()), stage)
+        save_artefact(model, candidate.network, candidate.licence, folder / ARTEFACT)
+        try:
+            parity = largest_difference(candidate, folder / ARTEFACT, self.inputs)
+        except ParityError:
+            (folder / ARTEFACT).unlink()  # an artefact that is not its network is not kept
+            raise
+        fact = {
+            "id": candidate.id,
+            "parent": candidate.parent,
+            "parity_max_abs": parity,
+            "artefact_sha256": _sha256(folder / ARTEFACT),
+            "notes": candidate.notes,
+        }
+        self.journal.add(key, fact)
+        return Built(name, candidate, folder / ARTEFACT, stage, parity)
+
+    def all_stages_file(self) -> Path:
+        """The teacher with the maps of every stage as outputs; exported once, and again if it was damaged."""
+        key = fact_key("all stages", 1, self.teacher.id)
+        facts = self.journal.facts(key)
+        if not facts or not self.all_stages.is_file() or _sha256(self.all_stages) != facts[-1]:
+            save_graph(export_all_stages(self.teacher.network), self.all_stages)
+            self.journal.add(key, _sha256(self.all_stages))
+        return self.all_stages
+
+    def _stage_of(self, candidate: Candidate) -> int | None:
+        """t if the candidate is the teacher's first t stages, weights included."""
+        if candidate.quantization is not None:
+            return None
+        whole, part = self.teacher.spec, candidate.spec
+        kept = len(part.stages)
+        if part != whole.model_copy(update={"stages": whole.stages[:kept]}):
+            return None
+        ours, theirs = candidate.network.state_dict(), self.teacher.network.state_dict()
+        return kept if all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items()) else None
+
+
+def largest_difference(candidate: Candidate, artefact: Path, inputs: Sequence[NDArray[np.float32]]) -> float:
+    """Largest absolute difference between the artefact's maps and the network's; ParityError above the limit."""
+    if not inputs:
+        raise ValueError("parity needs at least one input")
+    session = RUNTIMES["onnxruntime"].load(artefact, threads=1)
+    network = computing(candidate)
+    largest = 0.0
+    for image in inputs:
+        pixels = torch.from_numpy(image)
+        with torch.inference_mode():
+            expected = network(pixels)
+        rounded = (0.0, 0.0) if candidate.quantization is not None else rounding(candidate.network, pixels)
+        named = zip(("heatmaps", "pafs"), session.run(image), expected, rounded, strict=True)
+        for name, ours, theirs, noise in named:
+            apart = float(np.abs(ours - theirs.numpy()).max())
+            if candidate.quantization is None:
+                same = apart <= PARITY_LIMIT * max(1.0, float(theirs.abs().max())) + noise
+            else:
+                same = np.linalg.norm(ours - theirs.numpy()) <= ROUNDED_LIMIT * np.linalg.norm(theirs.numpy())
+            if not same:  # NaN fails too
+                raise ParityError(f"{artefact.name}: {name} differ from the network's by {apart:.3g}")
+            largest = max(largest, apart)
+    return largest
+
+
+def computing(candidate: Candidate) -> torch.nn.Module:
+    """What computes the candidate's maps in torch: its network, on its grids if it has any."""
+    if isinstance(candidate.quantization, Int8):
+        return IntegerNetwork(candidate.network, candidate.quantization).eval()
+    return candidate.network
+
+
+def content_of_files(steps: Sequence[Step]) -> list[str]:
+    """Hashes of the files that the steps read: another file under the same name is another candidate."""
+    return [_sha256(Path(file).expanduser()) for step in steps for file in step.files]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def licence_text(candidate: Candidate) -> str:
+    """What LICENCE.txt says beside the weights."""
+    licence = candidate.licence
+    return (
+        f"The weights in this folder come from: {licence.source or 'a source that was not stated'}\n"
+        f"Their terms: {licence.name}\n{licence.note}".rstrip()
+        + "\n"
+    )

@@ -1,0 +1,156 @@
+"""share_weights: few different weights in each layer, many of them zero (Han, Mao and Dally 2015, sections 2 and 3).
+
+The network stays an ordinary one of fp32 weights, so what is measured is what ships. Its size on disk and its speed
+stay too: `compress pack` is what makes a small file of it.
+"""
+
+import copy
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+
+from compress.clustering.kmeans import KMeans, SharedWeights, cluster
+from compress.clustering.reconstruction import share_and_refit
+from compress.quantization.equalization import evened
+from compress.steps.base import Step
+from compress.training.calibration_frames import batches
+from teachers.posenet import PoseNet
+from teachers.spec import PoseNetSpec
+
+if TYPE_CHECKING:
+    from compress.core.candidate import Candidate
+    from compress.steps.context import Workshop
+
+Bits = Annotated[int, Field(ge=2, le=8)]
+_SMALL = 20_000
+"""Weights of a convolution below which `small_bits` is its number."""
+
+
+class ShareWeights(Step):
+    """Prunes the smallest weights of each layer, then lets the others share 2^bits values."""
+
+    step: Literal["share_weights"] = "share_weights"
+    bits: Annotated[
+        Bits, Field(description="Of a convolution's codebook; fewer: smaller, further from the teacher.")
+    ] = 5
+    depthwise_bits: Annotated[
+        Bits | None,
+        Field(description="Of a depthwise convolution's codebook; null keeps them float: they are few and sensitive."),
+    ] = None
+    small_bits: Annotated[
+        Bits | None,
+        Field(
+            description="Of the codebook of a convolution of fewer than 20,000 weights, such as the last ones of a "
+            "branch; left out, `bits`. They are sensitive, and more bits cost little there."
+        ),
+    ] = None
+    prune: Annotated[
+        float,
+        Field(
+            ge=0,
+            lt=1,
+            allow_inf_nan=False,
+            description="Share of each convolution's weights, the smallest, set to zero first; depthwise ones "
+            "keep all. More: smaller, further from the teacher.",
+        ),
+    ] = 0.0
+    iterations: Annotated[int, Field(ge=0, le=10_000, description="Of k-means, at most; it stops when settled.")] = 300
+    start: Annotated[
+        Literal["linear", "density"],
+        Field(
+            description="Where k-means begins: `linear` as in the paper, best where centroids are fine-tuned after; "
+            "`density` follows the weights and stays closer to the teacher where nothing is fine-tuned."
+        ),
+    ] = "linear"
+    float_bits: Annotated[
+        Literal[16, 32],
+        Field(description="To which what stays float is rounded: biases, codebooks, layers not shared."),
+    ] = 16
+    refit: Annotated[
+        bool,
+        Field(
+            description="Channels are evened out, which is exact, and each layer is fitted, value by value, to what "
+            "those before it give on training frames. Much closer at once; takes a minute."
+        ),
+    ] = False
+    frames: Annotated[int, Field(ge=1, le=10_000, description="How many are looked at for refit.")] = 48
+
+    @property
+    def learns(self) -> bool:
+        """See `Step`."""
+        return self.refit
+
+    def check(self, spec: PoseNetSpec) -> PoseNetSpec:
+        """The same spec: only values change."""
+        return spec
+
+    def apply(self, candidate: "Candidate", workshop: "Workshop") -> "Candidate":
+        """A copy with shared weights; shares none of the given one's memory."""
+        network: PoseNet = copy.deepcopy(candidate.network)
+        with torch.no_grad():
+            if self.refit:
+                network = self._refitted(network, workshop)
+            else:
+                for module in network.modules():
+                    if isinstance(module, nn.Conv2d):
+                        module.weight.copy_(torch.from_numpy(self._shared(module)))
+            for tensor in network.state_dict().values():
+                tensor.copy_(self._rounded(tensor))
+        return candidate.followed_by(self.model_dump(mode="json"), network)
+
+    def _refitted(self, network: PoseNet, workshop: "Workshop") -> PoseNet:
+        lessons, stride = workshop.lessons, network.spec.stride
+        looked = batches(lessons.frames.train, self.frames, lessons.plan.scales, stride)
+        even = evened(network, looked)
+        for module in even.modules():
+            if isinstance(module, nn.Conv2d) and module.groups == 1:
+                module.weight.copy_(torch.from_numpy(pruned(module.weight.numpy(), self.prune)))
+
+        def codebook(conv: nn.Conv2d, weight: Tensor) -> Tensor | None:
+            found = self._clustered(weight.numpy(), conv.groups > 1)
+            return None if found is None else torch.unique(self._rounded(torch.from_numpy(found.codebook)))
+
+        return share_and_refit(even, codebook, looked)
+
+    def _shared(self, module: nn.Conv2d) -> NDArray[np.float32]:
+        """The weights that this layer gets."""
+        weight: NDArray[np.float32] = module.weight.detach().numpy()
+        depthwise = module.groups > 1
+        kept = weight if depthwise else pruned(weight, self.prune)
+        found = self._clustered(kept, depthwise)
+        return kept if found is None else found.weights()
+
+    def _clustered(self, kept: NDArray[np.float32], depthwise: bool) -> SharedWeights | None:
+        """None where a codebook would be as long as the layer, or none is asked for."""
+        bits = self.depthwise_bits if depthwise else self.bits
+        if self.small_bits is not None and not depthwise and kept.size < _SMALL:
+            bits = self.small_bits
+        if bits is None:
+            return None
+        # Zero takes one of the 2^bits values where there are zeros.
+        count = 2**bits - int(np.any(kept == 0))
+        if np.count_nonzero(kept) <= count:
+            return None
+        return cluster(kept, KMeans(count, self.iterations, self.start))
+
+    def _rounded(self, tensor: Tensor) -> Tensor:
+        """As fp16 has it, unless a value is too large for that."""
+        if self.float_bits == 32:
+            return tensor
+        half = tensor.half().float() + 0.0  # what is too small for fp16 becomes zero, not minus zero
+        return half if bool(torch.isfinite(half).all()) else tensor
+
+
+def pruned(weight: NDArray[np.float32], share: float) -> NDArray[np.float32]:
+    """A copy in which this share of the weights, those of least magnitude, is zero (Han et al., section 2).
+
+    Of equal magnitudes those that come first go first, so the share is exact and the result always the same.
+    """
+    kept = weight.copy()
+    order = np.argsort(np.abs(kept), axis=None, kind="stable")
+    kept.reshape(-1)[order[: int(share * kept.size)]] = 0.0
+    return kept

@@ -1,0 +1,77 @@
+"""Quantization-aware training: the rounded network learns the teacher's maps in the loop that all training shares."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from compress.common.fact_cache import fact_key
+from compress.core.candidate import Candidate, content_id
+from compress.quantization.calibrate import Fitted
+from compress.steps.distill import Distill
+from compress.training.augmentation import Augmentation
+from compress.training.loop import Job, Trainer
+from compress.training.losses import LossSettings
+from compress.training.qat_network import QuantizedForm
+from compress.training.schedule import Schedule
+from teachers.common.frozen import Frozen
+
+if TYPE_CHECKING:
+    from compress.steps.context import Workshop
+
+
+class Learn(Frozen):
+    """How long and from what; as in `distill`."""
+
+    schedule: Annotated[
+        Schedule, Field(description="How long and how fast it learns; a tenth of a distillation's rate is enough.")
+    ]
+    loss: Annotated[LossSettings, Field(description="What counts how much; hints are not learnt here.")] = (
+        LossSettings()
+    )
+    margin: Annotated[int, Field(ge=0, le=64, description="Cells beside a cut edge that nothing is learnt from.")] = 4
+    whole_frames: Annotated[bool, Field(description="Frames as they are; false: random crops.")] = True
+    evenness: Annotated[
+        float, Field(ge=0, le=1, description="How alike frames count that show much and little, 1 all alike.")
+    ] = 0.5
+
+    def as_distill(self) -> Distill:
+        """The step that learns the same in float."""
+        return Distill(
+            schedule=self.schedule,
+            loss=self.loss,
+            margin=self.margin,
+            whole_frames=self.whole_frames,
+            evenness=self.evenness,
+        )
+
+
+def learn(made: Fitted, settings: Learn, parent: Candidate, workshop: "Workshop") -> tuple[Fitted, dict[str, Any]]:
+    """The network with the weights and grids that were best on the held-out frames, and the note of its training.
+
+    parent: the float candidate that `made` was fitted from.
+    """
+    lessons, crop, place = workshop.lessons, settings.schedule.crop, f"{len(parent.steps)}"
+    start = content_id(made.network, made.quantization)
+    key = fact_key("quantize", 1, settings.model_dump(mode="json"), start, lessons.key, workshop.seed)
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary) if workshop.folder is None else workshop.folder / f"training-{key}"
+        job = Job(
+            network=made.network,
+            samples=lessons.whole_frames(crop[0] * crop[1], settings.evenness)
+            if settings.whole_frames
+            else lessons.samples(crop, Augmentation.none(), settings.margin, settings.evenness),
+            held_out=lessons.held_out_evenly(settings.evenness),
+            energies=lessons.energies,
+            schedule=settings.schedule,
+            loss=settings.loss,
+            form=QuantizedForm(made),
+            seed=workshop.seed,
+            ship_stages=len(made.network.spec.stages),
+        )
+        trained = Trainer(job, folder, workshop.reporter, workshop.following(place)).run()
+    if trained.facts["best_step"] == 0:
+        workshop.reporter.warn("training int8 made nothing better on the held-out frames")
+    assert trained.quantization is not None, "a quantised form folds into a quantised network"
+    return Fitted(trained.network, trained.quantization), {"kind": "training", "place": place, **trained.facts}

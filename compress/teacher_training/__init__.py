@@ -1,0 +1,1 @@
+"""compress teachers train: a teacher learns from labelled photographs."""

@@ -1,0 +1,27 @@
+"""A few of the training frames with the teacher's maps, for steps that look before they cut."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from compress.training.crops import whole
+from compress.training.engine import first_alone
+from compress.training.samples import Sample
+from compress.training.teacher_targets import Lessons
+
+
+def probe_samples(lessons: Lessons, frames: int) -> list[Sample]:
+    """At most so many whole frames, spread evenly over the training frames, their scales in turn."""
+    with first_alone():
+        lessons.prepare()
+    entries = lessons.filled.entries
+    count = min(frames, len(entries))
+    chosen = [entries[round(place)] for place in np.linspace(0, len(entries) - 1, count)]
+    return [whole(views[number % len(views)], lessons.teacher.spec) for number, views in enumerate(chosen)]
+
+
+def images_of(samples: Sequence[Sample]) -> list[Tensor]:
+    """(1, 3, H, W) raw pixels of each, as the network takes them."""
+    return [torch.from_numpy(np.ascontiguousarray(sample.image.transpose(2, 0, 1)))[None].float() for sample in samples]

@@ -1,0 +1,115 @@
+"""The frames that training sees: any number of folders, videos and COCO files, each or a part of it."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from eval.frame_types import Frame, FrameSource, Unreadable
+from eval.frames import open_source
+from teachers.common.errors import UserError
+from teachers.common.frozen import Frozen
+
+Text = Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+class DataPart(Frozen):
+    """Some frames of one source."""
+
+    source: Annotated[Text, Field(description="Image folder, video, COCO file or built-in sample; no labels needed.")]
+    first: Annotated[int, Field(ge=0, description="The first frame that is used, in the source's order.")] = 0
+    last: Annotated[int | None, Field(ge=0, description="The last frame; left out, the source's last.")] = None
+    every: Annotated[int, Field(ge=1, description="Every n-th frame; neighbours in a video teach little new.")] = 1
+
+    @model_validator(mode="after")
+    def _some_frames(self) -> "DataPart":
+        if self.last is not None and self.last < self.first:
+            raise ValueError(f"last must be at least first, {self.first}, got {self.last}")
+        return self
+
+
+class TrainingPlan(Frozen):
+    """What every training step of a recipe learns from."""
+
+    data: Annotated[tuple[DataPart, ...], Field(min_length=1, max_length=64, description="More frames teach more.")]
+    scales: Annotated[
+        tuple[Annotated[float, Field(gt=0, le=8, allow_inf_nan=False)], ...],
+        Field(min_length=1, max_length=8, description="At which the teacher is asked; those that will be measured."),
+    ] = (0.5, 1.0)
+    average: Annotated[
+        bool,
+        Field(description="Targets are the teacher's maps averaged over the scales, not those of the scale alone."),
+    ] = False
+    mirror: Annotated[
+        bool,
+        Field(
+            description="The teacher is also asked about every frame mirrored; twice the maps, and twice the frames."
+        ),
+    ] = True
+    validation: Annotated[
+        int, Field(ge=1, le=10_000, description="Frames that are held out; they choose the best weights.")
+    ] = 32
+    cache_gib: Annotated[
+        float, Field(gt=0, le=10_000, description="How much disk the teacher's maps may take; they are kept.")
+    ] = 20.0
+
+
+@dataclass(frozen=True)
+class FrameRef:
+    """One frame of a source, and what its pixels depend on."""
+
+    source: FrameSource
+    index: int
+    name: str
+    digest: str
+    """Of the file that holds it, and of its name."""
+
+
+@dataclass(frozen=True)
+class TrainingFrames:
+    """Where the frames are, not their pixels."""
+
+    train: tuple[FrameRef, ...]
+    held_out: tuple[FrameRef, ...]
+    digest: str
+
+
+def open_training(plan: TrainingPlan, seed: int) -> TrainingFrames:
+    """All frames of the plan, the held-out ones drawn at random; UserError where a part has none."""
+    frames = [frame for number, part in enumerate(plan.data) for frame in _part(part, number)]
+    unique = list({frame.digest: frame for frame in frames}.values())
+    held = min(plan.validation, len(unique) // 2)
+    if not held:
+        raise UserError(f"training.data: {len(unique)} frame is too few: one to learn from and one to hold out")
+    order = np.random.default_rng(seed).permutation(len(unique))
+    held_out, train = sorted(order[:held].tolist()), sorted(order[held:].tolist())
+    content = [[unique[index].digest for index in chosen] for chosen in (train, held_out)]
+    digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    return TrainingFrames(tuple(unique[i] for i in train), tuple(unique[i] for i in held_out), digest)
+
+
+def _part(part: DataPart, number: int) -> Iterator[FrameRef]:
+    source = open_source(part.source)
+    names = source.names()
+    end = len(names) if part.last is None else min(part.last + 1, len(names))
+    indices = range(part.first, end, part.every)
+    if not indices:
+        raise UserError(f"training.data.{number}: {part.source} has {len(names)} frames, none from {part.first} on")
+    for index in indices:
+        digest = hashlib.sha256(json.dumps([source.fingerprint(index), names[index]]).encode()).hexdigest()
+        yield FrameRef(source, index, names[index], digest)
+
+
+def read_frames(wanted: Sequence[FrameRef]) -> Iterator[tuple[FrameRef, Frame | Unreadable]]:
+    """The frames one at a time, each source in one pass, in its own order."""
+    by_source: dict[int, list[FrameRef]] = {}
+    for ref in wanted:
+        by_source.setdefault(id(ref.source), []).append(ref)
+    for group in by_source.values():
+        refs = {ref.index: ref for ref in group}
+        for index, frame in group[0].source.read(sorted(refs)):
+            yield refs[index], frame

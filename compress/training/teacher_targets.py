@@ -1,0 +1,121 @@
+"""What the training steps of one run learn from: the teacher's maps of the recipe's training frames, computed once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from compress.common.progress import Reporter
+from compress.core.candidate import Candidate
+from compress.training.augmentation import Augmentation
+from compress.training.crops import Evening, TeacherSamples, whole
+from compress.training.frames import TrainingFrames, TrainingPlan, open_training
+from compress.training.full_frames import WholeFrames
+from compress.training.losses import Energies
+from compress.training.samples import Sample
+from compress.training.target_cache import GIB, Array, Ask, Filled, Store, TargetCache, Teaching
+from teachers.common.errors import UserError
+from teachers.spec import PoseNetSpec
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """Nothing is read or computed before a step asks."""
+
+    teacher: Candidate
+    plan: TrainingPlan
+    ask: Callable[[], Ask]
+    """Gives what answers for the teacher; loaded when the first maps are missing."""
+    store: Path
+    """Where maps are kept for all runs."""
+    seed: int
+    reporter: Reporter
+
+    @cached_property
+    def frames(self) -> TrainingFrames:
+        """Which frames; UserError where a source cannot be used."""
+        return self.reporter.wait("training frames", lambda: open_training(self.plan, self.seed))
+
+    @property
+    def key(self) -> list[object]:
+        """What decides what is learnt: the teacher, its frames, and how it is asked."""
+        plan = self.plan.model_dump(mode="json", exclude={"data", "cache_gib"})
+        return [self.teacher.id, self.frames.digest, plan]
+
+    @cached_property
+    def filled(self) -> Filled:
+        """The maps of the frames to learn from; warns where the teacher sees nobody in most of them."""
+        found = self._cache(self.plan.mirror).fill(self.frames.train)
+        alive = found.alive(len(self.teacher.spec.skeleton.keypoints))
+        if alive == 0.0:
+            raise UserError("training.data: the teacher sees nobody in any of its frames, so nothing can be learnt")
+        if alive < 0.5:
+            count = len(found.entries)
+            self.reporter.warn(f"training.data: the teacher sees people in {round(alive * count)} of {count} frames")
+        return found
+
+    @cached_property
+    def held_out(self) -> list[Sample]:
+        """Whole frames, at every scale, that no step learns from."""
+        return self.held_out_evenly(0.0)
+
+    def held_out_evenly(self, evenness: float) -> list[Sample]:
+        """The same; frames that show little count as they do in training."""
+        filled, evening = self._held_out, self.evening(evenness)
+        return [whole(entry, self.teacher.spec, evening) for entries in filled.entries for entry in entries]
+
+    @cached_property
+    def _held_out(self) -> Filled:
+        return self._cache(mirror=False).fill(self.frames.held_out)
+
+    def prepare(self) -> None:
+        """Computes the maps of all frames that are not there yet. UserError where nothing can be learnt from them."""
+        _ = self.filled, self._held_out, self.energies
+
+    @cached_property
+    def energies(self) -> Energies:
+        """The unit of each loss."""
+        return Energies(*self.filled.energies(len(self.teacher.spec.skeleton.keypoints)))
+
+    def samples(
+        self, crop_hw: tuple[int, int], augmentation: Augmentation, margin: int = 0, evenness: float = 0.0
+    ) -> TeacherSamples:
+        """Random crops. Frames are never mirrored here: the teacher has been asked about the mirrored ones."""
+        return TeacherSamples(self.filled, self.teacher.spec, augmentation, crop_hw, margin, self.evening(evenness))
+
+    def whole_frames(self, pixels: int, evenness: float = 0.0) -> WholeFrames:
+        """The frames as they are, in batches of one shape; `pixels` of one frame where a batch has as many as asked."""
+        return WholeFrames(self.filled, self.teacher.spec, pixels, self.evening(evenness))
+
+    def evening(self, evenness: float) -> Evening | None:
+        """How much frames count that show little; None where all cells count alike."""
+        return Evening(self.energies, evenness) if evenness else None
+
+    def require_fit(self, spec: PoseNetSpec) -> None:
+        """UserError where this network cannot learn the teacher's maps."""
+        ours, theirs = spec, self.teacher.spec
+        if ours.skeleton != theirs.skeleton:
+            raise UserError(f"the student's skeleton is {ours.skeleton.name}, the teacher's {theirs.skeleton.name}")
+        if ours.stride != theirs.stride:
+            raise UserError(f"the student's stride is {ours.stride}, the teacher's {theirs.stride}; they must be equal")
+        if ours.input.channels != theirs.input.channels:
+            raise UserError(f"the student takes {ours.input.channels} pixels, the teacher {theirs.input.channels}")
+
+    def _cache(self, mirror: bool) -> TargetCache:
+        teacher = self.teacher
+        teaching = Teaching(
+            teacher.id, teacher.spec, _late(self.ask), tuple(self.plan.scales), self.plan.average, mirror
+        )
+        return TargetCache(teaching, Store(self.store, round(self.plan.cache_gib * GIB)), self.reporter)
+
+
+def _late(ask: Callable[[], Ask]) -> Ask:
+    """Loads the teacher when it is asked for the first time: where all maps are kept it never is."""
+    loaded: list[Ask] = []
+
+    def answer(image: Array) -> tuple[Array, Array]:
+        if not loaded:
+            loaded.append(ask())
+        return loaded[0](image)
+
+    return answer

@@ -1,0 +1,1 @@
+"""What every layer uses: errors, atomic files, locks, frozen settings."""
