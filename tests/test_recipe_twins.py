@@ -28,7 +28,7 @@ RECIPES = (
     "mobile_student",
     "quantize",
 )
-"""stage_prune has a twin and many tests of its own (test_compress_run.py); openpose_vgg is stage_prune again."""
+"""stage_prune has a twin and many tests of its own (test_run_runner.py); openpose_vgg is stage_prune again."""
 SHORT = {"steps": 2, "batch": 2, "crop": [64, 80], "validate_every": 2, "warmup": 0}
 MOST = 3
 """Candidates of one kind: seven backbones are exported in a test of their own."""

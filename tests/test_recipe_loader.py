@@ -26,7 +26,7 @@ from teachers.common.errors import UserError
 from teachers.spec import PoseNetSpec
 
 ROOT = Path(__file__).parents[1]
-OTHERS = {"teacher_train.yaml"}  # of another command: tests/test_compress_teacher_recipe.py
+OTHERS = {"teacher_train.yaml"}  # of another command: tests/test_teacher_training_recipe.py
 RECIPES = sorted(path for path in (ROOT / "recipes").iterdir() if path.name not in OTHERS)
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 from conftest import LICENCE
-from test_compress_pruning_refit import difference, pixels
-from test_compress_weights_refit import convolutions, network_of
+from test_pruning_channel_reconstruction import difference, pixels
+from test_pruning_obs import convolutions, network_of
 from torch import Tensor, nn
 from training_lessons import tiny_lessons
 

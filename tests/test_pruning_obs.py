@@ -5,7 +5,7 @@ import pytest
 import torch
 from conftest import LICENCE, tiny_spec
 from numpy.typing import NDArray
-from test_compress_pruning_refit import difference, pixels
+from test_pruning_channel_reconstruction import difference, pixels
 from torch import nn
 
 from compress.core.candidate import Candidate
