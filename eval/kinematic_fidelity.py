@@ -18,7 +18,8 @@ from eval.facing import ahead_per_frame
 from eval.filters import Mask
 from eval.kinematic_motion import MOTION_FIELDS, Column, Motion, motion_errors
 from eval.kinematic_pairs import swaps
-from eval.kinematics import Kinematics, KinematicsSettings, analyse, gate
+from eval.kinematic_settings import KinematicsSettings
+from eval.kinematics import Kinematics, analyse, gate
 from teachers.skeleton import Skeleton
 
 LIMB_OF: Mapping[str, str] = {

@@ -6,8 +6,7 @@ unfiltered) is kept beside what was smoothed (`filtered`).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,43 +18,16 @@ from eval.angles import (
     Measure,
     Points,
     View,
-    extents,
     measures_of,
     named_points,
     weakest_point,
 )
 from eval.facing import Facing, find_facing
-from eval.filters import Butterworth, Mask, OneEuro, butterworth, fill_gaps, hampel, one_euro, runs, spacing
+from eval.filters import Mask, runs, spacing
+from eval.kinematic_settings import KinematicsSettings
+from eval.smoothing import smooth_keypoints
 from eval.velocities import nearest_turn, unwrap, velocity
-from teachers.common.errors import UserError
 from teachers.skeleton import Skeleton
-
-VIEWS: tuple[str, ...] = ("auto", *SIGNS)
-
-
-@dataclass(frozen=True)
-class KinematicsSettings:
-    """Everything that decides what the angles of a track are."""
-
-    min_confidence: float = 0.15
-    """A keypoint below it is treated as not seen."""
-    max_gap_s: float = 0.33
-    hampel_s: float = 7 / 30
-    """Width of the outlier window; 7 frames at 30 per second."""
-    hampel_sigmas: float = 2.0
-    """0 switches the outlier filter off."""
-    low_pass: Butterworth | OneEuro | None = field(default_factory=Butterworth)
-    """One-euro makes the whole path causal: no gap is filled, and the outlier window looks back only."""
-    visible_side: Literal["auto"] | View = "auto"
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.min_confidence <= 1:
-            raise UserError(f"min_confidence: must lie in [0, 1], got {self.min_confidence}")
-        for name in ("max_gap_s", "hampel_s", "hampel_sigmas"):
-            if not getattr(self, name) >= 0:
-                raise UserError(f"{name}: must not be negative, got {getattr(self, name)}")
-        if self.visible_side not in VIEWS:
-            raise UserError(f"visible_side: must be one of {', '.join(VIEWS)}, got {self.visible_side!r}")
 
 
 @dataclass(frozen=True)
@@ -108,7 +80,7 @@ def analyse(times: Array, keypoints: Array, skeleton: Skeleton, settings: Kinema
     step = spacing(times)
     seen = gate(keypoints, settings.min_confidence)
     facing = _facing(times, seen, skeleton, settings)
-    smooth, filled, reasons = _smooth(times, seen, settings)
+    smooth, filled, reasons = smooth_keypoints(times, seen, settings)
     measures, absent = measures_of(skeleton)
     points = tuple(
         named_points(each, skeleton)
@@ -179,38 +151,6 @@ def _facing(times: Array, seen: Array, skeleton: Skeleton, settings: KinematicsS
     if settings.visible_side == "auto":
         return find_facing(seen, times, skeleton)
     return Facing(settings.visible_side, "given", None)
-
-
-def _smooth(times: Array, seen: Array, settings: KinematicsSettings) -> tuple[Array, Mask, set[str]]:
-    """Filled and filtered keypoints (T, K, 3), what was filled (T, K), and what could not be done."""
-    low_pass, gap = settings.low_pass, settings.max_gap_s
-    causal = isinstance(low_pass, OneEuro)
-    xy, filled = seen[..., :2].copy(), np.zeros(seen.shape[:2], dtype=bool)
-    if not causal:
-        xy, filled = fill_gaps(times, xy, gap)
-    step = spacing(times)
-    window = round(settings.hampel_s / step) | 1 if np.isfinite(step) and settings.hampel_sigmas > 0 else 1
-    reasons = set()
-    if window < 3 and settings.hampel_sigmas > 0:
-        reasons.add("outlier filter off: its window holds fewer than 3 frames")
-    for k in range(xy.shape[1]):
-        for stretch in runs(np.asarray(np.isfinite(xy[:, k]).all(axis=1)), times, gap):
-            for axis in (0, 1):
-                xy[stretch, k, axis] = hampel(xy[stretch, k, axis], window, settings.hampel_sigmas, causal=causal)
-            if isinstance(low_pass, Butterworth):
-                xy[stretch, k], reason = butterworth(times[stretch], xy[stretch, k], low_pass)
-                reasons |= {reason} if reason else set()
-    if isinstance(low_pass, OneEuro):
-        xy = one_euro(times, xy, _sizes_so_far(seen), low_pass, gap)
-    return np.concatenate([xy, seen[..., 2:]], axis=2), filled, reasons
-
-
-def _sizes_so_far(seen: Array) -> Array:
-    """(T,): mean size of the person up to each frame, so that a causal filter knows no later one."""
-    size = extents(seen)
-    known = np.isfinite(size) & (size > 0)
-    mean = np.cumsum(np.where(known, size, 0)) / np.maximum(np.cumsum(known), 1)
-    return np.where(mean > 0, mean, 1.0)
 
 
 def _notes(times: Array, facing: Facing, reasons: set[str]) -> Iterator[str]:

@@ -12,8 +12,9 @@ from eval.angle_errors import AngleErrors, ErrorSettings, Sample, angle_errors, 
 from eval.kinematic_fidelity import FidelitySettings, KinematicFidelity, TrackPair, compare, with_floor
 from eval.kinematic_files import write_angles_mot
 from eval.kinematic_pairs import pair_people, person_height
+from eval.kinematic_settings import KinematicsSettings
 from eval.kinematic_tiers import judge, worst, worst_velocity
-from eval.kinematics import KinematicsSettings, analyse
+from eval.kinematics import analyse
 from teachers.skeleton import COCO_18
 
 QUICK = FidelitySettings(errors=ErrorSettings(resamples=100))

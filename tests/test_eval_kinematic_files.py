@@ -19,7 +19,8 @@ from eval.kinematic_files import (
     write_px_trc,
     write_velocities_mot,
 )
-from eval.kinematics import Kinematics, KinematicsSettings, analyse
+from eval.kinematic_settings import KinematicsSettings
+from eval.kinematics import Kinematics, analyse
 from teachers.skeleton import COCO_18
 
 

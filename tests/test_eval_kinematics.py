@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kinematic_figures import Pose, figure, lose, stamps, walk
 
-from eval.angles import MEASURES, wrap
+from eval.angles import MEASURES, View, wrap
 from eval.filters import Butterworth, OneEuro
-from eval.kinematics import Kinematics, KinematicsSettings, View, analyse, every_frame
+from eval.kinematic_settings import KinematicsSettings
+from eval.kinematics import Kinematics, analyse, every_frame
 from teachers.common.errors import UserError
 from teachers.skeleton import COCO_18, Skeleton
 

@@ -21,7 +21,7 @@ from compress.kinematics.pipeline import (
 from compress.run.model_lookup import default_model, open_model
 from eval.angles import NOT_COMPUTABLE
 from eval.filters import Butterworth, OneEuro
-from eval.kinematics import VIEWS, KinematicsSettings
+from eval.kinematic_settings import VIEWS, KinematicsSettings
 from teachers.common.errors import UserError
 
 _JOINTS = ("knee", "hip", "shoulder", "elbow")

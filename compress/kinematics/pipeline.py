@@ -26,7 +26,8 @@ from eval.kinematic_files import (
     write_px_trc,
     write_velocities_mot,
 )
-from eval.kinematics import Kinematics, KinematicsSettings, analyse, every_frame
+from eval.kinematic_settings import KinematicsSettings
+from eval.kinematics import Kinematics, analyse, every_frame
 from eval.maps import BASE_HEIGHT
 from eval.overlay import DrawnPerson
 from eval.people import DecodeSettings

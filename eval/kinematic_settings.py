@@ -1,0 +1,35 @@
+"""Everything that decides what the angles of a track are."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from eval.angles import SIGNS, View
+from eval.filters import Butterworth, OneEuro
+from teachers.common.errors import UserError
+
+VIEWS: tuple[str, ...] = ("auto", *SIGNS)
+
+
+@dataclass(frozen=True)
+class KinematicsSettings:
+    """Everything that decides what the angles of a track are."""
+
+    min_confidence: float = 0.15
+    """A keypoint below it is treated as not seen."""
+    max_gap_s: float = 0.33
+    hampel_s: float = 7 / 30
+    """Width of the outlier window; 7 frames at 30 per second."""
+    hampel_sigmas: float = 2.0
+    """0 switches the outlier filter off."""
+    low_pass: Butterworth | OneEuro | None = field(default_factory=Butterworth)
+    """One-euro makes the whole path causal: no gap is filled, and the outlier window looks back only."""
+    visible_side: Literal["auto"] | View = "auto"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_confidence <= 1:
+            raise UserError(f"min_confidence: must lie in [0, 1], got {self.min_confidence}")
+        for name in ("max_gap_s", "hampel_s", "hampel_sigmas"):
+            if not getattr(self, name) >= 0:
+                raise UserError(f"{name}: must not be negative, got {getattr(self, name)}")
+        if self.visible_side not in VIEWS:
+            raise UserError(f"visible_side: must be one of {', '.join(VIEWS)}, got {self.visible_side!r}")
