@@ -100,7 +100,7 @@ def rows_of(
     rows = {}
     for name, summary in found.items():
         total = summary.total
-        speed = (1 / total.ratio, 1 / total.ratio_hi, 1 / total.ratio_lo)
+        speed = (1 / total.ratio, 1 / total.ratio_ci_high, 1 / total.ratio_ci_low)
         paper = (layout.macs(widths[name]), predicted[name], predicted[TEACHER] / predicted[name])
         rows[name] = Row(*paper, total.median_ms, *speed)
     return rows

@@ -46,7 +46,7 @@ class AngleErrors:
     """95 % cluster bootstrap by track; None with a single track, because its frames are not independent."""
     floor: Mapping[str, float | None] | None = None
     """`floor_*`: the same numbers of the teacher against itself on disturbed input, median over the disturbances."""
-    fidelity: float | None = None
+    error_over_noise: float | None = None
     """median_abs_error over floor_median_abs_error: below 1 the candidate is closer than the teacher's own noise."""
     reason: str | None = None
 

@@ -201,16 +201,16 @@ def _sample(columns: Sequence[Column], *, filtered: bool) -> Sample:
 def _floored(errors: AngleErrors, own: Sequence[AngleErrors]) -> AngleErrors:
     floor = {f"floor_{key}": _median([getattr(each, key) for each in own]) for key in FLOORED}
     noise = floor["floor_median_abs_error"]
-    fidelity, reason = None, errors.reason
+    over, reason = None, errors.reason
     if noise is None:
         reason = reason or "the teacher's noise floor was not measured for this angle"
     elif errors.median_abs_error == 0:
-        fidelity = 0.0
+        over = 0.0
     elif noise == 0:
         reason = reason or "the teacher's noise floor is zero"
     elif errors.median_abs_error is not None:
-        fidelity = errors.median_abs_error / noise
-    return replace(errors, floor=floor, fidelity=fidelity, reason=reason)
+        over = errors.median_abs_error / noise
+    return replace(errors, floor=floor, error_over_noise=over, reason=reason)
 
 
 def _median(values: Sequence[float | None]) -> float | None:

@@ -24,14 +24,14 @@ class Tier:
     p95_abs_error: float
     bias: float
     detection_rate: float
-    fidelity: float | None
+    error_over_noise: float | None
     gross_rate: float | None
 
 
 TIERS = (
-    Tier("transparent", 1.0, 3.0, 0.5, 0.99, fidelity=0.5, gross_rate=None),
-    Tier("equivalent", 2.0, 5.0, 1.0, 0.98, fidelity=1.0, gross_rate=0.01),
-    Tier("usable with care", 3.0, 10.0, 2.0, 0.95, fidelity=None, gross_rate=0.05),
+    Tier("transparent", 1.0, 3.0, 0.5, 0.99, error_over_noise=0.5, gross_rate=None),
+    Tier("equivalent", 2.0, 5.0, 1.0, 0.98, error_over_noise=1.0, gross_rate=0.01),
+    Tier("usable with care", 3.0, 10.0, 2.0, 0.95, error_over_noise=None, gross_rate=0.05),
 )
 WORST_TIER: TierName = "not for angles"
 
@@ -107,7 +107,7 @@ def _failed(errors: AngleErrors, tier: Tier) -> Iterator[str]:
         "median_abs_error": tier.median_abs_error,
         "p95_abs_error": tier.p95_abs_error,
         "bias": tier.bias,
-        "fidelity": tier.fidelity,
+        "error_over_noise": tier.error_over_noise,
         "gross_rate": tier.gross_rate,
     }
     for name, limit in limits.items():

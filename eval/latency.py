@@ -53,8 +53,8 @@ class Timing:
     median_ms: float
     p90_ms: float
     ratio: float
-    ratio_lo: float
-    ratio_hi: float
+    ratio_ci_low: float
+    ratio_ci_high: float
 
 
 @dataclass(frozen=True)
@@ -171,6 +171,6 @@ def _timing(times: NDArray[np.float64], reference: NDArray[np.float64], picks: N
         median_ms=float(np.median(times)) * 1e3,
         p90_ms=float(np.percentile(times, 90)) * 1e3,
         ratio=float(np.median(ratios)),
-        ratio_lo=float(low),
-        ratio_hi=float(high),
+        ratio_ci_low=float(low),
+        ratio_ci_high=float(high),
     )

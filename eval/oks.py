@@ -35,7 +35,7 @@ class OksCounts:
         return OksCounts(self.reference + other.reference, self.matched + other.matched, self.oks_sum + other.oks_sum)
 
     @property
-    def detected(self) -> float | None:
+    def people_recall(self) -> float | None:
         """Share of the reference's people that were matched; None if the reference has nobody."""
         return self.matched / self.reference if self.reference else None
 

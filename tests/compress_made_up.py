@@ -56,7 +56,7 @@ RECIPE = "teacher: openpose-mobilenet-thin\ndata:\n  source: sports2d-demo\n  im
 
 def latency(total_ms: float, ratio: float, spread: float = 0.01) -> Latency:
     """Times in the proportions of the real scales; the interval reaches `spread` to both sides."""
-    bounds = {"ratio": ratio, "ratio_lo": ratio - spread, "ratio_hi": ratio + spread}
+    bounds = {"ratio": ratio, "ratio_ci_low": ratio - spread, "ratio_ci_high": ratio + spread}
     scales = tuple(
         ScaleLatency(
             scale=scale, input_h=h, input_w=w, median_ms=SHARES[scale] * total_ms,
@@ -96,7 +96,7 @@ def angle_errors(median: float, p95: float, found: float, floor: tuple[float, fl
     return AngleErrors(
         n=round(250 * found), n_measurable=250, detection_rate=found, bias=-median / 4, loa=(-p95, 0.9 * p95),
         median_abs_error=median, p95_abs_error=p95, rmse=p95 / 2, gross_rate=p95 / 400,
-        floor={f"floor_{key}": value for key, value in noise.items()}, fidelity=median / floor[0],
+        floor={f"floor_{key}": value for key, value in noise.items()}, error_over_noise=median / floor[0],
     )  # fmt: skip
 
 
@@ -122,8 +122,9 @@ def kinematics(stages: int, floor: tuple[float, float, float] = FLOOR, **others:
     verdict = judge(KinematicFidelity(joints, {}, {}))
     median, p95, velocity, oks, found = ANGLES[stages]
     fields = {
-        "clip": "made-up.mp4", "frames": 75, "tracks": 2, "fps": 30.000000000000107, "oks": oks, "detected": found,
-        "median_deg": 1.21 * median, "p95_deg": 1.21 * p95, "rmse_deg": 1.21 * p95 / 2, "fidelity": median / floor[0],
+        "clip": "made-up.mp4", "frames": 75, "tracks": 2, "fps": 30.000000000000107, "oks": oks, "people_recall": found,
+        "median_deg": 1.21 * median, "p95_deg": 1.21 * p95, "rmse_deg": 1.21 * p95 / 2,
+        "error_over_noise": median / floor[0],
         "velocity_rmse_deg_s": 1.1 * velocity, "tier": verdict.tier, "tier_reasons": verdict.reasons,
         "joints": {name: asdict(joint) for name, joint in joints.items()},
         "conditions": {

@@ -58,7 +58,7 @@ def test_the_file_alone_times_and_writes(artefacts: list[Path], tmp_path: Path) 
         assert row["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
         assert row["runtime"] == "onnxruntime" and row["version"][0].isdigit()
         assert 0 < row["median_ms"] <= row["p90_ms"]
-        assert row["ratio_lo"] <= row["ratio"] <= row["ratio_hi"]
+        assert row["ratio_ci_low"] <= row["ratio"] <= row["ratio_ci_high"]
     assert found["artefacts"][0]["ratio"] == 1
     assert found["machine"]["cores"] >= 1
     assert found["energy"], "the counter, or why there is none"

@@ -106,7 +106,7 @@ def test_what_is_no_model_is_answered_with_what_would_do(
 
 
 def angles(tier: str | None) -> Kinematics:
-    numbers = dict.fromkeys(("fps", "oks", "detected", "median_deg", "p95_deg", "rmse_deg", "fidelity"))
+    numbers = dict.fromkeys(("fps", "oks", "people_recall", "median_deg", "p95_deg", "rmse_deg", "error_over_noise"))
     return Kinematics(
         clip="made up", frames=9, tracks=1, velocity_rmse_deg_s=None, tier=tier, tier_reasons=(), joints={},
         conditions={}, **numbers,

@@ -174,16 +174,16 @@ def test_the_floor_is_the_median_over_disturbances_and_fidelity_the_ratio_to_it(
     floors = [against(track, moved(track, noise, seed)) for seed, noise in enumerate((0.5, 1.0, 4.0))]
     found = with_floor(against(track, moved(track, 2.0, 9)), floors)
     knee = found.joints["knee"].raw
-    assert knee.floor is not None and knee.fidelity is not None and knee.median_abs_error is not None
+    assert knee.floor is not None and knee.error_over_noise is not None and knee.median_abs_error is not None
     assert knee.floor["floor_median_abs_error"] == floors[1].joints["knee"].raw.median_abs_error
-    assert knee.fidelity == pytest.approx(knee.median_abs_error / (knee.floor["floor_median_abs_error"] or 0))
-    assert 1.5 < knee.fidelity < 2.6
+    assert knee.error_over_noise == pytest.approx(knee.median_abs_error / (knee.floor["floor_median_abs_error"] or 0))
+    assert 1.5 < knee.error_over_noise < 2.6
     motion = found.joints["knee"].motion
     assert motion.floor is not None and motion.floor["floor_velocity_rmse"] is not None
     assert found.conditions["disturbances"] == 3
     bare = with_floor(against(track, moved(track, 2.0, 9)), []).joints["knee"].raw
-    assert bare.fidelity is None and bare.reason is not None and "not measured" in bare.reason
-    assert with_floor(against(track, track), floors).joints["knee"].raw.fidelity == 0.0
+    assert bare.error_over_noise is None and bare.reason is not None and "not measured" in bare.reason
+    assert with_floor(against(track, track), floors).joints["knee"].raw.error_over_noise == 0.0
 
 
 def test_tiers_take_the_worst_joint_and_say_why_not_more() -> None:
@@ -199,7 +199,7 @@ def test_tiers_take_the_worst_joint_and_say_why_not_more() -> None:
 def test_without_a_floor_a_perfect_candidate_is_only_usable_and_lost_frames_cost_the_tier() -> None:
     track = walk(100)
     verdict = judge(against(track, track))
-    assert verdict.tier == "usable with care" and "fidelity not measured" in verdict.reasons[0]
+    assert verdict.tier == "usable with care" and "error_over_noise not measured" in verdict.reasons[0]
     floors = [against(track, moved(track, 3.0))]
     lossy = judge(with_floor(against(track, lose(track, slice(40, 50), "left_wrist")), floors))
     assert lossy.tier == "usable with care"

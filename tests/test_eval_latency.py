@@ -208,7 +208,7 @@ def test_drift_that_hits_all_alike_leaves_the_ratio_unchanged(ours: list[float],
     ]
     expected, found = summarise(still, "teacher", 0)["one"].total, summarise(drifting, "teacher", 0)["one"].total
     assert found.ratio == pytest.approx(expected.ratio)
-    assert (found.ratio_lo, found.ratio_hi) == pytest.approx((expected.ratio_lo, expected.ratio_hi))
+    assert (found.ratio_ci_low, found.ratio_ci_high) == pytest.approx((expected.ratio_ci_low, expected.ratio_ci_high))
 
 
 def test_a_total_is_the_sum_over_the_scales_within_a_round() -> None:
@@ -220,7 +220,9 @@ def test_a_total_is_the_sum_over_the_scales_within_a_round() -> None:
     assert found["one"].total.ratio == pytest.approx(1.25 / 3)
     assert found["one"].scales[0.5].ratio == pytest.approx(0.25)
     assert found["one"].scales[1.0].p90_ms == pytest.approx(np.percentile([100, 300, 200], 90))
-    assert found["teacher"].total.ratio == found["teacher"].total.ratio_lo == found["teacher"].total.ratio_hi == 1
+    assert (
+        found["teacher"].total.ratio == found["teacher"].total.ratio_ci_low == found["teacher"].total.ratio_ci_high == 1
+    )
     assert (found["one"].disturbed, found["one"].kept_disturbed) == (3, 3)
 
 
@@ -239,8 +241,8 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     for seed in range(trials):
         laps = [Lap(1.0, {"teacher": 1.0, "one": 0.5 * rng.lognormal(0, 0.1)}, False, 0) for _ in range(20)]
         total = summarise(laps, "teacher", seed)["one"].total
-        assert total.ratio_lo <= total.ratio <= total.ratio_hi
-        covered += total.ratio_lo <= 0.5 <= total.ratio_hi
+        assert total.ratio_ci_low <= total.ratio <= total.ratio_ci_high
+        covered += total.ratio_ci_low <= 0.5 <= total.ratio_ci_high
     assert 0.88 * trials <= covered < trials
 
 

@@ -77,15 +77,15 @@ def test_people_are_matched_once_each_the_most_alike_first() -> None:
     assert [(i, j) for i, j, _ in matches] == [(1, 0), (0, 1)]
     counts = compare_people(reference, others, COCO_18)
     assert (counts.reference, counts.matched) == (3, 2)
-    assert counts.detected == pytest.approx(2 / 3)
+    assert counts.people_recall == pytest.approx(2 / 3)
     assert counts.oks == pytest.approx((matches[0][2] + matches[1][2]) / 2)
 
 
 def test_counts_add_up_over_images_and_say_when_there_is_nothing_to_say() -> None:
-    assert OksCounts().detected is None
+    assert OksCounts().people_recall is None
     assert OksCounts().oks is None
-    assert OksCounts(reference=2).detected == 0.0
+    assert OksCounts(reference=2).people_recall == 0.0
     assert OksCounts(reference=2).oks is None
     total = OksCounts(2, 1, 0.9) + OksCounts(1, 1, 0.7)
-    assert total.detected == pytest.approx(2 / 3)
+    assert total.people_recall == pytest.approx(2 / 3)
     assert total.oks == pytest.approx(0.8)

@@ -72,7 +72,7 @@ def test_one_run_measures_several_runtimes(tiny_run: "TinyRun", tmp_path: Path, 
         pytest.skip(hint)
     out = Path(shutil.copytree(tiny_run.out, tmp_path / "out"))
     settings = [
-        f"measure.latency.also=[{other}]",
+        f"measure.latency.extra_runtimes=[{other}]",
         "measure.memory=false",
         "scales=[0.25]",
         "candidates.0.name=a-{keep}",
@@ -102,7 +102,7 @@ def test_a_runtime_that_is_not_installed_stops_the_run(
 
 
 def test_a_runtime_is_named_once(tiny_run: "TinyRun", capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_command(["check", str(tiny_run.recipe), "--set", "measure.latency.also=[onnxruntime]"]) == 2
+    assert run_command(["check", str(tiny_run.recipe), "--set", "measure.latency.extra_runtimes=[onnxruntime]"]) == 2
     assert "names a runtime twice" in capsys.readouterr().err
 
 

@@ -15,7 +15,14 @@ from eval.runtimes.facts import sha256
 if TYPE_CHECKING:
     from compress_tiny_run import TinyRun
 
-ROW = {"runtime": "onnxruntime", "version": "1.0", "p90_ms": 99.0, "ratio": 1.0, "ratio_lo": 0.9, "ratio_hi": 1.1}
+ROW = {
+    "runtime": "onnxruntime",
+    "version": "1.0",
+    "p90_ms": 99.0,
+    "ratio": 1.0,
+    "ratio_ci_low": 0.9,
+    "ratio_ci_high": 1.1,
+}
 
 
 @pytest.fixture

@@ -41,14 +41,14 @@ def items_of(records: Sequence[Record], *budget: str) -> dict[str, str]:
 
 def test_a_limit_lies_on_the_side_that_costs() -> None:
     goals = parse_budget(
-        "latency_ms=30, angle_rmse_deg=3,oks=.9,detected=0.8,kinematic_tier=usable with care,"
+        "latency_ms=30, angle_rmse_deg=3,oks=.9,people_recall=0.8,kinematic_tier=usable with care,"
         "kinematics.knee.p95_abs_error=5,kinematics.knee.raw.detection_rate=0.9,stages=3"
     )
     assert [str(goal) for goal in goals] == [
         "latency_ms <= 30",
         "angle_rmse_deg <= 3",
         "oks >= 0.9",
-        "detected >= 0.8",
+        "people_recall >= 0.8",
         "kinematic_tier >= usable with care",
         "kinematics.knee.p95_abs_error <= 5",
         "kinematics.knee.raw.detection_rate >= 0.9",

@@ -136,14 +136,14 @@ def test_the_names_are_those_of_a_record() -> None:
     compared = compare((), COCO_18, FidelitySettings())
     assert len(measures) == 19 and set(compared.joints) == set(JOINTS)
     numbers = {name for name, value in asdict(errors_of([1.0, -2.0, 4.0])).items() if isinstance(value, int | float)}
-    assert numbers == set(ERROR_FIELDS) - {"fidelity"} and not set(ERROR_FIELDS) & set(MOTION_FIELDS)
+    assert numbers == set(ERROR_FIELDS) - {"error_over_noise"} and not set(ERROR_FIELDS) & set(MOTION_FIELDS)
 
 
 def test_every_column_knows_what_measures_it() -> None:
     always = {"stages", "params", "macs", "size_bytes"}
     parts = {name: parse_goal(f"{name} <= 1").part for name in NUMERIC_COLUMNS}
     assert {name for name, part in parts.items() if part is None} == always
-    assert parts["latency_ratio_lo"] == "latency" and parts["peak_memory_bytes"] == "memory"
+    assert parts["latency_ratio_ci_low"] == "latency" and parts["peak_memory_bytes"] == "memory"
     assert {parts[name] for name in ANGULAR} == {"kinematics"} and len(ANGULAR) == 7
     assert set(parts.values()) == {None, *get_args(Part)}
     assert parse_goal("kinematic_tier >= equivalent").part == parse_goal("kinematics.hip.mae <= 1").part == "kinematics"

@@ -14,12 +14,12 @@ from compress.results.tables import cell, write_tables
 
 CANDIDATES_HEAD = (
     "name,steps,stages,backbone,params,macs,size_bytes,heat_l2,paf_l2,heat_rel_l2,joint_rel_l2,paf_rel_l2,latency_ms,"
-    "latency_ratio,latency_ratio_lo,latency_ratio_hi,peak_memory_bytes,on_front,note"
+    "latency_ratio,latency_ratio_ci_low,latency_ratio_ci_high,peak_memory_bytes,on_front,note"
 )
 ANGLES = [column for column in LATER if column in KINEMATIC]
 COSTS = "activation_peak_bytes, energy_mj, energy_estimate_mj, packed_bytes"
 KINEMATICS_MISSING = f"{', '.join(ANGLES)}: the source is no video; ap: no labels; {COSTS}: not asked for"
-LATENCY_HEAD = "name,scale,input_h,input_w,runtime,threads,median_ms,p90_ms,ratio,ratio_lo,ratio_hi"
+LATENCY_HEAD = "name,scale,input_h,input_w,runtime,threads,median_ms,p90_ms,ratio,ratio_ci_low,ratio_ci_high"
 
 
 def tables(folder: Path, records: list[Record]) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
@@ -53,8 +53,10 @@ def test_an_empty_cell_has_its_reason_in_the_note(tmp_path: Path) -> None:
     why = {"latency_ms": "not asked for", "peak_memory_bytes": "needs Linux"}
     rows, _ = tables(tmp_path, [record("untimed", untimed, missing=why, stages=3)])
     row = rows[0]
-    assert [row[name] for name in ("latency_ms", "latency_ratio", "latency_ratio_lo", "peak_memory_bytes")] == [""] * 4
-    expected = "latency_ms, latency_ratio, latency_ratio_lo, latency_ratio_hi: not asked for"
+    assert [row[name] for name in ("latency_ms", "latency_ratio", "latency_ratio_ci_low", "peak_memory_bytes")] == [
+        ""
+    ] * 4
+    expected = "latency_ms, latency_ratio, latency_ratio_ci_low, latency_ratio_ci_high: not asked for"
     assert expected in row["note"]
     assert "peak_memory_bytes: needs Linux" in row["note"]
     assert row["on_front"] == "false"

@@ -32,7 +32,7 @@ def check_like_undisturbed(run: TinyRun, out: Path) -> None:
     assert sorted(record["name"] for record in records(out)) == sorted(NAMES)
     laps = Counter(entry["fact"]["scale"] for entry in journal(out) if "seconds" in entry["fact"])
     assert laps == {0.25: LAPS, 0.5: LAPS}
-    assert all(float(row["latency_ratio_lo"]) <= float(row["latency_ratio"]) for row in rows(out))
+    assert all(float(row["latency_ratio_ci_low"]) <= float(row["latency_ratio"]) for row in rows(out))
     assert {path for path in tree(out) if not path.startswith("figures/")} == {
         path for path in tree(run.out) if not path.startswith("figures/")
     }

@@ -246,8 +246,8 @@ def test_whom_a_candidate_loses_is_no_error_of_zero_degrees(
 
     teacher, same, lost, shifted = _rows_on_a_clip(tiny_run, tmp_path, monkeypatch, people)
     for row in (teacher, same):
-        assert (row["oks"], row["detected"], row["angle_median_deg"]) == ("1.0", "1.0", "0.0")
-    assert (lost["detected"], lost["oks"], lost["angle_median_deg"]) == ("0.0", "", "")
+        assert (row["oks"], row["people_recall"], row["angle_median_deg"]) == ("1.0", "1.0", "0.0")
+    assert (lost["people_recall"], lost["oks"], lost["angle_median_deg"]) == ("0.0", "", "")
     assert "found again" in lost["note"] and "no joint angle could be compared" in lost["note"]
     # All of a figure moves alike: keypoints differ, angles do not.
     assert 0 < float(shifted["oks"]) < 1 and abs(float(shifted["angle_median_deg"])) < 1e-3

@@ -93,7 +93,7 @@ def bench(options: argparse.Namespace) -> int:
     for row in rows:
         print(
             f"{row['file']:<40} {row['runtime']:<12} {row['median_ms']:9.2f} ms  p90 {row['p90_ms']:9.2f} ms  "
-            f"{row['ratio']:.3f}x ({row['ratio_lo']:.3f}-{row['ratio_hi']:.3f})"
+            f"{row['ratio']:.3f}x ({row['ratio_ci_low']:.3f}-{row['ratio_ci_high']:.3f})"
             + ("" if row["energy_mj"] is None else f"  {row['energy_mj']:.1f} mJ")
         )
     print(f"energy: {found['energy']}; times: {options.out}")
@@ -140,8 +140,8 @@ def summarise(seconds: Any) -> list[dict[str, float]]:
                 "median_ms": float(np.median(times)) * 1e3,
                 "p90_ms": float(np.percentile(times, 90)) * 1e3,
                 "ratio": float(np.median(ratios)),
-                "ratio_lo": float(low),
-                "ratio_hi": float(high),
+                "ratio_ci_low": float(low),
+                "ratio_ci_high": float(high),
             }
         )
     return found

@@ -114,7 +114,9 @@ def _enough(plan: CostPlan, facts: Sequence[dict[str, Any]]) -> bool:
     if len(facts) < _FEWEST_ROUNDS:
         return False
     found = summarise([Lap(**fact) for fact in facts], plan.candidates[0].name, plan.seed)
-    return all(one.total.ratio_hi - one.total.ratio_lo <= 2 * _PRECISE * one.total.ratio for one in found.values())
+    return all(
+        one.total.ratio_ci_high - one.total.ratio_ci_low <= 2 * _PRECISE * one.total.ratio for one in found.values()
+    )
 
 
 def _latency(
@@ -129,8 +131,8 @@ def _latency(
         kept_disturbed=summary.kept_disturbed,
         total_ms=total.median_ms,
         ratio=total.ratio,
-        ratio_lo=total.ratio_lo,
-        ratio_hi=total.ratio_hi,
+        ratio_ci_low=total.ratio_ci_low,
+        ratio_ci_high=total.ratio_ci_high,
         scales=tuple(
             ScaleLatency(scale=scale, input_h=sizes[scale][0], input_w=sizes[scale][1], **asdict(timing))
             for scale, timing in summary.scales.items()

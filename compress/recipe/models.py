@@ -97,7 +97,7 @@ class LatencyPlan(Frozen):
     """How network time is measured: batch 1, teacher and candidates in turn within each round."""
 
     runtime: Annotated[RuntimeName, Field(description="The runtime whose times count.")] = "onnxruntime"
-    also: Annotated[
+    extra_runtimes: Annotated[
         tuple[RuntimeName, ...],
         Field(max_length=8, description="Further runtimes to measure in; each costs as much time as the first."),
     ] = ()
@@ -116,13 +116,13 @@ class LatencyPlan(Frozen):
     @model_validator(mode="after")
     def _each_once(self) -> "LatencyPlan":
         if len(set(self.runtimes)) < len(self.runtimes):
-            raise ValueError("also: names a runtime twice, or the one that counts")
+            raise ValueError("extra_runtimes: names a runtime twice, or the one that counts")
         return self
 
     @property
     def runtimes(self) -> tuple[str, ...]:
         """All of them, the one that counts first."""
-        return (self.runtime, *self.also)
+        return (self.runtime, *self.extra_runtimes)
 
 
 class KinematicsPlan(Frozen):

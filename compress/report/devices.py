@@ -34,8 +34,8 @@ class BenchRow(_Facts):
     median_ms: Positive
     p90_ms: Positive
     ratio: Positive
-    ratio_lo: Positive
-    ratio_hi: Positive
+    ratio_ci_low: Positive
+    ratio_ci_high: Positive
     energy_mj: Positive | None = None
 
 
@@ -104,7 +104,7 @@ def device_view(
             runtime=f"{row.runtime} {row.version or ''}".strip(),
             median_ms=row.median_ms,
             p90_ms=row.p90_ms,
-            ratio=(row.ratio, row.ratio_lo, row.ratio_hi),
+            ratio=(row.ratio, row.ratio_ci_low, row.ratio_ci_high),
             on_front=member,
             energy_mj=row.energy_mj,
         )

@@ -10,7 +10,7 @@ from compress.report.readings import reading
 from compress.report.words import axis, better
 from compress.results.objectives import Objective
 
-_PERCENT = ("heat_rel_l2", "joint_rel_l2", "paf_rel_l2", "detected")
+_PERCENT = ("heat_rel_l2", "joint_rel_l2", "paf_rel_l2", "people_recall")
 _LARGE = ("params", "macs", "size_bytes", "peak_memory_bytes")
 
 

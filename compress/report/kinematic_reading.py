@@ -57,10 +57,10 @@ def _candidate(name: str, facts: Kinematics) -> AngleFacts:
         median_deg=facts.median_deg,
         p95_deg=facts.p95_deg,
         rmse_deg=facts.rmse_deg,
-        fidelity=facts.fidelity,
+        error_over_noise=facts.error_over_noise,
         velocity_rmse_deg_s=facts.velocity_rmse_deg_s,
         oks=facts.oks,
-        detected=facts.detected,
+        people_recall=facts.people_recall,
     )
     return AngleFacts((name,), headline, joints, facts.tier, facts.tier_reasons)
 
@@ -94,7 +94,7 @@ def _errors(facts: Mapping[str, Any], prefix: str) -> ErrorFacts:
         bias=_number(facts, f"{prefix}bias"),
         loa=None if loa is None else (float(loa[0]), float(loa[1])),
         gross_rate=_number(facts, f"{prefix}gross_rate"),
-        fidelity=(None if median is None else 1.0) if prefix else _number(facts, "fidelity"),
+        error_over_noise=(None if median is None else 1.0) if prefix else _number(facts, "error_over_noise"),
         reason=reason if isinstance(reason, str) else None,
     )
 
@@ -126,10 +126,10 @@ def _worst(joints: Sequence[JointFacts]) -> Headline:
         median_deg=largest(lambda each: each.median),
         p95_deg=largest(lambda each: each.p95),
         rmse_deg=largest(lambda each: each.rmse),
-        fidelity=largest(lambda each: each.fidelity),
+        error_over_noise=largest(lambda each: each.error_over_noise),
         velocity_rmse_deg_s=max(velocities, default=None),
         oks=None,
-        detected=None,
+        people_recall=None,
     )
 
 

@@ -29,7 +29,7 @@ def headline(run: RunView, view: KinematicsView) -> Table:
         if row is None:
             rows.append(row_of(candidate, (NONE,) * (len(head) - 1)))
             continue
-        people = (_fixed(row.headline.oks, 3), percent(row.headline.detected))
+        people = (_fixed(row.headline.oks, 3), percent(row.headline.people_recall))
         rows.append(row_of(candidate, (row.tier or "not judged", *_headline(row.headline), *people)))
     caption = "Difference of joint angles from the teacher's: worst of knee, hip, shoulder and elbow, raw and filtered"
     return Table(caption, head, tuple(rows), key=1, words=(0, 1))
@@ -37,7 +37,7 @@ def headline(run: RunView, view: KinematicsView) -> Table:
 
 def _headline(facts: Headline) -> tuple[str, ...]:
     errors = (degrees(facts.median_deg), degrees(facts.p95_deg), degrees(facts.rmse_deg))
-    return *errors, _fixed(facts.fidelity, 2), _fixed(facts.velocity_rmse_deg_s, 0)
+    return *errors, _fixed(facts.error_over_noise, 2), _fixed(facts.velocity_rmse_deg_s, 0)
 
 
 def by_joint(view: KinematicsView) -> Table:
@@ -93,7 +93,7 @@ def _error_cells(facts: ErrorFacts, is_noise: bool) -> tuple[str, ...]:
         _signed(facts.bias),
         missing if facts.loa is None else f"{_signed(facts.loa[0])} to {_signed(facts.loa[1])}",
         percent(facts.gross_rate),
-        _fixed(facts.fidelity, 2),
+        _fixed(facts.error_over_noise, 2),
     )
 
 

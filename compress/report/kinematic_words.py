@@ -24,7 +24,7 @@ _FIELDS = {
     "median_abs_error": ("median", " deg"),
     "p95_abs_error": ("P95", " deg"),
     "bias": ("bias", " deg"),
-    "fidelity": ("median over the floor", ""),
+    "error_over_noise": ("median over the floor", ""),
     "gross_rate": ("errors of 20 deg and more", "%"),
     "detection_rate": ("frames found", "%"),
 }

@@ -25,7 +25,7 @@ class ErrorFacts:
     """95% limits of agreement: 2.5th and 97.5th percentile of the error. The noise floor has none."""
     gross_rate: float | None
     """Share of frames that are 20 degrees off or more."""
-    fidelity: float | None
+    error_over_noise: float | None
     """Median error over the noise floor's; 1 for the floor itself."""
     reason: str | None = None
     """Why nothing was measured, if nothing was."""
@@ -59,10 +59,10 @@ class Headline:
     median_deg: float | None
     p95_deg: float | None
     rmse_deg: float | None
-    fidelity: float | None
+    error_over_noise: float | None
     velocity_rmse_deg_s: float | None
     oks: float | None
-    detected: float | None
+    people_recall: float | None
 
 
 @dataclass(frozen=True)

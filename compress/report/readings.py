@@ -6,8 +6,8 @@ from compress.results.objectives import OBJECTIVES
 from compress.results.pareto import TIME_OBJECTIVES, within_timing_noise
 from compress.results.records import Record
 
-_SHARES = ("heat_rel_l2", "joint_rel_l2", "paf_rel_l2", "detected")
-_TIMES = ("latency_ratio", "latency_ratio_lo", "latency_ratio_hi")
+_SHARES = ("heat_rel_l2", "joint_rel_l2", "paf_rel_l2", "people_recall")
+_TIMES = ("latency_ratio", "latency_ratio_ci_low", "latency_ratio_ci_high")
 
 
 def reading(column: str, value: float | None) -> str:

@@ -51,7 +51,7 @@ def _agreement(records: Sequence[Record], first: str, other: str) -> RuntimeAgre
 
 def _order(one: Latency, other: Latency) -> int:
     """-1 if the first is faster beyond both intervals, 1 if slower, 0 if that cannot be told."""
-    return (one.ratio_lo > other.ratio_hi) - (one.ratio_hi < other.ratio_lo)
+    return (one.ratio_ci_low > other.ratio_ci_high) - (one.ratio_ci_high < other.ratio_ci_low)
 
 
 def runtime_blocks(run: RunView) -> list[Block]:

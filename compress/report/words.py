@@ -59,12 +59,12 @@ def counted(count: int, noun: str) -> str:
 
 def ratio(latency: Latency) -> str:
     """`0.78x (0.77-0.79)`: candidate time over teacher time, and its 95% interval."""
-    return f"{latency.ratio:.2f}x ({latency.ratio_lo:.2f}-{latency.ratio_hi:.2f})"
+    return f"{latency.ratio:.2f}x ({latency.ratio_ci_low:.2f}-{latency.ratio_ci_high:.2f})"
 
 
 def speed(latency: Latency) -> str:
     """The ratio the other way round, in words, and only where the interval allows a verdict."""
-    if latency.ratio_lo <= 1 <= latency.ratio_hi:
+    if latency.ratio_ci_low <= 1 <= latency.ratio_ci_high:
         return "not measurably faster or slower than the teacher"
     if latency.ratio < 1:
         return f"{1 / latency.ratio:.2f} times as fast"
@@ -99,7 +99,7 @@ def _time(measured: Measurement) -> str:
     if not measured.latency:
         return ""
     latency = measured.latency[0]
-    interval = f"({latency.ratio_lo:.2f}-{latency.ratio_hi:.2f})"
+    interval = f"({latency.ratio_ci_low:.2f}-{latency.ratio_ci_high:.2f})"
     return f"{latency.ratio:.2f}x the teacher's time {interval}, {speed(latency)}"
 
 

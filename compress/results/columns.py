@@ -86,8 +86,8 @@ FIRST: Mapping[str, Reader] = {
     "paf_rel_l2": _fidelity(lambda fidelity: fidelity.paf_rel_l2),
     "latency_ms": _latency(lambda latency: latency.total_ms),
     "latency_ratio": _latency(lambda latency: latency.ratio),
-    "latency_ratio_lo": _latency(lambda latency: latency.ratio_lo),
-    "latency_ratio_hi": _latency(lambda latency: latency.ratio_hi),
+    "latency_ratio_ci_low": _latency(lambda latency: latency.ratio_ci_low),
+    "latency_ratio_ci_high": _latency(lambda latency: latency.ratio_ci_high),
     "peak_memory_bytes": _peak,
 }
 """These stand before `on_front` and `note` and never change."""
@@ -95,11 +95,11 @@ FIRST: Mapping[str, Reader] = {
 LATER: Mapping[str, Reader] = {
     "oks": _kinematics(lambda kinematics: kinematics.oks),
     "ap": lambda record: None if record.measurement.ap is None else record.measurement.ap.ap,
-    "detected": _kinematics(lambda kinematics: kinematics.detected),
+    "people_recall": _kinematics(lambda kinematics: kinematics.people_recall),
     "angle_median_deg": _kinematics(lambda kinematics: kinematics.median_deg),
     "angle_p95_deg": _kinematics(lambda kinematics: kinematics.p95_deg),
     "angle_rmse_deg": _kinematics(lambda kinematics: kinematics.rmse_deg),
-    "angle_fidelity": _kinematics(lambda kinematics: kinematics.fidelity),
+    "angle_error_over_noise": _kinematics(lambda kinematics: kinematics.error_over_noise),
     "kinematic_tier": _kinematics(lambda kinematics: kinematics.tier),
     "angular_velocity_rmse_deg_s": _kinematics(lambda kinematics: kinematics.velocity_rmse_deg_s),
     "activation_peak_bytes": _activations,
@@ -109,7 +109,7 @@ LATER: Mapping[str, Reader] = {
 }
 """Later measurements stand after `note`, in this order: add `"column": reader` here and nowhere else."""
 
-KINEMATIC = ("oks", "detected", "kinematic_tier", *(name for name in LATER if name.startswith("ang")))
+KINEMATIC = ("oks", "people_recall", "kinematic_tier", *(name for name in LATER if name.startswith("ang")))
 
 READERS: Mapping[str, Reader] = {**FIRST, **LATER}
 """Every column that one record alone can fill; any number among them may be an objective."""
@@ -118,7 +118,7 @@ CANDIDATE_COLUMNS = (*FIRST, "on_front", "note", *LATER)
 
 TOGETHER = (
     ("heat_l2", "paf_l2", "heat_rel_l2", "joint_rel_l2", "paf_rel_l2"),
-    ("latency_ms", "latency_ratio", "latency_ratio_lo", "latency_ratio_hi"),
+    ("latency_ms", "latency_ratio", "latency_ratio_ci_low", "latency_ratio_ci_high"),
     KINEMATIC,
     ("energy_estimate_mj", "energy_mj", "activation_peak_bytes"),
 )

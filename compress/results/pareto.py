@@ -72,7 +72,7 @@ def objective_values(record: Record, objectives: Sequence[str]) -> Point:
 def within_timing_noise(one: Record, other: Record) -> bool:
     """Whether the 95% intervals of the two time ratios overlap, so that neither can be called the faster."""
     bounds = [
-        (number(record, "latency_ratio_lo"), number(record, "latency_ratio_hi"))
+        (number(record, "latency_ratio_ci_low"), number(record, "latency_ratio_ci_high"))
         for record in (one, other)
         if record.error is None
     ]

@@ -42,8 +42,8 @@ class ScaleLatency(Facts):
     p90_ms: float
     ratio: float
     """Candidate time over teacher time, pair by pair, median; below 1 is faster. 1 for the teacher itself."""
-    ratio_lo: float
-    ratio_hi: float
+    ratio_ci_low: float
+    ratio_ci_high: float
 
 
 class Latency(Facts):
@@ -59,8 +59,8 @@ class Latency(Facts):
     total_ms: float
     """Median over the rounds of the sum over the scales."""
     ratio: float
-    ratio_lo: float
-    ratio_hi: float
+    ratio_ci_low: float
+    ratio_ci_high: float
     scales: tuple[ScaleLatency, ...]
 
 
@@ -135,12 +135,12 @@ class Kinematics(Facts):
     fps: float | None
     oks: float | None
     """Mean object keypoint similarity of the people found again."""
-    detected: float | None
+    people_recall: float | None
     """Share of the teacher's people that were found again."""
     median_deg: float | None
     p95_deg: float | None
     rmse_deg: float | None
-    fidelity: float | None
+    error_over_noise: float | None
     """Median error over the teacher's own on disturbed copies of the clip: below 1 is inside its noise."""
     velocity_rmse_deg_s: float | None
     tier: str | None

@@ -13,7 +13,8 @@ from compress.results.records import Latency, Record
 from teachers.common.files import write_text
 
 LATENCY_COLUMNS = (
-    "name", "scale", "input_h", "input_w", "runtime", "threads", "median_ms", "p90_ms", "ratio", "ratio_lo", "ratio_hi",
+    "name", "scale", "input_h", "input_w", "runtime", "threads", "median_ms", "p90_ms",
+    "ratio", "ratio_ci_low", "ratio_ci_high",
 )  # fmt: skip
 
 
@@ -77,8 +78,8 @@ def _timings(latency: Latency) -> Iterator[dict[str, Value]]:
         "scale": "sum",
         "median_ms": latency.total_ms,
         "ratio": latency.ratio,
-        "ratio_lo": latency.ratio_lo,
-        "ratio_hi": latency.ratio_hi,
+        "ratio_ci_low": latency.ratio_ci_low,
+        "ratio_ci_high": latency.ratio_ci_high,
     }
 
 

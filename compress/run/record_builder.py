@@ -99,10 +99,10 @@ def _without_people(kinematics: Kinematics | None) -> dict[str, str]:
     reasons = {}
     if kinematics.oks is None:
         reasons["oks"] = "nobody of the teacher's was found again on the clip"
-    if kinematics.detected is None:
-        reasons["detected"] = "the teacher found nobody on the clip"
-    if kinematics.fidelity is None:
-        reasons["angle_fidelity"] = "the teacher's noise floor could not be measured for every judged joint"
+    if kinematics.people_recall is None:
+        reasons["people_recall"] = "the teacher found nobody on the clip"
+    if kinematics.error_over_noise is None:
+        reasons["angle_error_over_noise"] = "the teacher's noise floor could not be measured for every judged joint"
     if kinematics.median_deg is None:
         reasons["angle_median_deg"] = "no joint angle could be compared on the clip"
     return reasons
