@@ -85,7 +85,7 @@ DOORS = {
 TORCH_FREE = [
     "allocation",
     "counters",
-    "disturbance",
+    "cpu_load",
     "energy",
     "energy_counters",
     "latency",

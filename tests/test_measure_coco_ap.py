@@ -9,9 +9,9 @@ from compress_made_up import record
 from compress_tiny_run import TinyRun, journal, keep_export, rows, set_to
 
 from compress.cli.main import run_command
+from compress.common.document import Table
 from compress.measure.pose_inference import from_fact, to_fact
 from compress.report.ap import ap_blocks
-from compress.report.document import Table
 from compress.report.facts import RunFacts
 from compress.report.views import report_facts
 from compress.results.columns import number

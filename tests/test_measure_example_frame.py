@@ -13,6 +13,7 @@ from compress_tiny_run import TinyRun, rows
 from conftest import tiny_spec
 
 from compress.cli.main import run_command
+from compress.common.document import Paragraph
 from compress.common.run_folder import PEOPLE, RECIPE
 from compress.measure.example_frame import (
     NOT_COCO,
@@ -25,7 +26,7 @@ from compress.measure.example_frame import (
 )
 from compress.measure.pose_inference import to_fact
 from compress.recipe.models import Data
-from compress.report.document import Beside, Paragraph
+from compress.report.document import Beside
 from compress.report.facts import RunFacts
 from compress.report.people import people_view
 from compress.report.people_section import people_blocks

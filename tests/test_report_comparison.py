@@ -7,9 +7,10 @@ import pytest
 from compress_made_up import CONDITIONS, OBJECTIVES, latency, measured, record, run_of, stage_records
 from report_search import search_run
 
+from compress.common.document import Paragraph, Table
 from compress.measure.fidelity import RESAMPLES, resampled
 from compress.report.comparison import comparison_blocks, joint_records
-from compress.report.document import Paragraph, Section, Table
+from compress.report.document import Section
 from compress.report.facts import RunFacts
 from compress.report.markdown import markdown
 from compress.report.readings import bounds, overlapping, reading

@@ -10,7 +10,8 @@ from compress_goal_records import errors_of, joint, moved
 from compress_made_up import failed, latency, measured, record, stage_records, teacher
 from compress_recipe_text import GOOD, load
 
-from compress.report.document import Block, Bullets, Document, Paragraph, Section, Table
+from compress.common.document import Bullets, Paragraph, Table
+from compress.report.document import Block, Document, Section
 from compress.report.goals import goal_blocks, goal_facts, verdict
 from compress.report.html import page
 from compress.report.markdown import markdown

@@ -22,7 +22,9 @@ from compress_made_up import (
 )  # fmt: skip
 from scipy import stats
 
-from compress.report.document import Block, Bullets, Folded, Paragraph, Picture, Table
+from compress.common.document import Bullets, Folded, Paragraph, Table
+from compress.common.formatting import NONE
+from compress.report.document import Block, Picture
 from compress.report.facts import RunView
 from compress.report.figures import short
 from compress.report.kinematic_figures import joints_png, ranks_png
@@ -31,7 +33,7 @@ from compress.report.kinematic_sections import joint_angles
 from compress.report.kinematic_words import DISTURBED, agreement_words, filter_words, tier_words
 from compress.report.kinematics import JOINTS, KinematicsView
 from compress.report.views import report_facts
-from compress.report.words import NONE, cost
+from compress.report.words import cost
 from compress.report.write import write_report
 from compress.results.records import Record
 from eval.kinematic_tiers import JUDGED
@@ -100,7 +102,7 @@ def test_the_facts_of_a_candidate_come_from_the_record_of_the_metric() -> None:
     assert knee is not None
     assert (knee.raw.median, knee.raw.p95) == (4.4, 27.0)
     assert knee.filtered.median == pytest.approx(1.1 * 4.4)
-    assert knee.raw.fidelity == pytest.approx(4.4 / 3.5)
+    assert knee.raw.error_over_noise == pytest.approx(4.4 / 3.5)
     assert knee.raw.loa == (-27.0, pytest.approx(24.3))
     assert (knee.raw.n, knee.motion.velocity_rmse, knee.motion.lr_swap_rate) == (250, 205.0, 0.0)
     assert row.headline.median_deg == pytest.approx(1.21 * 4.4)
@@ -112,7 +114,7 @@ def test_there_is_one_noise_floor_and_its_headline_is_the_worst_joints() -> None
     assert noise.headline.median_deg == pytest.approx(1.1 * 1.1 * FLOOR[0])
     assert noise.headline.p95_deg == pytest.approx(1.1 * 1.1 * FLOOR[1])
     assert noise.headline.velocity_rmse_deg_s == pytest.approx(1.1 * FLOOR[2])
-    assert (noise.headline.fidelity, noise.headline.oks) == (1.0, None)
+    assert (noise.headline.error_over_noise, noise.headline.oks) == (1.0, None)
 
 
 def test_facts_survive_the_file(tmp_path: Path) -> None:
@@ -277,9 +279,9 @@ def test_no_tier_prints_its_reason() -> None:
     row = view([teacher(), with_angles(stage_records()[1], nobody)]).row("stages-5")
     assert row is not None
     assert tier_words(row) == "not judged: the teacher could measure neither knee nor hip."
-    odd = kinematics(5, tier_reasons=("transparent: knee raw fidelity not measured: None",))
+    odd = kinematics(5, tier_reasons=("transparent: knee raw error_over_noise not measured: None",))
     (told,) = view([with_angles(stage_records()[1], odd)]).rows
-    assert "knee raw fidelity not measured" in tier_words(told)
+    assert "knee raw error_over_noise not measured" in tier_words(told)
 
 
 def test_a_joint_that_nobody_could_be_measured_at_is_named_with_the_reason() -> None:

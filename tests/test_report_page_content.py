@@ -23,14 +23,16 @@ from compress_made_up import (
     stage_records,
 )  # fmt: skip
 
-from compress.report.document import Document, Folded, Table
+from compress.common.document import Folded, Table
+from compress.common.formatting import scaled, significant
+from compress.report.document import Document
 from compress.report.facts import ReportFacts
 from compress.report.label_placement import Box, around, place_labels
 from compress.report.markdown import escaped
 from compress.report.plotly import draw_call, figure
 from compress.report.sections import document
 from compress.report.views import plot_axes, report_facts
-from compress.report.words import cost, scaled, significant
+from compress.report.words import cost
 from compress.report.write import write_report
 from compress.results.records import Record
 

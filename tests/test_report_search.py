@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from report_search import CONSTRAINT, STARTS, TRIALS, made_up_search, search_run
 
 from compress.cli.main import run_command
+from compress.common.document import Bullets, Paragraph, Table
 from compress.common.run_folder import RECIPE, RECORDS
-from compress.report.document import Bullets, Document, Paragraph, Picture, Table
+from compress.report.document import Document, Picture
 from compress.report.explorer import Explorer, ExplorerPoint, pair_front
 from compress.report.explorer_html import explorer_call, explorer_spec
 from compress.report.recipe_words import recipe_words, steps_words

@@ -8,7 +8,7 @@ from compress_made_up import STAGES, failed, latency, measured, record, stage_re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress.report.document import Bullets, Paragraph, Table
+from compress.common.document import Bullets, Paragraph, Table
 from compress.report.goals import goal_facts
 from compress.report.recommend import recommendation
 from compress.report.recommendation import answer, budget_blocks, goals_and_reasons

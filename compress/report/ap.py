@@ -1,9 +1,10 @@
 """AP and AR against labels, as a block of the report."""
 
-from compress.report.document import Block, Paragraph, Table
+from compress.common.document import Paragraph, Table
+from compress.common.formatting import NONE, counted, listed
+from compress.report.document import Block
 from compress.report.facts import RunView
 from compress.report.tables import row_of
-from compress.report.words import NONE, counted, listed
 from compress.results.records import LabelledAp
 
 _NUMBERS = ("ap", "ap50", "ap75", "ap_m", "ap_l", "ar")

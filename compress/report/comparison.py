@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from compress.report.document import Block, Paragraph, Row, Table
+from compress.common.document import Paragraph, Row, Table
+from compress.common.formatting import NONE, listed
+from compress.report.document import Block
 from compress.report.facts import ReportFacts, RunView
 from compress.report.readings import beside, overlapping, reading
 from compress.report.recommendation import budget_blocks
-from compress.report.words import NONE, listed
 from compress.results.columns import number
 from compress.results.objectives import Objective
 from compress.results.pareto import front

@@ -1,9 +1,10 @@
 """Sections of the report on energy, activations and the packed file."""
 
-from compress.report.document import Block, Paragraph, Table
+from compress.common.document import Paragraph, Table
+from compress.common.formatting import NONE, listed, scaled, significant, size
+from compress.report.document import Block
 from compress.report.facts import RunView
 from compress.report.tables import row_of
-from compress.report.words import NONE, listed, scaled, significant, size
 from compress.results.records import Activations, Energy
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
-from compress.report.document import Block, Paragraph, Row, Table
+from compress.common.document import Paragraph, Row, Table
+from compress.common.formatting import NONE, percent, scaled, significant
+from compress.report.document import Block
 from compress.report.facts import CandidateFacts, RunView
 from compress.report.kinematics import JOINTS
 from compress.report.readings import reading
 from compress.report.tables import row_of
-from compress.report.words import NONE, percent, ratio, scaled, significant
+from compress.report.words import ratio
 from compress.results.goals import preference
 from compress.results.records import Record
 

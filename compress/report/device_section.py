@@ -1,8 +1,9 @@
 """The section of the report on times from other devices."""
 
-from compress.report.document import Block, Bullets, Paragraph, Picture, Row, Table
+from compress.common.document import Bullets, Paragraph, Row, Table
+from compress.common.formatting import NONE, listed, significant
+from compress.report.document import Block, Picture
 from compress.report.facts import DeviceView, RunView
-from compress.report.words import NONE, listed, significant
 
 
 def device_name(run: int, number: int) -> str:

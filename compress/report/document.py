@@ -6,44 +6,9 @@ The words are written once; HTML and Markdown are two ways to set them. All text
 from dataclasses import dataclass
 from typing import Literal
 
+from compress.common.document import Block as TextBlock
 from compress.report.explorer import Explorer
 from compress.report.facts import PlotFacts
-
-
-@dataclass(frozen=True)
-class Paragraph:
-    text: str
-    verdict: bool = False
-    """What somebody in a hurry should take away."""
-
-
-@dataclass(frozen=True)
-class Bullets:
-    """A list; each item leads with a name and goes on with what is said of it."""
-
-    items: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class Row:
-    cells: tuple[str, ...]
-    kind: Literal["plain", "teacher", "front", "failed"] = "plain"
-    marked: bool = False
-    """The one row that the text speaks of."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """The first cell of each row is its heading. `key` is the column to look at first."""
-
-    caption: str
-    head: tuple[str, ...]
-    rows: tuple[Row, ...]
-    key: int | None = None
-    words: tuple[int, ...] = (0,)
-    """Columns that hold words and are set to the left; the others hold numbers."""
-    wide: bool = False
-    """Has so many columns that paper is turned for it."""
 
 
 @dataclass(frozen=True)
@@ -76,22 +41,7 @@ class Beside:
     groups: tuple[tuple[tuple[Photo, ...], str], ...]
 
 
-@dataclass(frozen=True)
-class Code:
-    text: str
-    summary: str = ""
-    """With a summary the text is folded away under it."""
-
-
-@dataclass(frozen=True)
-class Folded:
-    """Tables for those who want every number, folded away under a summary; paper and Markdown show them open."""
-
-    summary: str
-    tables: tuple[Table, ...]
-
-
-Block = Paragraph | Bullets | Table | Picture | Beside | Code | Folded
+Block = TextBlock | Picture | Beside
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from compress.common.formatting import significant, size
 from compress.report.facts import PlotFacts, PlotPoint, ScalePanel
 from compress.report.label_placement import Box, around, place_labels
-from compress.report.words import axis, better, significant, size
+from compress.report.words import axis, better
 
 DPI = 160
 INK, QUIET, RULE, PALE = "#222222", "#6b6b6b", "#d9d9d9", "#9a9a9a"

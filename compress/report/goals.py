@@ -4,8 +4,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from compress.report.document import Block, Bullets, Paragraph, Row, Table
-from compress.report.words import NONE, better, listed, significant
+from compress.common.document import Bullets, Paragraph, Row, Table
+from compress.common.formatting import NONE, listed, significant
+from compress.report.document import Block
+from compress.report.words import better
 from compress.results.goals import Goal, GoalResult, chosen, closest, judge, meets_all, parse_goals
 from compress.results.objectives import OBJECTIVES
 from compress.results.pareto import TIME_OBJECTIVES, front, objective_values, within_timing_noise

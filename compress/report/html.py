@@ -8,19 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
 
-from compress.report.document import (
-    Beside,
-    Block,
-    Bullets,
-    Code,
-    Document,
-    Folded,
-    Paragraph,
-    Photo,
-    Picture,
-    Row,
-    Table,
-)
+from compress.common.document import Bullets, Code, Folded, Paragraph, Row, Table
+from compress.report.document import Beside, Block, Document, Photo, Picture
 from compress.report.explorer_html import controls, explorer_call, explorer_script
 from compress.report.plotly import draw_call, plotly_script
 from compress.report.style import STYLE

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.text import Annotation
 from matplotlib.ticker import FixedLocator, FuncFormatter, PercentFormatter
 
+from compress.common.formatting import degrees
 from compress.report.figures import (
     FRONT,
     INK,
@@ -28,7 +29,6 @@ from compress.report.kinematic_ranks import RankAgreement
 from compress.report.kinematic_words import ANGLE_WORDS, LOSS_WORDS
 from compress.report.kinematics import JointSpan
 from compress.report.label_placement import Box
-from compress.report.words import degrees
 
 TICKS_DEG = (0, 1, 5, 10, 20, 40, 80, 160)
 NOISE = "#f7d9c4"

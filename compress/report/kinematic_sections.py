@@ -1,6 +1,8 @@
 """The section on joint angles: what was compared, the table, why no better tier, each joint, and L2 against degrees."""
 
-from compress.report.document import Block, Bullets, Paragraph, Picture
+from compress.common.document import Bullets, Paragraph
+from compress.common.formatting import counted, listed
+from compress.report.document import Block, Picture
 from compress.report.facts import RunView
 from compress.report.kinematic_tables import by_joint, headline, in_full, rank_table
 from compress.report.kinematic_words import (
@@ -12,7 +14,6 @@ from compress.report.kinematic_words import (
     tier_words,
 )
 from compress.report.kinematics import JOINTS, SERIES, KinematicsView
-from compress.report.words import counted, listed
 
 
 def joints_name(index: int) -> str:

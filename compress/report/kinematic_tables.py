@@ -1,12 +1,12 @@
 """The tables of joint angles. The noise floor stands in the first row, so that every number is read beside it."""
 
-from compress.report.document import Folded, Row, Table
+from compress.common.document import Folded, Row, Table
+from compress.common.formatting import NONE, degrees, percent
 from compress.report.facts import RunView
 from compress.report.kinematic_ranks import RankAgreement
 from compress.report.kinematic_words import ANGLE_WORDS, LOSS_WORDS, pairs_words
 from compress.report.kinematics import JOINTS, SERIES, AngleFacts, ErrorFacts, Headline, JointFacts, KinematicsView
 from compress.report.tables import row_of
-from compress.report.words import NONE, degrees, percent
 
 NO_FLOOR = "-"
 """Where a number of the candidates' has no counterpart in the floor."""

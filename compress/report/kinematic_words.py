@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 
+from compress.common.formatting import counted, listed, significant
 from compress.report.kinematic_ranks import RankAgreement
 from compress.report.kinematics import AngleFacts, ClipFacts, KinematicsView
-from compress.report.words import counted, listed, significant
 
 DISTURBED = "shifted by 3 px, enlarged by 2%, shrunk by 2%, recompressed, mirrored"
 """eval.perturbations, in words; a test holds the two together."""

@@ -2,19 +2,8 @@
 
 import re
 
-from compress.report.document import (
-    Beside,
-    Block,
-    Bullets,
-    Code,
-    Document,
-    Folded,
-    Paragraph,
-    Picture,
-    Row,
-    Section,
-    Table,
-)
+from compress.common.document import Bullets, Code, Folded, Paragraph, Row, Table
+from compress.report.document import Beside, Block, Document, Picture, Section
 
 SPECIAL = re.compile(r"([\\`*\[\]<>|~$&]|(?<!\w)_|_(?!\w))")
 """What Markdown could read as markup in the middle of a line; an underscore within a word is not."""

@@ -1,9 +1,10 @@
 """The same frame side by side: the teacher's skeletons and those of each candidate on the front."""
 
-from compress.report.document import Beside, Block, Paragraph, Photo
+from compress.common.document import Paragraph
+from compress.common.formatting import counted, listed
+from compress.report.document import Beside, Block, Photo
 from compress.report.facts import RunView
 from compress.report.people import Pair, PeopleView
-from compress.report.words import counted, listed
 
 PHOTOS = "people-"
 """How the names of drawn frames begin."""

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from compress.report.document import Block, Paragraph, Row, Table
+from compress.common.document import Paragraph, Row, Table
+from compress.common.formatting import NONE, percent
+from compress.report.document import Block
 from compress.report.facts import RunView
-from compress.report.words import NONE, percent
 from compress.results.records import Record, ScaleLatency
 
 KIND = "pruning"

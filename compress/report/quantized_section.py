@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from compress.report.document import Block, Bullets, Folded, Paragraph, Picture, Row, Table
+from compress.common.document import Bullets, Folded, Paragraph, Row, Table
+from compress.common.formatting import NONE, counted, listed
+from compress.report.document import Block, Picture
 from compress.report.quantized import QuantizedView
-from compress.report.words import NONE, counted, listed
 
 
 def quantized_blocks(found: Sequence[QuantizedView], picture: str) -> list[Block]:

@@ -1,6 +1,6 @@
 """Any numeric column as people read it: with its unit, its interval, and beside another value."""
 
-from compress.report.words import NONE, degrees, percent, scaled, significant
+from compress.common.formatting import NONE, degrees, percent, scaled, significant
 from compress.results.columns import number
 from compress.results.objectives import OBJECTIVES
 from compress.results.pareto import TIME_OBJECTIVES, within_timing_noise

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from compress.report.document import Block, Bullets, Paragraph, Row, Table
+from compress.common.document import Bullets, Paragraph, Row, Table
+from compress.common.formatting import listed, significant
+from compress.report.document import Block
 from compress.report.goals import goal_blocks, value_shown
 from compress.report.readings import beside, bounds, reading
 from compress.report.recipe_words import made_from
 from compress.report.recommend import Recommendation, recommendation
-from compress.report.words import listed, significant
 from compress.results.budget import limited
 from compress.results.columns import number
 from compress.results.goal_quantities import Column

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from compress.report.document import Block, Paragraph, Row, Table
+from compress.common.document import Paragraph, Row, Table
+from compress.common.formatting import NONE, counted, listed, significant
+from compress.report.document import Block
 from compress.report.facts import RunView
 from compress.report.kinematic_ranks import FEWEST, spearman
-from compress.report.words import NONE, counted, listed, ratio, significant
+from compress.report.words import ratio
 from compress.results.records import Latency, Record
 
 

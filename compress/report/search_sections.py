@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 
-from compress.report.document import Block, Bullets, Paragraph, Picture, Row, Table
+from compress.common.document import Bullets, Paragraph, Row, Table
+from compress.common.formatting import counted, listed, percent, significant
+from compress.report.document import Block, Picture
 from compress.report.recipe_words import shown
 from compress.report.search_figures import growth_png, history_png, importance_png
 from compress.report.search_view import SearchView, counts_words
-from compress.report.words import axis, counted, listed, percent, significant
+from compress.report.words import axis
 from compress.results.objectives import OBJECTIVES
 
 _NAMED = 12

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from compress.common.formatting import counted, listed
 from compress.quantization.collapse import refusal
 from compress.report.explorer import ExplorerPoint, Kind, Standing, point_of
 from compress.report.recipe_words import choice_words
-from compress.report.words import counted, listed
 from compress.results.columns import number
 from compress.results.goals import Goal, judge, parse_goals
 from compress.results.objectives import OBJECTIVES, Objective

@@ -3,12 +3,14 @@
 from dataclasses import replace
 from typing import Literal
 
+from compress.common.document import Bullets, Code, Paragraph, Row, Table
+from compress.common.formatting import counted, listed
 from compress.report.ap import ap_blocks
 from compress.report.comparison import comparison_blocks, joint_budget_blocks
 from compress.report.costs import energy_blocks, packed_blocks
 from compress.report.decision import decision_blocks
 from compress.report.device_section import device_blocks
-from compress.report.document import Block, Bullets, Code, Document, Paragraph, Picture, Row, Section, Table
+from compress.report.document import Block, Document, Picture, Section
 from compress.report.explorer import Explorer
 from compress.report.facts import CandidateFacts, PlotFacts, ReportFacts, RunView
 from compress.report.kinematic_sections import joint_angles
@@ -31,7 +33,7 @@ from compress.report.tables import (
     timing_setups,
 )
 from compress.report.training import training_blocks
-from compress.report.words import better, cost, counted, doubts, listed
+from compress.report.words import better, cost, doubts
 from compress.results.goals import preference
 
 Level = Literal[2, 3]

@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from compress.report.document import Block, Bullets, Paragraph, Row, Table
+from compress.common.document import Bullets, Paragraph, Row, Table
+from compress.common.formatting import NONE, counted, listed, percent, scaled, significant, size
+from compress.report.document import Block
 from compress.report.facts import CandidateFacts, RunView
-from compress.report.words import NONE, counted, listed, percent, ratio, scaled, significant, size, speed
+from compress.report.words import ratio, speed
 from compress.results.columns import steps_text
 from compress.results.records import Fidelity, Latency, Memory
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from compress.report.document import Block, Paragraph, Picture, Row, Table
-from compress.report.words import NONE, counted, significant
+from compress.common.document import Paragraph, Row, Table
+from compress.common.formatting import NONE, counted, significant
+from compress.report.document import Block, Picture
 from compress.results.training_curves import Learning
 
 
