@@ -59,7 +59,7 @@ DOORS = {
     "pypi_simple": {"teachers/package_index.py"},
     "filelock": {"teachers/common/lock.py"},
     "scipy": {"eval/filters.py", "eval/tracks.py"},
-    "rich": {"compress/common/progress.py"},
+    "rich": {"compress/common/display.py"},
     "psutil": {"eval/process_memory.py"},
     "pycocotools": {"eval/coco.py"},
     "PIL": {"eval/frame_pixels.py"},

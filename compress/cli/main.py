@@ -4,10 +4,12 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from types import ModuleType
 
+from compress.common.display import LEVELS, Shown, shown
 from compress.common.failure import failure, goes_on, say
 from teachers.common.errors import UserError
 
@@ -30,8 +32,30 @@ _COMMANDS: dict[str, tuple[str, str]] = {
 
 def run_command(arguments: Sequence[str]) -> int:
     """Parses and runs; returns the exit code and prints no traceback for a user's mistake."""
+    options: argparse.Namespace | None = None
+    command: ModuleType | None = None
+
+    def read() -> int:
+        nonlocal options, command
+        # Before torch, which would import it from C and take a Ctrl-C in the middle of that for a broken NumPy.
+        importlib.import_module("numpy")
+        options, command = parse(arguments)
+        with shown(Shown(options.log_level, options.log_file)):
+            pass  # a log that cannot be written is told before anything runs
+        return 0
+
+    with shown():
+        code = _guarded(arguments, read)
+    if code or options is None or command is None:
+        return code
+    call: Callable[[argparse.Namespace], int] = command.call
+    with shown(Shown(options.log_level, options.log_file)):
+        return _guarded(arguments, lambda: call(options))
+
+
+def _guarded(arguments: Sequence[str], work: Callable[[], int]) -> int:
     try:
-        code = _call(arguments)
+        code = work()
         print(end="", flush=True)  # a full disk or a reader that left is told here, not at the interpreter's end
     except KeyboardInterrupt:
         return say(f"stopped{goes_on(arguments)}", 130)
@@ -44,12 +68,10 @@ def run_command(arguments: Sequence[str]) -> int:
     return code
 
 
-def _call(arguments: Sequence[str]) -> int:
-    # Before torch, which would import it from C and take a Ctrl-C in the middle of that for a broken NumPy.
-    importlib.import_module("numpy")
-    options, command = parse(arguments)
-    code: int = command.call(options)
-    return code
+def _add_log_arguments(parser: argparse.ArgumentParser) -> None:
+    log = parser.add_argument_group("log")
+    log.add_argument("--log-level", choices=LEVELS, default="info", help="what is shown (default: info)")
+    log.add_argument("--log-file", metavar="FILE", type=Path, help="also append what is told to this file")
 
 
 def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, ModuleType]:
@@ -66,5 +88,6 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, ModuleType]:
         if name == chosen:
             modules[name] = importlib.import_module(f"compress.cli.{module}")
             modules[name].add_arguments(command)
+            _add_log_arguments(command)
     options = parser.parse_args(arguments)
     return options, modules[options.command]

@@ -1,9 +1,9 @@
 """What an error turns into on the command line: one line on standard error and an exit code."""
 
 import errno
-import sys
 from collections.abc import Sequence
 
+from compress.common.progress import LOGGER
 from teachers.common.errors import UserError
 
 _CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
@@ -29,5 +29,6 @@ def goes_on(arguments: Sequence[str]) -> str:
 
 
 def say(text: str, code: int) -> int:
-    print(f"compress: {text}", file=sys.stderr)
+    """Tells one line as an error, which a display shows behind `compress: `; gives back the exit code."""
+    LOGGER.error("%s", text)
     return code

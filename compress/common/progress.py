@@ -1,108 +1,102 @@
-"""Progress of long work: a bar on a terminal, plain lines elsewhere. rich is imported here only."""
+"""Reporter: what library code tells while it works. All of it goes to the logger `compress`; nothing is printed here.
 
+A line is an ordinary log record. A step of long work is a record that carries a `Progress`: a display shows it as a bar
+(common/display.py), other handlers see a line every few seconds.
+"""
+
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
-
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from typing import Literal, TypeVar
 
 _T = TypeVar("_T")
-_SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_LINES = 10.0
+LOGGER = logging.getLogger("compress")
+LOGGER.addHandler(logging.NullHandler())  # whoever imports the library chooses what is shown
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far one piece of work is. Carried by a log record as its attribute `progress`."""
+
+    title: str
+    unit: Literal["items", "bytes", "wait"]
+    done: int
+    total: int | None
+    """None where it is not known."""
+    detail: str = ""
+    """What else is worth seeing, for instance the loss of a training."""
+    line: bool = False
+    """Whether a handler that shows no bars should print this step."""
+    ended: bool = False
+    """The work is over, finished or not: a bar goes away."""
 
 
 class Reporter:
-    """Says what is going on, on standard error, so that standard output stays for results."""
+    """Tells the logger `compress` what is going on."""
 
     def __init__(self, quiet: bool = False) -> None:
-        """quiet: says nothing, as all but one of several processes that do the same work."""
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
+        """quiet: tells nothing, as all but one of several processes that do the same work."""
+        self._quiet = quiet
 
     def say(self, text: str) -> None:
         """One line, as it is."""
-        self._console.print(text, markup=False)
+        self._log(logging.INFO, text)
 
     def warn(self, text: str) -> None:
         """One line that should be seen."""
-        self._console.print(f"warning: {text}", markup=False, style="yellow")
+        self._log(logging.WARNING, text)
 
     def wait(self, title: str, work: Callable[[], _T]) -> _T:
         """Runs one piece of work of unknown length, showing that it is under way."""
-        if not self._console.is_terminal:
-            self.say(title)
+        self._tell(Progress(title, "wait", 0, None, line=True), title)
+        try:
             return work()
-        with self._console.status(title):
-            found = work()
-        self.say(title)
-        return found
+        finally:
+            self._tell(Progress(title, "wait", 1, None, ended=True), title)
 
     @contextmanager
     def download(self, title: str) -> Iterator[Callable[[int, int | None], None]]:
         """Yields what a download calls with the bytes done and the bytes in all, where that is known."""
-        if not self._console.is_terminal:
-            self.say(title)
-            yield lambda done, total: None
-            return
-        with Progress(TextColumn(title, markup=False), BarColumn(), DownloadColumn(), console=self._console) as bar:
-            task = bar.add_task(title, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+        self._tell(Progress(title, "bytes", 0, None, line=True), title)
+        try:
+            yield lambda done, total: self._tell(Progress(title, "bytes", done, total), title)
+        finally:
+            self._tell(Progress(title, "bytes", 0, None, ended=True), title)
 
     def track(
         self, items: Iterable[_T], title: str, total: int, done: int = 0, detail: Callable[[], str] | None = None
     ) -> Iterator[_T]:
-        """Passes the items on, showing how many of `total` are through; `done` were finished in an earlier call.
+        """Passes the items on, telling how many of `total` are through; `done` were finished in an earlier call.
 
-        detail: what else to show beside the count, asked for whenever it is shown.
+        detail: what else to show beside the count, asked for after each item.
         """
-        work = _Work(title, total, done, detail or (lambda: ""))
-        yield from self._bar(items, work) if self._console.is_terminal else self._lines(items, work)
-
-    def _bar(self, items: Iterable[_T], work: "_Work") -> Iterator[_T]:
-        columns = (
-            TextColumn("{task.description:<28}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[detail]}", markup=False),
-        )
-        with Progress(*columns, console=self._console) as bar:
-            task = bar.add_task(work.title, total=work.total, completed=work.done, detail=work.detail())
+        told = detail or (lambda: "")
+        first = done
+        started = last = time.monotonic()
+        self._tell(Progress(title, "items", done, total, told(), line=True), f"{title}: {done} of {total}")
+        try:
             for item in items:
                 yield item
-                bar.update(task, advance=1, detail=work.detail())
+                done += 1
+                now = time.monotonic()
+                line = done == total or now - last > SECONDS_BETWEEN_LINES
+                last = now if line else last
+                shown = told()
+                left = (now - started) / (done - first) * (total - done)
+                more = f", {shown}, {_duration(left)} left" if shown else ""
+                self._tell(Progress(title, "items", done, total, shown, line=line), f"{title}: {done} of {total}{more}")
+        finally:
+            self._tell(Progress(title, "items", done, total, told(), ended=True), title)
 
-    def _lines(self, items: Iterable[_T], work: "_Work") -> Iterator[_T]:
-        self.say(f"{work.title}: {work.done} of {work.total}")
-        started = last = time.monotonic()
-        for done, item in enumerate(items, work.done + 1):
-            yield item
-            now = time.monotonic()
-            if done == work.total or now - last > _SECONDS_BETWEEN_LINES:
-                last = now
-                detail = work.detail()
-                left = (now - started) / (done - work.done) * (work.total - done)
-                told = f", {detail}, {_duration(left)} left" if detail else ""
-                self.say(f"{work.title}: {done} of {work.total}{told}")
+    def _tell(self, progress: Progress, text: str) -> None:
+        self._log(logging.INFO if progress.line else logging.DEBUG, text, progress)
 
-
-@dataclass(frozen=True)
-class _Work:
-    title: str
-    total: int
-    done: int
-    detail: Callable[[], str]
+    def _log(self, level: int, text: str, progress: Progress | None = None) -> None:
+        if not self._quiet and LOGGER.isEnabledFor(level):
+            LOGGER.log(level, "%s", text, extra={"progress": progress} if progress else None)
 
 
 def _duration(seconds: float) -> str:

@@ -6,12 +6,14 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
+from compress.common.display import Shown, currently_shown, shown
+from compress.common.failure import failure
 from compress.common.progress import Reporter
 from compress.search.call import Places, SearchCall, worker_name
 from compress.search.torchrun import Leader, train_along
@@ -42,7 +44,7 @@ def work_in_processes(call: SearchCall, reporter: Reporter) -> bool:
     deaths, well = 0, True
 
     def start(place: int) -> None:
-        running[place] = context.Process(target=_live, args=(call, place, shares[place], stop))
+        running[place] = context.Process(target=_live, args=(call, place, shares[place], stop, currently_shown()))
         running[place].start()
 
     for place in range(call.workers):
@@ -108,23 +110,22 @@ def refuse_crowding(call: SearchCall) -> None:
         )
 
 
-def _live(call: SearchCall, place: int, cores: Sequence[int], stop: Path) -> None:
-    """A worker's life."""
-    from compress.common.failure import failure  # noqa: PLC0415 - what a command says is said by the command line
-
+def _live(call: SearchCall, place: int, cores: Sequence[int], stop: Path, log: Shown | None) -> None:
+    """A worker's life; it shows and keeps of the log what its parent does."""
     _end_with_parent()
     if cores:
         os.sched_setaffinity(0, cores)
         import torch  # noqa: PLC0415
 
         torch.set_num_threads(len(cores))
-    try:
-        _work(call, Reporter(), f"worker-{place}", stop.exists)
-        code = 0
-    except KeyboardInterrupt:
-        code = 130  # said by the parent
-    except (UserError, OSError) as error:
-        code = failure(error, ["search"])
+    with nullcontext() if log is None else shown(log):
+        try:
+            _work(call, Reporter(), f"worker-{place}", stop.exists)
+            code = 0
+        except KeyboardInterrupt:
+            code = 130  # said by the parent
+        except (UserError, OSError) as error:
+            code = failure(error, ["search"])
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
