@@ -16,6 +16,7 @@ from PIL import Image
 
 from compress.cli.main import run_command
 from compress.export.onnx_export import load_graph
+from compress.run import builder
 from teachers.checkpoint import save_model
 from teachers.posenet import PoseNet
 
@@ -79,7 +80,7 @@ def keep_export(patch: pytest.MonkeyPatch, run: TinyRun) -> None:
         assert network.spec == tiny_spec()
         return load_graph(run.all_stages)
 
-    patch.setattr("compress.run.builder.export_all_stages", export)
+    patch.setattr(builder, "export_all_stages", export)
 
 
 def set_to(*overrides: str) -> list[str]:

@@ -9,6 +9,7 @@ import torch
 from conftest import LICENCE, tiny_spec
 
 from compress.cli.main import run_command
+from compress.export import parity
 from compress.export.exporters import EXPORTERS
 from compress.export.exporters.base import ConversionError, Wanted, kept_quiet
 from compress.export.parity import LIMITS, ParityError, compare_people, prove
@@ -84,7 +85,7 @@ def test_keypoints_that_moved_are_refused_although_the_maps_are_near(monkeypatch
     image = np.random.default_rng(0).uniform(0, 255, (1, 3, 64, 80)).astype(np.float32)
     assert prove(network, Nudged(), [image], "random", LIMITS["fp32"]).max_abs == pytest.approx(5e-5, rel=1e-2)
     found = iter([[_person((0, 0.2), (5, 5))], [_person((0, 0), (5, 5))]])
-    monkeypatch.setattr("compress.export.parity.decode", lambda *_: next(found))
+    monkeypatch.setattr(parity, "decode", lambda *_: next(found))
     with pytest.raises(ParityError, match=r"1 of 2 keypoints are not where the network's are, within 0.1 pixels"):
         prove(network, Nudged(), [image], "random", LIMITS["fp32"])
     with pytest.raises(ValueError, match="at least one image"):
@@ -118,7 +119,7 @@ def test_the_command_writes_and_tells(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--to", "openvno"], "--to openvno: no such format (did you mean openvino?)"),
+        (["--to", "openvno"], "openvno: no such format (did you mean openvino?)"),
         (["--to", "onnx", "--height", "65"], "height: must be a multiple of 8 from 16 on, got 65; 64 would do"),
         (["--to", "onnx", "--precision", "fp16"], "onnx: is written in fp32, not in fp16"),
         (["--to", "onnx", "--out", "model.pte"], "model.pte: the name of an artefact for onnx ends with .onnx"),

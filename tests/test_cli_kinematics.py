@@ -14,6 +14,7 @@ from kinematic_videos import HW, Array, KnownPeople, even_times, grey_video, mod
 
 from compress.cli.main import run_command
 from compress.common.progress import Reporter
+from compress.kinematics import analysis
 from compress.kinematics.analysis import Clip, drawn_frames, watch
 from compress.kinematics.pipeline import KinematicsCall, KinematicsResult, run_kinematics
 from eval.overlay import DrawnPerson
@@ -249,7 +250,7 @@ def test_a_stop_while_drawing_leaves_no_video(tmp_path: Path, monkeypatch: pytes
 
     track = walker(20)
     video = grey_video(tmp_path / "walk.mp4", even_times(20))
-    monkeypatch.setattr("compress.kinematics.analysis.draw_people", stop)
+    monkeypatch.setattr(analysis, "draw_people", stop)
     with pytest.raises(KeyboardInterrupt):
         measure(tmp_path, video, lambda call: [track[call]])
     names = [path.name for path in (tmp_path / "out").iterdir()]

@@ -1,12 +1,12 @@
 """compress run RECIPE [--out DIR] [--set PATH=VALUE]... [--fresh]"""
 
 import argparse
-import re
 import shlex
 from pathlib import Path
 
 from compress.api.run import follow, run
 from compress.common.progress import Reporter
+from compress.common.run_folder import default_out
 from compress.recipe.loader import load_recipe
 from compress.report.goals import goal_facts, verdict
 from compress.results.summary import summary_table
@@ -49,12 +49,6 @@ def call(options: argparse.Namespace) -> int:
         reporter.warn(f"{record.name} failed: {record.error}")
     print(f"report: {out / 'report.html'}")
     return 1 if result.failed else 0
-
-
-def default_out(recipe: Path, overrides: list[str]) -> Path:
-    """runs/NAME, and with --set runs/NAME-PATH-VALUE: another recipe never lands in the same folder by default."""
-    parts = [recipe.stem, *(re.sub(r"[^A-Za-z0-9.]+", "-", override).strip("-") for override in sorted(overrides))]
-    return Path("runs") / "-".join(parts)[:100]
 
 
 def command_text(options: argparse.Namespace, out: Path) -> str:

@@ -5,8 +5,8 @@ import shlex
 from pathlib import Path
 
 from compress.api.search import search
-from compress.cli.run import default_out
 from compress.common.progress import Reporter
+from compress.common.run_folder import default_out
 from compress.recipe.loader import load_recipe
 from compress.recipe.search_plan import MAX_TRIALS
 from compress.report.goals import goal_facts, verdict

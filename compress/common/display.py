@@ -1,6 +1,6 @@
 """What is shown of the log `compress`: bars and lines on standard error, and a file. rich is imported here only.
 
-The command line attaches both (`--log-level`, `--log-file`); in Python, `compress.show_progress()` attaches the display.
+The command line attaches both (`--log-level`, `--log-file`). `compress.show_progress()` attaches the display.
 """
 
 import logging

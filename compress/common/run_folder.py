@@ -1,8 +1,9 @@
 """The folder of one run: who may write in it, and whether what lies there belongs to the same recipe."""
 
 import json
+import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,3 +123,9 @@ def _remove_run(out: Path, leaves: Leaves) -> None:
 def write_environment(out: Path, environment: dict[str, Any]) -> None:
     """environment.json: under which conditions the newest call measured."""
     write_text(out / ENVIRONMENT, json.dumps(environment, indent=1, sort_keys=True) + "\n")
+
+
+def default_out(recipe: Path, overrides: Sequence[str]) -> Path:
+    """runs/NAME, and with --set runs/NAME-PATH-VALUE: another recipe never lands in the same folder by default."""
+    parts = [recipe.stem, *(re.sub(r"[^A-Za-z0-9.]+", "-", override).strip("-") for override in sorted(overrides))]
+    return Path("runs") / "-".join(parts)[:100]

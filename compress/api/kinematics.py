@@ -1,0 +1,46 @@
+"""compress.kinematics: joint angles and angular velocities from a video."""
+
+from pathlib import Path
+
+from compress.api.models import LoadedModel, load
+from compress.common.progress import Reporter
+from compress.kinematics.output_folder import find_video
+from compress.kinematics.pipeline import KinematicsCall, KinematicsResult, PersonChoice, run_kinematics
+from compress.run.model_lookup import default_model
+from eval.kinematics import KinematicsSettings
+
+
+def kinematics(  # noqa: PLR0913 - all but two by name only
+    video: str | Path,
+    model: str | Path | LoadedModel | None = None,
+    *,
+    out: str | Path | None = None,
+    person: PersonChoice = "highest_likelihood",
+    scales: tuple[float, ...] = (1.0,),
+    time_range_s: tuple[float, float] | None = None,
+    settings: KinematicsSettings | None = None,
+    overlay: bool = True,
+) -> KinematicsResult:
+    """Follows the people of a video and writes their joint angles (degrees) and angular velocities (degrees/s).
+
+    model: as `compress.load`; if left out, the best candidate of the newest run, else the teacher.
+    out: where files go; kinematics/ and the video's stem if left out. overlay: also write the drawn video.
+    settings: filter, gaps and the visible side. Raises UserError for a video, model or person that cannot be.
+
+    >>> found = compress.kinematics("sports2d-demo", "openpose-mobilenet-thin", time_range_s=(0, 2))
+    >>> found.measured[0].found.names
+    """
+    name, path = find_video(str(video))
+    loaded = model if isinstance(model, LoadedModel) else load(default_model().model if model is None else model)
+    call = KinematicsCall(
+        name=name,
+        video=path,
+        model=loaded.model,
+        out=Path("kinematics") / Path(name).stem if out is None else Path(out),
+        person=person,
+        settings=settings or KinematicsSettings(),
+        scales=scales,
+        time_range=time_range_s,
+        overlay=overlay,
+    )
+    return run_kinematics(call, Reporter())

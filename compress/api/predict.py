@@ -1,0 +1,61 @@
+"""compress.predict: the people of images."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compress.api.models import LoadedModel, load
+from eval.frame_types import Frame, Unreadable
+from eval.frames import open_source
+from eval.people import Person
+from eval.pose import PoseEstimator
+from teachers.common.errors import UserError
+
+Image = str | Path | NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The people of one image."""
+
+    name: str
+    """The image's file name; its place in the call for pixels."""
+    people: tuple[Person, ...]
+    """Keypoints (K, 3) each: x and y in pixels of the image, score; NaN, NaN, 0 where a keypoint was not found."""
+    network_s: float
+    decoding_s: float
+
+
+def predict(
+    model: str | Path | LoadedModel, images: Image | Sequence[Image], *, scales: Sequence[float] = (1.0,)
+) -> list[Prediction]:
+    """Finds the people of images: paths, folders, or pixels (H, W, 3) uint8 in BGR order, as OpenCV reads them.
+
+    scales: of the image; maps are averaged over them. Raises UserError for a model or an image that cannot be read.
+
+    >>> people = compress.predict("openpose-mobilenet-thin", "photo.jpg")[0].people
+    """
+    loaded = model if isinstance(model, LoadedModel) else load(model)
+    estimator = PoseEstimator(loaded.session, loaded.spec, scales)
+    found = []
+    for frame in _frames([images] if isinstance(images, str | Path | np.ndarray) else images):
+        estimate = estimator(frame.image)
+        found.append(Prediction(frame.name, tuple(estimate.people), estimate.network_s, estimate.decoding_s))
+    return found
+
+
+def _frames(images: Sequence[Image]) -> Iterator[Frame]:
+    for place, image in enumerate(images):
+        if isinstance(image, np.ndarray):
+            if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
+                raise UserError(f"images[{place}]: pixels must be (H, W, 3) uint8, got {image.shape} of {image.dtype}")
+            yield Frame(str(place), image)
+            continue
+        source = open_source(str(image))
+        for _, frame in source.read(range(len(source.names()))):
+            if isinstance(frame, Unreadable):
+                raise UserError(f"{frame.name}: {frame.reason}")
+            yield frame
