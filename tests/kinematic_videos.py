@@ -9,6 +9,7 @@ from conftest import LICENCE, tiny_spec
 from kinematic_figures import walk
 from numpy.typing import NDArray
 
+from compress.kinematics import pipeline
 from compress.run.model_lookup import Model
 from eval.rendering import render_maps
 from eval.video import VideoWriter
@@ -69,7 +70,7 @@ def model_of(people: People, folder: Path, skeleton: Skeleton = COCO_18) -> Mode
 def without_plots(patch: pytest.MonkeyPatch) -> None:
     """For tests that are about something else: drawing takes longer than all the rest."""
     for kind in ("joints", "segments", "velocities"):
-        patch.setattr(f"compress.kinematics.pipeline.{kind}_png", lambda *_: None)
+        patch.setattr(pipeline, f"{kind}_png", lambda *_: None)
 
 
 def grey_video(path: Path, times: Sequence[float]) -> Path:

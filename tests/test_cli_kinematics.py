@@ -14,7 +14,7 @@ from kinematic_videos import HW, Array, KnownPeople, even_times, grey_video, mod
 
 from compress.cli.main import run_command
 from compress.common.progress import Reporter
-from compress.kinematics import analysis
+from compress.kinematics import analysis, plots
 from compress.kinematics.analysis import Clip, drawn_frames, watch
 from compress.kinematics.pipeline import KinematicsCall, KinematicsResult, run_kinematics
 from eval.overlay import DrawnPerson
@@ -36,7 +36,7 @@ def measure(folder: Path, video: Path, people: Callable[[int], Sequence[Array]],
 @pytest.fixture(autouse=True, scope="module")
 def coarse_plots() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("compress.kinematics.plots.DPI", 30)
+        patch.setattr(plots, "DPI", 30)
         yield
 
 

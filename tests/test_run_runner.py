@@ -28,8 +28,11 @@ from kinematic_videos import even_times, grey_video, walker
 from compress.cli.main import run_command
 from compress.core.built import Built
 from compress.core.candidate import Candidate
+from compress.measure import fidelity as fidelity_pass
+from compress.measure import latency_memory
 from compress.measure.pose_inference import Finder, Networks
 from compress.results.columns import FIRST, KINEMATIC, LATER
+from compress.run import builder
 from compress.steps.context import Workshop
 from compress.steps.remove_stages import RemoveStages
 from eval.frames import draw_sample, open_source
@@ -144,8 +147,10 @@ def test_a_second_call_does_no_work_and_changes_nothing(
     def no_work(*_: object, **__: object) -> None:
         raise AssertionError("measured again")
 
-    for door in ("cost.run_laps", "cost.peak_memory", "fidelity.Scorer", "build.export_all_stages"):
-        monkeypatch.setattr(f"compress.{door}", no_work)
+    monkeypatch.setattr(latency_memory, "run_laps", no_work)
+    monkeypatch.setattr(latency_memory, "peak_memory", no_work)
+    monkeypatch.setattr(fidelity_pass, "Scorer", no_work)
+    monkeypatch.setattr(builder, "export_all_stages", no_work)
     out = shutil.copytree(tiny_run.out, tmp_path / "out")
     before = tree(out)
     assert run_command(["run", str(tiny_run.recipe), "--out", str(out)]) == 0

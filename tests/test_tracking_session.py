@@ -13,10 +13,10 @@ from compress_tiny_run import NAMES, QUICK, TinyRun, fidelity, keep_export, reco
 from tracking_calls import METHODS, Notebook, events, no_account, of, run, tell
 from training_runs import TinyTraining, killed_at, make_training, prepare
 
+from compress.api import run as api_run
 from compress.cli.main import run_command
 from compress.common.progress import Reporter
 from compress.results.tables import cell
-from compress.run import runner
 from compress.tracking import TRACKERS, thread
 from compress.tracking.session import open_tracking
 
@@ -223,7 +223,7 @@ def test_a_run_ends_well_whichever_call_its_tracker_raises_at(
     prepare(monkeypatch, training.folder)
     books = {f"at-{name}": type(name, (Notebook,), {"raises": (name,), "told": []}) for name in METHODS[:-1]}
     monkeypatch.setattr("compress.tracking.session.TRACKERS", books)
-    monkeypatch.setattr(runner, "open_tracking", lambda names, *others: open_tracking(list(books), *others))
+    monkeypatch.setattr(api_run, "open_tracking", lambda names, *others: open_tracking(list(books), *others))
     assert run_command(training.words(tmp_path / "out")) == 0
     assert fidelity(tmp_path / "out") == fidelity(training.out)
     said = capsys.readouterr().err

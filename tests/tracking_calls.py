@@ -10,6 +10,7 @@ import pytest
 from compress_tiny_run import QUICK, TinyRun, set_to
 
 from compress.cli.main import run_command
+from compress.common.display import shown
 from compress.common.progress import Reporter
 from compress.tracking.base import Files, Place
 from compress.tracking.session import open_tracking
@@ -84,7 +85,7 @@ def tell(out: Path, name: str, worker: str = "") -> None:
     model = out / "candidates/a-1.5/model.onnx"
     model.parent.mkdir(parents=True, exist_ok=True)
     model.write_bytes(b"weights")
-    with open_tracking([name], out, Reporter(), worker) as found:
+    with shown(), open_tracking([name], out, Reporter(), worker) as found:
         found.config({"recipe": {"teacher": "t", "candidates": [{"name": "a"}]}, "conditions": {"threads": 1}})
         found.point("training/a-1.5/steps.0", 1, {"loss": 2.5, "learning_rate": 1e-3})
         found.point("training/a-1.5/steps.0", 2, {"loss": 1.5, "learning_rate": 1e-3, "images_per_s": 7.0})
