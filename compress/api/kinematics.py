@@ -7,7 +7,7 @@ from compress.common.progress import Reporter
 from compress.kinematics.output_folder import find_video
 from compress.kinematics.pipeline import KinematicsCall, KinematicsResult, PersonChoice, run_kinematics
 from compress.run.model_lookup import default_model
-from eval.kinematics import KinematicsSettings
+from eval.kinematic_settings import KinematicsSettings
 
 
 def kinematics(  # noqa: PLR0913 - all but two by name only
