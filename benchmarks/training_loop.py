@@ -64,11 +64,11 @@ def prepared(options: argparse.Namespace, folder: Path) -> Job:
         with torch.inference_mode():
             return tuple(maps.numpy() for maps in teacher.network(torch.from_numpy(image)))
 
-    data = DataPart(source="sports2d-demo", last=8 * FRAMES - 1, every=8)
-    plan = TrainingPlan(data=(data,), scales=(0.5, 1.0), mirror=False, validation=2)
+    data = DataPart(source="sports2d-demo", stop=8 * FRAMES, stride=8)
+    plan = TrainingPlan(data=(data,), scales=(0.5, 1.0), flip=False, val_frames=2)
     lessons = Lessons(teacher, plan, lambda: ask, folder / "targets", 0, Reporter())
     steps = (UNCOUNTED + options.steps) * options.rounds + 1
-    schedule = Schedule(steps=steps, batch=options.batch, crop=tuple(options.crop), validate_every=steps)
+    schedule = Schedule(steps=steps, batch_size=options.batch, crop=tuple(options.crop), validate_every=steps)
     return Job(
         network=first_stages(teacher.network, options.stages),
         samples=lessons.samples(schedule.crop, Augmentation.none()),
@@ -85,7 +85,7 @@ def prepared(options: argparse.Namespace, folder: Path) -> Job:
 def bare_loop(job: Job, device: torch.device, bf16: bool) -> Callable[[int], None]:
     """Takes so many steps. The batches are on the device beforehand."""
     schedule = job.schedule
-    order = Order(job.samples, schedule.batch, job.seed)
+    order = Order(job.samples, schedule.batch_size, job.seed)
     batches = [order.batch_of(step, 0).to(device) for step in range(8)]
     student = make_student(job.network, job.form, job.loss, job.energies, None)
     student.form.calibrate(batches[0].images.cpu())
@@ -98,7 +98,7 @@ def bare_loop(job: Job, device: torch.device, bf16: bool) -> Callable[[int], Non
             with torch.autocast("cuda", torch.bfloat16) if bf16 else nullcontext():
                 loss = student(batches[step % len(batches)])
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(student.parameters(), schedule.clip)
+            torch.nn.utils.clip_grad_norm_(student.parameters(), schedule.max_grad_norm)
             optimiser.step()
             optimiser.zero_grad()
 

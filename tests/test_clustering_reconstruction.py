@@ -20,7 +20,7 @@ from teachers.posenet import PoseNet
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    return Workshop(0, tiny_lessons(tmp_path_factory.mktemp("lessons"), mirror=False))
+    return Workshop(0, tiny_lessons(tmp_path_factory.mktemp("lessons"), flip=False))
 
 
 def few(conv: nn.Conv2d, weight: Tensor) -> Tensor:

@@ -132,7 +132,7 @@ def test_pruning_refuses_it_by_name() -> None:
 
 
 def test_a_crop_must_be_a_multiple_of_16() -> None:
-    step = Distill.model_validate({"step": "distill", "schedule": {"steps": 1, "batch": 1, "crop": [96, 104]}})
+    step = Distill.model_validate({"step": "distill", "schedule": {"steps": 1, "batch_size": 1, "crop": [96, 104]}})
     with pytest.raises(SettingError, match=r"multiples of 16, got \[96, 104\]"):
         step.check(normed_spec())
     assert step.check(tiny_spec()) == tiny_spec()

@@ -23,7 +23,7 @@ def recipe(here: Path, steps: dict[str, list[dict[str, Any]]], **others: Any) ->
         "teacher": str(here / "teacher"),
         "data": {"source": str(here / "photos"), "images": 3},
         "scales": [0.25],
-        "training": {"data": [{"source": str(here / "photos")}], "scales": [0.25], "validation": 2},
+        "training": {"data": [{"source": str(here / "photos")}], "scales": [0.25], "val_frames": 2},
         "candidates": [{"name": name, "steps": chain} for name, chain in steps.items()],
         "measure": {"latency": {"threads": 1, "rounds": 3}, "memory": False},
         "objectives": ["size_bytes", "joint_rel_l2"],

@@ -29,7 +29,7 @@ RECIPES = (
     "quantize",
 )
 """stage_prune has a twin and many tests of its own (test_run_runner.py); openpose_vgg is stage_prune again."""
-SHORT = {"steps": 2, "batch": 2, "crop": [64, 80], "validate_every": 2, "warmup": 0}
+SHORT = {"steps": 2, "batch_size": 2, "crop": [64, 80], "validate_every": 2, "warmup": 0}
 MOST = 3
 """Candidates of one kind: seven backbones are exported in a test of their own."""
 
@@ -57,7 +57,7 @@ def twin(recipe: dict[str, Any], here: Path) -> dict[str, Any]:
     small["data"] |= {"source": photos, "images": 1}
     small["measure"] = {"latency": False, "memory": False}
     if "training" in small:
-        small["training"] |= {"data": [{"source": photos}], "scales": [0.25], "validation": 1}
+        small["training"] |= {"data": [{"source": photos}], "scales": [0.25], "val_frames": 1}
     for candidate in small["candidates"]:
         for step in candidate["steps"]:
             _shorten(step)
@@ -76,7 +76,7 @@ def _shorten(step: dict[str, Any]) -> None:
     for learning in (step if step["step"] == "distill" else None, step.get("distill"), step.get("learn")):
         if learning is not None:
             learning["schedule"] |= SHORT
-            learning["margin"] = 1
+            learning["ignore_border"] = 1
     if step["step"] == "prune_channels":
         step["round_to"] = 2
     if "rounds" in step:

@@ -27,7 +27,7 @@ search:
           other: [{step: swap_backbone, to: {any: [plain, alexnet]}, width: {float: [0.25, 1.0], step: 0.25}}]
         name: backbone
       - {step: remove_stages, keep: {int: [1, 5]}}
-  start:
+  enqueue:
     - {backbone: own, remove_stages.keep: 2}
 """
 VARY = "search.vary.'candidates.0.steps'"
@@ -45,7 +45,7 @@ BAD = {
         "x.yaml:11 search.vary.objectives: changes nothing that is made or measured, so it cannot vary",
     ),
     "a path within another": (
-        ("  start:", "    candidates.0.steps.0.keep: {int: [1, 2]}\n  start:"),
+        ("  enqueue:", "    candidates.0.steps.0.keep: {int: [1, 2]}\n  enqueue:"),
         "x.yaml:17 search.vary.'candidates.0.steps.0.keep': lies within candidates.0.steps, which varies as well; "
         "write the choice in there",
     ),
@@ -64,36 +64,36 @@ BAD = {
         "expected one of the names there are, got 'alexnett' (did you mean alexnet?)",
     ),
     "an objective that is never measured": (
-        ("  start:", "  objectives: [latency_ms, oks]\n  start:"),
+        ("  enqueue:", "  objectives: [latency_ms, oks]\n  enqueue:"),
         "x.yaml:17 search.objectives.0: latency_ms is not measured, because measure.latency is false\n"
         "x.yaml:17 search.objectives.1: oks is not measured, because measure.kinematics is left out",
     ),
     "a constraint that is never measured": (
-        ("  start:", "  constraints: [latency_ratio <= 0.5]\n  start:"),
+        ("  enqueue:", "  constraints: [latency_ratio <= 0.5]\n  enqueue:"),
         "x.yaml:17 search.constraints.0: latency_ratio <= 0.5 is not measured, because measure.latency is false",
     ),
     "a constraint that is none": (
-        ("  start:", "  constraints: [oks => 0.5]\n  start:"),
+        ("  enqueue:", "  constraints: [oks => 0.5]\n  enqueue:"),
         "x.yaml:17 search.constraints.0: write >= in place of =>, got 'oks => 0.5'",
     ),
     "a start that is misspelt": (
         ("backbone: own,", "backbones: own,"),
-        "x.yaml:18 search.start.0.backbones: no choice has this name (did you mean backbone?)",
+        "x.yaml:18 search.enqueue.0.backbones: no choice has this name (did you mean backbone?)",
     ),
     "a start beyond the range": (
         ("keep: 2}", "keep: 7}"),
-        "x.yaml:18 search.start.0.'remove_stages.keep': cannot be 7; there is 1 to 5",
+        "x.yaml:18 search.enqueue.0.'remove_stages.keep': cannot be 7; there is 1 to 5",
     ),
     "more than one candidate": (
         ("name: base", "name: base-{keep}"),
         "x.yaml:3 candidates: a search varies one candidate, there are 2; leave `each` to search.vary",
     ),
     "rungs that fall": (
-        ("  start:", "  rungs: [0.5, 0.1, 1]\n  start:"),
+        ("  enqueue:", "  rungs: [0.5, 0.1, 1]\n  enqueue:"),
         "x.yaml:9 search: rungs: must rise and end with 1, the whole budget, got a mapping",
     ),
     "a sampler that is none": (
-        ("  start:", "  sampler: {kind: tpee}\n  start:"),
+        ("  enqueue:", "  sampler: {kind: tpee}\n  enqueue:"),
         "x.yaml:17 search.sampler.kind: expected one of the names there are, got 'tpee' (did you mean tpe?)",
     ),
 }

@@ -54,7 +54,7 @@ def test_the_reference_lies_beyond_everybody() -> None:
     assert reference_of([(0.0,)]) == (0.1,)
 
 
-PLAN = Halving(rungs=3, keep=1 / 3, trials=9, objectives=("a", "b"), smaller=(True, True))
+PLAN = Halving(rungs=3, reduction_factor=3.0, trials=9, objectives=("a", "b"), smaller=(True, True))
 
 
 def played(plan: Halving, quality: dict[int, float]) -> list[Entry]:

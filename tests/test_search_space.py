@@ -133,7 +133,7 @@ def test_counting() -> None:
 
 
 def trained(steps: int) -> dict[str, Any]:
-    schedule = {"steps": steps, "batch": 2}
+    schedule = {"steps": steps, "batch_size": 2}
     return {
         "candidates": [
             {"name": "x", "steps": [BASE["candidates"][0]["steps"][0], {"step": "distill", "schedule": schedule}]}
@@ -146,7 +146,7 @@ def test_a_rung_shortens_the_training_and_the_lowest_leaves_it_out() -> None:
     assert learns(data) and not learns(BASE)
     for share, steps in ((0.1, 100), (1.0, 1000), (0.0001, 1)):
         short = at_rung(data, share)
-        assert short is not None and short["candidates"][0]["steps"][1]["schedule"] == {"steps": steps, "batch": 2}
+        assert short is not None and short["candidates"][0]["steps"][1]["schedule"] == {"steps": steps, "batch_size": 2}
     untrained = at_rung(data, 0.0)
     assert untrained is not None and untrained["candidates"][0]["steps"] == BASE["candidates"][0]["steps"]
     assert at_rung({"candidates": [{"name": "x", "steps": data["candidates"][0]["steps"][1:]}]}, 0.0) is None

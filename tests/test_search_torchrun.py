@@ -14,15 +14,15 @@ RECIPE = """\
 teacher: {run.teacher}
 data: {{source: {run.photos}, images: 2}}
 scales: [0.25]
-training: {{data: [{{source: {run.photos}}}], scales: [0.25], validation: 2}}
+training: {{data: [{{source: {run.photos}}}], scales: [0.25], val_frames: 2}}
 candidates:
   - name: base
     steps:
       - {{step: remove_stages, keep: 2}}
       - step: distill
-        form: {{batch_norm: false}}
-        schedule: {{steps: 2, batch: 4, crop: [48, 64], learning_rate: 0.001, validate_every: 2}}
-        margin: 0
+        reparameterization: {{batch_norm: false}}
+        schedule: {{steps: 2, batch_size: 4, crop: [48, 64], learning_rate: 0.001, validate_every: 2}}
+        ignore_border: 0
 measure: {{latency: false, memory: false}}
 objectives: [params, joint_rel_l2]
 search:

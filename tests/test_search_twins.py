@@ -35,7 +35,7 @@ def twin(name: str, here: Path) -> dict[str, Any]:
     small["data"] |= {"source": photos, "images": 1}
     small["measure"] = {"latency": False, "memory": False}
     if "training" in small:
-        small["training"] |= {"data": [{"source": photos}], "scales": [0.25], "validation": 1}
+        small["training"] |= {"data": [{"source": photos}], "scales": [0.25], "val_frames": 1}
     _shorten(small["search"]["vary"])
     return small
 
@@ -50,9 +50,9 @@ def _shorten(tree: Any) -> None:
     if tree.get("step") == "prune_channels":
         tree |= {"round_to": 2, "ratio": {"float": [0.3, 0.5], "step": 0.1}}
     if tree.get("step") == "distill":
-        tree["margin"] = 1
+        tree["ignore_border"] = 1
         tree["schedule"] |= {
-            "steps": {"any": [2, 4]}, "batch": 2, "crop": [64, 80], "validate_every": 2, "warmup": 0
+            "steps": {"any": [2, 4]}, "batch_size": 2, "crop": [64, 80], "validate_every": 2, "warmup": 0
         }  # fmt: skip
 
 

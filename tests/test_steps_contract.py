@@ -24,8 +24,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "share_weights": {"bits": 3, "prune": 0.3},
     "swap_backbone": {"to": "plain", "width": 0.25, "features": 8},
     "distill": {
-        "schedule": {"steps": 3, "batch": 2, "crop": [64, 80], "learning_rate": 1e-4, "warmup": 0},
-        "margin": 1,
+        "schedule": {"steps": 3, "batch_size": 2, "crop": [64, 80], "learning_rate": 1e-4, "warmup": 0},
+        "ignore_border": 1,
     },
     "fit_heads": {"frames": 4},
     "quantize": {"precision": "int8", "refit": False},

@@ -109,26 +109,26 @@ MISTAKES = {
     "flip": (
         "      - step: distill\n",
         "      - step: distill\n        augmentation: {flip: true}\n",
-        r"learn.yaml:15 candidates.0.steps.1.augmentation.flip: must be false: .*training.mirror",
+        r"learn.yaml:15 candidates.0.steps.1.augmentation.flip: must be false: .*training.flip",
     ),
-    "accumulate": (
-        "batch: 2,",
-        "batch: 2, accumulate: 3,",
-        r"learn.yaml:15 candidates.0.steps.1.schedule.accumulate: must divide the batch, 2",
+    "gradient_accumulation": (
+        "batch_size: 2,",
+        "batch_size: 2, gradient_accumulation: 3,",
+        r"learn.yaml:15 candidates.0.steps.1.schedule.gradient_accumulation: must divide the batch, 2",
     ),
-    "last before first": (
+    "stop is left out, as in a slice": (
         "    - {source: PHOTOS}",
-        "    - {source: PHOTOS, first: 3, last: 2}",
-        r"learn.yaml:6 training.data.0: .*last must be at least first, 3, got 2",
+        "    - {source: PHOTOS, start: 3, stop: 3}",
+        r"learn.yaml:6 training.data.0: .*stop must be more than start, 3, got 3",
     ),
-    "first beyond the end": (
+    "start beyond the end": (
         "    - {source: PHOTOS}",
-        "    - {source: PHOTOS, first: 6}",
+        "    - {source: PHOTOS, start: 6}",
         r"training.data.0: .*photos has 6 frames, none from 6 on",
     ),
     "one frame": (
         "    - {source: PHOTOS}",
-        "    - {source: PHOTOS, first: 5}",
+        "    - {source: PHOTOS, start: 5}",
         r"training.data: 1 frame is too few",
     ),
     "no such source": (
@@ -136,7 +136,7 @@ MISTAKES = {
         "    - {source: PHOTOS-elsewhere}",
         r"learn.yaml:6 training.data.0.source: no file, folder or sample is called",
     ),
-    "misspelt": ("  validation: 2", "  validaton: 2", r"learn.yaml:8 training.validaton: .*validation"),
+    "misspelt": ("  val_frames: 2", "  val_frame: 2", r"learn.yaml:8 training.val_frame: .*did you mean val_frames"),
     "too steep": ("learning_rate: 0.01", "learning_rate: 100", r"learn.yaml:15 .*schedule.learning_rate: "),
     "no steps": ("steps: 8, ", "", r"learn.yaml:15 candidates.0.steps.1.schedule.steps: "),
 }

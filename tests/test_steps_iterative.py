@@ -26,7 +26,7 @@ from compress.training.reparameterization import FormSettings, TrainingForm
 from teachers.common.errors import UserError
 from teachers.posenet import ConvBlock, PoseNet
 
-BRIEF = Distill(schedule=tiny_schedule(steps=2, validate_every=2), margin=0)
+BRIEF = Distill(schedule=tiny_schedule(steps=2, validate_every=2), ignore_border=0)
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    return Workshop(0, tiny_lessons(tmp_path_factory.mktemp("lessons"), mirror=False))
+    return Workshop(0, tiny_lessons(tmp_path_factory.mktemp("lessons"), flip=False))
 
 
 def apply(workshop: Workshop, network: PoseNet | None = None, **settings: Any) -> Candidate:
@@ -74,10 +74,10 @@ def test_each_round_takes_an_equal_share_of_what_is_left() -> None:
     "step", [PruneChannels(ratio=0.5, rounds=2, round_to=2, distill=BRIEF), PruneWeights(share=0.5, distill=BRIEF)]
 )
 def test_what_is_learnt_between_is_checked_before_anything_runs(step: Step) -> None:
-    wrong = step.model_copy(update={"distill": BRIEF.model_copy(update={"margin": 20})})
+    wrong = step.model_copy(update={"distill": BRIEF.model_copy(update={"ignore_border": 20})})
     with pytest.raises(SettingError) as told:
         wrong.check(tiny_spec())
-    assert told.value.field == "distill.margin"
+    assert told.value.field == "distill.ignore_border"
     assert step.learns and not step.model_copy(update={"distill": None}).learns
     assert step.model_copy(update={"distill": None, "refit": True}).learns
 
@@ -139,7 +139,7 @@ def _zeros(network: PoseNet, depthwise: bool) -> float:
     ],
 )
 def test_weights_are_pruned_in_rounds_and_stay_away(workshop: Workshop, settings: dict[str, Any]) -> None:
-    fast = BRIEF.model_copy(update={"schedule": tiny_schedule(steps=4, learning_rate=0.02, ema=0.0)})
+    fast = BRIEF.model_copy(update={"schedule": tiny_schedule(steps=4, learning_rate=0.02, ema_decay=0.0)})
     step = PruneWeights.model_validate({"share": 0.6, "rounds": 2, "distill": fast, **settings})
     made = step.apply(Candidate.of(student(), LICENCE), workshop).network
     assert _zeros(made, depthwise=False) == pytest.approx(0.6, abs=0.01)
@@ -176,7 +176,7 @@ def test_a_share_that_cannot_be_is_refused(share: float) -> None:
 
 def test_branches_cannot_hold_zeros() -> None:
     with pytest.raises(ValueError, match="branches"):
-        PruneWeights(share=0.5, distill=BRIEF.model_copy(update={"form": FormSettings(branches=True)}))
+        PruneWeights(share=0.5, distill=BRIEF.model_copy(update={"reparameterization": FormSettings(branches=True)}))
 
 
 def test_zeros_are_counted_over_all_kernels() -> None:

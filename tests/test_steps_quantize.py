@@ -359,8 +359,10 @@ def test_a_budget_that_few_frames_keep_and_all_do_not_frees_more(
 
 
 def test_training_is_in_the_shared_loop(workshop: Workshop) -> None:
-    schedule = {"steps": 2, "batch": 2, "crop": [64, 80], "learning_rate": 1e-3, "warmup": 0, "validate_every": 1}
-    made = quantize(learn={"schedule": schedule, "margin": 1}).apply(Candidate.of(tiny_teacher(), LICENCE), workshop)
+    schedule = {"steps": 2, "batch_size": 2, "crop": [64, 80], "learning_rate": 1e-3, "warmup": 0, "validate_every": 1}
+    made = quantize(learn={"schedule": schedule, "ignore_border": 1}).apply(
+        Candidate.of(tiny_teacher(), LICENCE), workshop
+    )
     (note,) = (note for note in made.notes if note["kind"] == "training")
     assert note["steps"] == 2 and len(note["validations"]) == 3
     assert note["best"]["score"] <= note["before"]["score"] < 0.1

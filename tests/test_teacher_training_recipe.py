@@ -20,7 +20,7 @@ labels: [a.json]
 licence: CC-BY-4.0
 schedule:
   steps: 4
-  batch: 2
+  batch_size: 2
   crop: [64, 64]
 """
 BAD = {
@@ -72,8 +72,8 @@ BAD = {
         "x.yaml:9 schedule.crop: must be multiples of 8, got [64, 60]",
     ),
     "parts": (
-        ("steps: 4", "steps: 4\n  accumulate: 3"),
-        "x.yaml:8 schedule.accumulate: must divide the batch, 2, got 3",
+        ("steps: 4", "steps: 4\n  gradient_accumulation: 3"),
+        "x.yaml:8 schedule.gradient_accumulation: must divide the batch, 2, got 3",
     ),
     "hints": (
         ("licence:", "loss: {hints: 1}\nlicence:"),
@@ -106,13 +106,13 @@ def test_a_mistake_is_named_with_its_line(name: str, tmp_path: Path, monkeypatch
 
 def test_all_mistakes_come_at_once_and_set_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    text = GOOD.replace("a.json", "b.json").replace("batch: 2", "batch: 0")
+    text = GOOD.replace("a.json", "b.json").replace("batch_size: 2", "batch_size: 0")
     with pytest.raises(UserError) as caught:
         load(tmp_path, text, "schedule.stepps=3", "network.stages=0")
     found = [line.split(": ")[0] for line in str(caught.value).split("\n")]
     assert found == [
         "x.yaml:4 labels.0",
-        "x.yaml:8 schedule.batch",
+        "x.yaml:8 schedule.batch_size",
         "--set schedule.stepps=3",
         "--set network.stages=0 network.stages",
     ]

@@ -30,7 +30,7 @@ network: {architecture: spec.json}
 labels: [train.json]
 validation: {labels: val.json}
 licence: CC0-1.0
-schedule: {steps: 6, batch: 2, crop: [64, 64], validate_every: 2}
+schedule: {steps: 6, batch_size: 2, crop: [64, 64], validate_every: 2}
 """
 TRAIN = ["teachers", "train", "x.yaml", "--out", "out"]
 
@@ -178,7 +178,7 @@ def test_labels_that_teach_nothing_get_a_sentence(folder: Path, capsys: Said, na
 def test_weights_that_are_given_are_where_it_begins(folder: Path, capsys: Said) -> None:
     given = fresh_network(tiny_spec(2), 5)
     save_model(folder / "given", given, LICENCE)
-    more = ["--set", "schedule.learning_rate=1e-9", "--set", "form.batch_norm=false"]
+    more = ["--set", "schedule.learning_rate=1e-9", "--set", "reparameterization.batch_norm=false"]
     (folder / "x.yaml").write_text(RECIPE.replace("architecture: spec.json", "from: given"))
     assert run_command([*TRAIN, *more]) == 0
     network, licence = load_model(folder / "out")

@@ -32,7 +32,7 @@ network: {architecture: spec.json}
 labels: [frames.json]
 validation: {labels: same.json}    # learnt by heart is what is asked for
 licence: unknown
-schedule: {steps: 360, batch: 4, crop: [368, 184], learning_rate: 1.0e-2, ema: 0.9, validate_every: 180}
+schedule: {steps: 360, batch_size: 4, crop: [368, 184], learning_rate: 1.0e-2, ema_decay: 0.9, validate_every: 180}
 augmentation: {scale: [1.0, 1.0], rotation_deg: 0, flip: false, brightness: 0, contrast: 0}
 """
 Image = NDArray[np.uint8]

@@ -54,7 +54,7 @@ def test_convolutions_compute_in_bf16_and_losses_do_not(tmp_path: Path) -> None:
     assert widths == {"network": {torch.bfloat16}, "loss": {torch.float32}}
 
 
-@pytest.mark.parametrize("form", [PLAIN, FormSettings(batch_norm=False, balance=False)], ids=["balanced", "bare"])
+@pytest.mark.parametrize("form", [PLAIN, FormSettings(batch_norm=False, whiten=False)], ids=["balanced", "bare"])
 def test_weights_that_come_trained_learn_in_single_precision(tmp_path: Path, form: FormSettings) -> None:
     """In the process that has just learnt in bf16."""
     assert train(tiny_job(tmp_path, form=FormSettings()), tmp_path / "fresh").facts["precision"] == "bf16"

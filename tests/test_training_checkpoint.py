@@ -67,9 +67,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "batch norm": {},
     "branches": {"form": FormSettings(branches=True)},
     "plain": {"form": PLAIN},
-    "accumulated": {"schedule": tiny_schedule(accumulate=2)},
-    "zeros held": {"form": FormSettings(keep="zeros"), "network": small()},
-    "shared values": {"form": FormSettings(batch_norm=False, keep="shared"), "network": small()},
+    "accumulated": {"schedule": tiny_schedule(gradient_accumulation=2)},
+    "zeros held": {"form": FormSettings(preserve="sparsity"), "network": small()},
+    "shared values": {"form": FormSettings(batch_norm=False, preserve="clusters"), "network": small()},
     "hints": {"loss": LossSettings(hints=0.5), "teacher": tiny_teacher()},
 }
 

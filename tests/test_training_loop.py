@@ -60,7 +60,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_random_student_learns_the_teacher(shared: Path, tmp_path: Path) -> None:
-    schedule = tiny_schedule(steps=120, validate_every=40, learning_rate=1e-2, ema=0.9)
+    schedule = tiny_schedule(steps=120, validate_every=40, learning_rate=1e-2, ema_decay=0.9)
     job = tiny_job(shared, schedule)
     trained = train(job, tmp_path)
     before, best = trained.facts["before"], trained.facts["best"]
@@ -138,7 +138,7 @@ def test_a_loss_that_is_no_number_stops_it_and_names_the_step(shared: Path, tmp_
 
 
 def test_a_learning_rate_that_diverges(shared: Path, tmp_path: Path) -> None:
-    schedule = tiny_schedule(steps=200, learning_rate=10, warmup=0, clip=1e6, validate_every=1000)
+    schedule = tiny_schedule(steps=200, learning_rate=10, warmup=0, max_grad_norm=1e6, validate_every=1000)
     with pytest.raises(UserError, match=r"training diverged: the loss of step \d+ is (nan|inf) at a learning rate of"):
         train(tiny_job(shared, schedule, form=PLAIN), tmp_path)
 
@@ -146,7 +146,7 @@ def test_a_learning_rate_that_diverges(shared: Path, tmp_path: Path) -> None:
 def test_the_average_is_the_recursion_that_it_says() -> None:
     torch.manual_seed(0)
     module = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 1), torch.nn.BatchNorm2d(3))
-    schedule, average = Schedule(steps=50, ema=0.8), Average(module)
+    schedule, average = Schedule(steps=50, ema_decay=0.8), Average(module)
     wanted = {name: tensor.numpy().astype(np.float64).copy() for name, tensor in module.state_dict().items()}
     for step in range(50):
         with torch.no_grad():
@@ -177,7 +177,7 @@ def test_the_rate_rises_to_its_peak_and_falls_to_a_hundredth() -> None:
 def test_batches_in_parts_learn_what_whole_ones_do(shared: Path, tmp_path: Path) -> None:
     """Batch norm sees the parts, so without it only."""
     results = [
-        weights(train(tiny_job(shared, tiny_schedule(accumulate=parts), form=PLAIN), tmp_path / str(parts)))
+        weights(train(tiny_job(shared, tiny_schedule(gradient_accumulation=parts), form=PLAIN), tmp_path / str(parts)))
         for parts in (1, 2, 4)
     ]
     start_ = student().state_dict()
@@ -207,8 +207,8 @@ def test_further_stages_help_and_are_gone(shared: Path, tmp_path: Path, monkeypa
 
 
 def test_a_batch_that_cannot_be_dealt_out_evenly(shared: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"schedule\.batch: must be a multiple of .*, 3 x 1, got 4"):
-        train(tiny_job(shared, tiny_schedule(accumulate=3)), tmp_path)
+    with pytest.raises(UserError, match=r"schedule\.batch_size: must be a multiple of .*, 3 x 1, got 4"):
+        train(tiny_job(shared, tiny_schedule(gradient_accumulation=3)), tmp_path)
 
 
 def test_what_it_was_given_stays_as_it_was(shared: Path, tmp_path: Path) -> None:

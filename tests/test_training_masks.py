@@ -23,9 +23,9 @@ from compress.training.reparameterization import FormSettings, TrainingForm
 from teachers.common.errors import UserError
 from teachers.posenet import PoseNet
 
-ZEROS = (FormSettings(keep="zeros"), FormSettings(batch_norm=False, keep="zeros"))
-FAST = tiny_schedule(learning_rate=0.02, ema=0.0, weight_decay=0.1)
-SHARED = FormSettings(batch_norm=False, keep="shared")
+ZEROS = (FormSettings(preserve="sparsity"), FormSettings(batch_norm=False, preserve="sparsity"))
+FAST = tiny_schedule(learning_rate=0.02, ema_decay=0.0, weight_decay=0.1)
+SHARED = FormSettings(batch_norm=False, preserve="clusters")
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +75,7 @@ def test_before_training_nothing_has_changed(settings: FormSettings) -> None:
     form.calibrate(torch.rand(4, 3, 64, 80) * 255)
     folded = form.folded()
     for name, tensor in network.state_dict().items():
-        if settings.keep == "shared":
+        if settings.preserve == "clusters":
             assert torch.equal(folded.state_dict()[name], tensor), name
         else:
             torch.testing.assert_close(folded.state_dict()[name], tensor, rtol=1e-4, atol=1e-5)
@@ -85,7 +85,7 @@ def test_before_training_nothing_has_changed(settings: FormSettings) -> None:
 def test_zeros_stay_and_the_others_learn(settings: FormSettings, lessons: Path, tmp_path: Path) -> None:
     network = shared()
     job = tiny_job(
-        lessons, tiny_schedule(learning_rate=0.02, ema=0.0, weight_decay=0.1), network=network, form=settings
+        lessons, tiny_schedule(learning_rate=0.02, ema_decay=0.0, weight_decay=0.1), network=network, form=settings
     )
     found = kernels(train(job, tmp_path).network)
     moved = 0
@@ -117,23 +117,23 @@ def test_shared_values_stay_shared_and_the_file_as_small(lessons: Path, tmp_path
 
 
 def test_where_there_is_nothing_to_keep_the_step_says_so(lessons: Path) -> None:
-    workshop = Workshop(0, tiny_lessons(lessons, mirror=False))
+    workshop = Workshop(0, tiny_lessons(lessons, flip=False))
     plain = Candidate.of(student(), LICENCE)
     schedule = tiny_schedule(steps=1)
     for form, says in ((ZEROS[0], "no weight is zero"), (SHARED, "no layer shares its weights")):
         with pytest.raises(UserError, match=says):
-            Distill(schedule=schedule, form=form, margin=0).apply(plain, workshop)
+            Distill(schedule=schedule, reparameterization=form, ignore_border=0).apply(plain, workshop)
 
 
 def test_what_cannot_be_kept_is_refused() -> None:
-    for settings in ({"keep": "shared"}, {"keep": "zeros", "branches": True}):
+    for settings in ({"preserve": "clusters"}, {"preserve": "sparsity", "branches": True}):
         with pytest.raises(ValidationError, match=r"batch_norm|branches"):
             FormSettings.model_validate(settings)
 
 
 def test_a_training_that_fills_the_zeros_warns(lessons: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    workshop = Workshop(0, tiny_lessons(lessons, mirror=False))
+    workshop = Workshop(0, tiny_lessons(lessons, flip=False))
     pruned = PruneWeights(share=0.5).apply(Candidate.of(student(), LICENCE), workshop)
-    step = Distill(schedule=tiny_schedule(learning_rate=0.02, ema=0.0), margin=0)
+    step = Distill(schedule=tiny_schedule(learning_rate=0.02, ema_decay=0.0), ignore_border=0)
     assert zero_share(step.apply(pruned, workshop).network) < 0.1
-    assert "weights that were zero; form.keep holds them" in capsys.readouterr().err
+    assert "weights that were zero; reparameterization.preserve holds them" in capsys.readouterr().err

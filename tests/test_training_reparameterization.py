@@ -14,7 +14,7 @@ FORMS = [
     FormSettings(),
     FormSettings(branches=True),
     FormSettings(batch_norm=False),
-    FormSettings(batch_norm=False, balance=False),
+    FormSettings(batch_norm=False, whiten=False),
 ]
 
 

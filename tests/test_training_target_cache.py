@@ -61,7 +61,7 @@ def test_the_teacher_is_asked_once_for_all(tmp_path: Path) -> None:
     entries = fill(again)
     assert not asked
     assert all(entry.load()[1].dtype == np.float16 for entry in entries)
-    more, asked = counted(tmp_path, validation=1)
+    more, asked = counted(tmp_path, val_frames=1)
     fill(more)
     assert len(asked) == 1  # one frame that was held out, now mirrored
 
@@ -76,8 +76,8 @@ def other_weights() -> PoseNet:
 OTHERS = {
     "another teacher": ({"teacher": other_weights()}, 10),
     "another scale": ({"scales": (0.3,)}, 10),
-    "averaged": ({"average": True}, 10),
-    "averaged over others": ({"average": True, "scales": (0.25, 0.3)}, 20),
+    "averaged": ({"multiscale_average": True}, 10),
+    "averaged over others": ({"multiscale_average": True, "scales": (0.25, 0.3)}, 20),
 }
 
 
@@ -85,7 +85,7 @@ OTHERS = {
 def test_what_another_was_asked_is_never_used(tmp_path: Path, kind: str) -> None:
     others, questions = OTHERS[kind]
     fill(counted(tmp_path)[0])
-    fill(counted(tmp_path, average=True, scales=(0.25, 0.35))[0])
+    fill(counted(tmp_path, multiscale_average=True, scales=(0.25, 0.35))[0])
     before = {path: path.read_bytes() for path in (tmp_path / "targets").rglob("*.npy")}
     lessons, asked = counted(tmp_path, **others)
     fill(lessons)
@@ -122,7 +122,7 @@ def test_entries_are_the_teachers_answers_in_half_precision(tmp_path: Path, scal
 
 def test_averaged_entries_are_the_average_of_all_scales_on_their_own_grid(tmp_path: Path) -> None:
     scales = (0.25, 0.4)
-    lessons, asked = counted(tmp_path, average=True, scales=scales, mirror=False)
+    lessons, asked = counted(tmp_path, multiscale_average=True, scales=scales, flip=False)
     entries, teacher, images = fill(lessons), tiny_teacher(), pictures(tmp_path)
     assert len(asked) == 6 * len(scales), "each scale is asked about once, not once for each scale it is averaged into"
     for number, entry in enumerate(entries):
@@ -178,7 +178,7 @@ def test_the_limit_holds_where_the_first_frame_says_little(tmp_path: Path) -> No
             first.write_bytes(b"no picture")
         else:
             cv2.imwrite(str(first), np.zeros((160, 8, 3), np.uint8))
-        lessons, asked = counted(tmp_path / name, cache_gib=2e-4, validation=1)
+        lessons, asked = counted(tmp_path / name, cache_gib=2e-4, val_frames=1)
         with pytest.raises(UserError, match="cache_gib"):
             lessons.filled  # noqa: B018 - asking for it fills it
         assert len(asked) < 8
@@ -234,7 +234,7 @@ def test_a_picture_that_cannot_be_read_is_left_out(tmp_path: Path, capsys: pytes
     bad = sorted((tmp_path / "photos").iterdir())
     for path in bad[:3]:
         path.write_bytes(path.read_bytes()[:40])
-    lessons, asked = counted(tmp_path, validation=1)
+    lessons, asked = counted(tmp_path, val_frames=1)
     readable = {frame.name for frame in lessons.frames.train} - {path.stem for path in bad[:3]}
     assert 0 < len(readable) < 5
     assert len(lessons.filled.entries) == len(lessons.samples((16, 16), Augmentation.none())) == len(readable)

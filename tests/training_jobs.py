@@ -34,12 +34,12 @@ def student(seed: int = 1, stages: int = 2) -> PoseNet:
 
 
 def tiny_schedule(**changes: Any) -> Schedule:
-    return Schedule(**{"steps": 12, "batch": 4, "crop": CROP, "validate_every": 4, "ema": 0.9, **changes})
+    return Schedule(**{"steps": 12, "batch_size": 4, "crop": CROP, "validate_every": 4, "ema_decay": 0.9, **changes})
 
 
 def tiny_job(folder: Path, schedule: Schedule | None = None, **changes: Any) -> Job:
     """A student of two stages learns the tiny teacher's maps; everything is kept below the folder."""
-    lessons = tiny_lessons(folder, mirror=False)
+    lessons = tiny_lessons(folder, flip=False)
     schedule = schedule or tiny_schedule()
     job = Job(
         network=student(),

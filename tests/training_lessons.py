@@ -45,7 +45,7 @@ def tiny_lessons(folder: Path, photos: int = 6, **plan: object) -> Lessons:
     if not (folder / "photos").exists():
         make_photos(folder / "photos", photos)
     teacher = tiny_teacher()
-    settings = {"scales": (0.25,), "validation": 2, **plan}
+    settings = {"scales": (0.25,), "val_frames": 2, **plan}
     return Lessons(
         teacher=Candidate.of(teacher, LICENCE),
         plan=TrainingPlan(data=(DataPart(source=str(folder / "photos")),), **settings),

@@ -31,15 +31,15 @@ training:
   data:
     - {{source: {source}}}
   scales: [0.25]
-  validation: 2
-  mirror: false
+  val_frames: 2
+  flip: false
 candidates:
   - name: learnt
     steps:
       - {{step: remove_stages, keep: 1}}
       - step: distill
-        schedule: {{steps: 8, batch: 2, crop: [48, 64], learning_rate: 0.01, ema: 0.5, validate_every: 4}}
-        margin: 0
+        schedule: {{steps: 8, batch_size: 2, crop: [48, 64], learning_rate: 0.01, ema_decay: 0.5, validate_every: 4}}
+        ignore_border: 0
 measure: {{latency: false, memory: false}}
 objectives: [params, joint_rel_l2]
 """

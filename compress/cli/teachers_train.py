@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH=VALUE",
         action="append",
         default=[],
-        help="change one place of the recipe, e.g. schedule.batch=16",
+        help="change one place of the recipe, e.g. schedule.batch_size=16",
     )
     parser.add_argument("--fresh", action="store_true", help="remove an earlier training from the folder first")
 

@@ -40,7 +40,7 @@ def check_search(data: Mapping[str, Any], paths: Paths, mistakes: Mistakes) -> S
     trees = Reading(data, mistakes).read(vary, known)
     space = Space(data, trees)
     if not any(keys[:2] == ("search", "vary") for keys in mistakes.found):
-        _check_start(search.get("start"), space, mistakes)
+        _check_enqueued(search.get("enqueue"), space, mistakes)
     return space
 
 
@@ -98,11 +98,11 @@ def _part(name: str, text: Any) -> Part | None:
         return None
 
 
-def _check_start(start: Any, space: Space, mistakes: Mistakes) -> None:
+def _check_enqueued(points: Any, space: Space, mistakes: Mistakes) -> None:
     """Names and values that there are."""
-    for index, point in enumerate(start if isinstance(start, list) else []):
+    for index, point in enumerate(points if isinstance(points, list) else []):
         for name, value in point.items() if isinstance(point, dict) else ():
-            keys: Keys = ("search", "start", index, name)
+            keys: Keys = ("search", "enqueue", index, name)
             choice = space.choices.get(name)
             if choice is None:
                 mistakes.add(keys, f"no choice has this name{nearest(name, list(space.choices))}")

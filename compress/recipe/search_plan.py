@@ -64,7 +64,7 @@ class SearchPlan(Frozen):
         Field(max_length=32, description="Written like goals; a trial that misses one is kept and never ranks."),
     ] = ()
     sampler: SamplerPlan = SamplerPlan()
-    start: Annotated[
+    enqueue: Annotated[
         tuple[dict[str, Scalar], ...],
         Field(
             max_length=1000,
@@ -79,9 +79,15 @@ class SearchPlan(Frozen):
             description="Shares of the training budget, rising to 1. Only the promising go on to the next.",
         ),
     ] = (0.0, 0.1, 1.0)
-    keep: Annotated[
-        float, Field(gt=0, le=1, description="Share of a rung that goes on to the next; lower is quicker and bolder.")
-    ] = 1 / 3
+    reduction_factor: Annotated[
+        float,
+        Field(
+            ge=1,
+            le=1000,
+            allow_inf_nan=False,
+            description="Of so many trials of a rung one goes on to the next, the best; higher is quicker and bolder.",
+        ),
+    ] = 3.0
     trials: Annotated[
         int, Field(ge=1, le=MAX_TRIALS, description="How many different trials there are, unless --trials says.")
     ] = 50

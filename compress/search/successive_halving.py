@@ -17,7 +17,8 @@ class Halving:
 
     rungs: int
     """How many there are."""
-    keep: float
+    reduction_factor: float
+    """Of so many trials of a rung one goes on to the next."""
     trials: int
     """How many different ones are wanted."""
     objectives: tuple[str, ...]
@@ -71,7 +72,7 @@ def _climber(entries: Sequence[Entry], plan: Halving, at_end: bool) -> Entry | N
     for rung in reversed(range(plan.rungs - 1)):
         there = screened(entries, rung)
         gone = {entry.root for entry in entries if entry.notes.rung > rung}
-        quota = int(plan.keep * len(there) + 1e-9)
+        quota = int(len(there) / plan.reduction_factor + 1e-9)
         if at_end and there:
             quota = max(1, quota)  # few trials: somebody has to be trained
         ranked = [there[i] for i in order([costs_of(e, plan.objectives, plan.smaller) for e in there])]

@@ -54,7 +54,9 @@ class Worker:
         self._space = space_of(call.recipe)
         self._rungs = plan.rungs
         self._goals = parse_goals(plan.constraints)
-        self._halving = Halving(len(plan.rungs), plan.keep, call.trials or plan.trials, call.objectives, call.smaller)
+        self._halving = Halving(
+            len(plan.rungs), plan.reduction_factor, call.trials or plan.trials, call.objectives, call.smaller
+        )
         self._artefacts = None if call.artefacts is None else Artefacts(call.artefacts)
         self._recovery = Recovery(self._study, self._places, call.heartbeat_s)
         self._begun = time.monotonic()
@@ -137,7 +139,7 @@ class Worker:
                 choices = self._space.choices_for(steps)
                 given = None if choices is not None else json.dumps(steps)
                 self._study.enqueue(choices or {}, Notes(start=plan.name, steps=given))
-        for index, point in enumerate(self._call.plan.start):
+        for index, point in enumerate(self._call.plan.enqueue):
             if f"start-{index}" not in there:
                 self._study.enqueue(point, Notes(start=f"start-{index}"))
 

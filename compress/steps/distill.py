@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 _MANY_ZEROS = 0.05
-Evenness = Annotated[
+FrameBalanceExponent = Annotated[
     float,
     Field(
         ge=0,
@@ -49,25 +49,27 @@ class Distill(Step):
     step: Literal["distill"] = "distill"
     schedule: Annotated[Schedule, Field(description="How long and how fast it learns.")]
     loss: Annotated[LossSettings, Field(description="What counts how much.")] = LossSettings()
-    form: Annotated[FormSettings, Field(description="What is added for the time of training.")] = FormSettings()
+    reparameterization: Annotated[FormSettings, Field(description="What is added for the time of training.")] = (
+        FormSettings()
+    )
     augmentation: Annotated[
         Augmentation, Field(description="Random changes of the crops; each moves them off what the teacher said.")
     ] = Augmentation.none()
-    margin: Annotated[
+    ignore_border: Annotated[
         int,
         Field(
             ge=0, le=64, description="Cells beside a cut edge that nothing is learnt from: what lies beyond is unseen."
         ),
     ] = 4
-    whole_frames: Annotated[
+    full_frames: Annotated[
         bool,
         Field(
-            description="Frames as they are, in batches of one shape and of about `batch` crops' pixels; nothing is "
-            "cut or augmented. False: random crops."
+            description="Frames as they are, in batches of one shape and of about `batch_size` crops' pixels; nothing "
+            "is cut or augmented. False: random crops."
         ),
     ] = False
-    evenness: Evenness = 0.0
-    extra_stages: Annotated[
+    frame_balance: FrameBalanceExponent = 0.0
+    auxiliary_stages: Annotated[
         int, Field(ge=0, le=5, description="Further stages during training, discarded after; they help the kept ones.")
     ] = 0
 
@@ -83,18 +85,20 @@ class Distill(Step):
                 raise SettingError(
                     "schedule.crop", f"must be multiples of {spec.multiple}, got {list(self.schedule.crop)}"
                 )
-        if 2 * self.margin * spec.stride >= min(self.schedule.crop):
-            raise SettingError("margin", f"leaves nothing of a crop of {list(self.schedule.crop)}, got {self.margin}")
-        if self.whole_frames and self.augmentation != Augmentation.none():
-            raise SettingError("whole_frames", "nothing is augmented there; leave one of the two out")
+        if 2 * self.ignore_border * spec.stride >= min(self.schedule.crop):
+            raise SettingError(
+                "ignore_border", f"leaves nothing of a crop of {list(self.schedule.crop)}, got {self.ignore_border}"
+            )
+        if self.full_frames and self.augmentation != Augmentation.none():
+            raise SettingError("full_frames", "nothing is augmented there; leave one of the two out")
         if self.augmentation.flip:
             raise SettingError(
                 "augmentation.flip",
                 "must be false: a mirrored answer is not the teacher's answer to the mirrored frame; "
-                "training.mirror asks the teacher about mirrored frames",
+                "training.flip asks the teacher about mirrored frames",
             )
-        if self.schedule.batch % self.schedule.accumulate:
-            raise SettingError("schedule.accumulate", f"must divide the batch, {self.schedule.batch}")
+        if self.schedule.batch_size % self.schedule.gradient_accumulation:
+            raise SettingError("schedule.gradient_accumulation", f"must divide the batch, {self.schedule.batch_size}")
         return spec
 
     def apply(self, candidate: "Candidate", workshop: "Workshop") -> "Candidate":
@@ -106,7 +110,7 @@ class Distill(Step):
         """The trained network and the note of its training; `place` is the step's path below the recipe's `steps`."""
         lessons = workshop.lessons
         lessons.require_fit(candidate.spec)
-        _require_kept(candidate.network, self.form.keep)
+        _require_kept(candidate.network, self.reparameterization.preserve)
         settings = self.model_dump(mode="json")
         key = fact_key("distill", 5, settings, candidate.id, lessons.key, workshop.seed)
         with TemporaryDirectory() as temporary:
@@ -118,7 +122,9 @@ class Distill(Step):
             )
         lost = zero_share(candidate.network) - zero_share(trained.network)
         if lost > _MANY_ZEROS:
-            workshop.reporter.warn(f"training filled {lost:.0%} of all weights that were zero; form.keep holds them")
+            workshop.reporter.warn(
+                f"training filled {lost:.0%} of all weights that were zero; reparameterization.preserve holds them"
+            )
         return trained.network, {"kind": "training", "place": place, **trained.facts}
 
     def _train(self, candidate: "Candidate", workshop: "Workshop", folder: Path, place: str) -> Trained:
@@ -127,13 +133,13 @@ class Distill(Step):
         with first_alone():
             lessons.prepare()
         job = Job(
-            network=deepened(candidate.network, self.extra_stages, teacher, workshop.seed),
+            network=deepened(candidate.network, self.auxiliary_stages, teacher, workshop.seed),
             samples=self._samples(lessons),
-            held_out=lessons.held_out_evenly(self.evenness),
+            held_out=lessons.held_out_evenly(self.frame_balance),
             energies=lessons.energies,
             schedule=self.schedule,
             loss=self.loss,
-            form=self.form,
+            form=self.reparameterization,
             seed=workshop.seed,
             ship_stages=len(candidate.spec.stages),
             teacher=teacher if self.loss.hints > 0 else None,
@@ -142,17 +148,21 @@ class Distill(Step):
 
     def _samples(self, lessons: Lessons) -> Samples:
         crop_hw = self.schedule.crop
-        if self.whole_frames:
-            return lessons.whole_frames(crop_hw[0] * crop_hw[1], self.evenness)
-        return lessons.samples(crop_hw, self.augmentation, self.margin, self.evenness)
+        if self.full_frames:
+            return lessons.full_frames(crop_hw[0] * crop_hw[1], self.frame_balance)
+        return lessons.samples(crop_hw, self.augmentation, self.ignore_border, self.frame_balance)
 
 
-def _require_kept(network: PoseNet, keep: Literal["zeros", "shared"] | None) -> None:
+def _require_kept(network: PoseNet, preserve: Literal["sparsity", "clusters"] | None) -> None:
     """UserError where there is nothing of the kind, so that nobody takes a plain network for a small one."""
-    if keep == "zeros" and not zero_share(network):
-        raise UserError("form.keep: no weight is zero; a step prune_weights before this one makes some so")
-    if keep == "shared" and not shared_layers(network):
-        raise UserError("form.keep: no layer shares its weights; a step share_weights before this one makes them")
+    if preserve == "sparsity" and not zero_share(network):
+        raise UserError(
+            "reparameterization.preserve: no weight is zero; a step prune_weights before this one makes some so"
+        )
+    if preserve == "clusters" and not shared_layers(network):
+        raise UserError(
+            "reparameterization.preserve: no layer shares its weights; a step share_weights before this one makes them"
+        )
 
 
 def deepened(network: PoseNet, extra: int, teacher: PoseNet, seed: int) -> PoseNet:

@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 
 from compress.steps.base import SettingError, Step
-from compress.steps.distill import Evenness
+from compress.steps.distill import FrameBalanceExponent
 from compress.training.crops import whole
 from compress.training.engine import first_alone
 from compress.training.heads import fit_heads, head_convolutions
@@ -31,7 +31,7 @@ class FitHeads(Step):
     frames: Annotated[
         int, Field(ge=1, le=100_000, description="Training frames that are looked at, at most; more is surer, slower.")
     ] = 2000
-    evenness: Evenness = 0.5
+    frame_balance: FrameBalanceExponent = 0.5
 
     @property
     def learns(self) -> bool:
@@ -55,13 +55,13 @@ class FitHeads(Step):
         lessons.require_fit(candidate.spec)
         with first_alone():
             lessons.prepare()
-        evening, spec = lessons.evening(self.evenness), lessons.teacher.spec
+        evening, spec = lessons.evening(self.frame_balance), lessons.teacher.spec
         entries = [entry for entries in lessons.filled.entries for entry in entries]
         count = min(self.frames, len(entries))
         chosen = [entries[round(place)] for place in np.linspace(0, len(entries) - 1, count)]
         samples = (whole(entry, spec, evening) for entry in reporter.track(chosen, "fitting heads", count))
         network, cpu = fit_heads(candidate.network, samples), torch.device("cpu")
-        held_out = lessons.held_out_evenly(self.evenness)
+        held_out = lessons.held_out_evenly(self.frame_balance)
         looks = [validate(one, held_out, cpu) for one in (candidate.network, network)]
         if looks[1].score > looks[0].score:
             reporter.warn("fit_heads made nothing better on the held-out frames; more frames may")

@@ -30,7 +30,7 @@ Share = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 
 
 class PruneWeights(Step):
-    """Sets single weights to zero; a later `distill` with `form.keep: zeros` trains the others."""
+    """Sets single weights to zero; a later `distill` with `reparameterization.preserve: sparsity` trains the others."""
 
     step: Literal["prune_weights"] = "prune_weights"
     share: Annotated[Share, Field(description="Of all weights that may go; more: smaller, further from the teacher.")]
@@ -65,8 +65,8 @@ class PruneWeights(Step):
 
     @model_validator(mode="after")
     def _zeros_can_stay(self) -> "PruneWeights":
-        if self.distill is not None and self.distill.form.branches:
-            raise ValueError("distill.form.branches: what they fold into has no zeros")
+        if self.distill is not None and self.distill.reparameterization.branches:
+            raise ValueError("distill.reparameterization.branches: what they fold into has no zeros")
         return self
 
     @property
@@ -145,5 +145,7 @@ def _keeping_zeros(distill: Distill | None) -> Distill | None:
     """What went in one round does not come back in the training before the next."""
     if distill is None:
         return None
-    form = FormSettings.model_validate(distill.form.model_dump() | {"keep": distill.form.keep or "zeros"})
-    return distill.model_copy(update={"form": form})
+    form = FormSettings.model_validate(
+        distill.reparameterization.model_dump() | {"preserve": distill.reparameterization.preserve or "sparsity"}
+    )
+    return distill.model_copy(update={"reparameterization": form})

@@ -30,9 +30,11 @@ class Learn(Frozen):
     loss: Annotated[LossSettings, Field(description="What counts how much; hints are not learnt here.")] = (
         LossSettings()
     )
-    margin: Annotated[int, Field(ge=0, le=64, description="Cells beside a cut edge that nothing is learnt from.")] = 4
-    whole_frames: Annotated[bool, Field(description="Frames as they are; false: random crops.")] = True
-    evenness: Annotated[
+    ignore_border: Annotated[
+        int, Field(ge=0, le=64, description="Cells beside a cut edge that nothing is learnt from.")
+    ] = 4
+    full_frames: Annotated[bool, Field(description="Frames as they are; false: random crops.")] = True
+    frame_balance: Annotated[
         float, Field(ge=0, le=1, description="How alike frames count that show much and little, 1 all alike.")
     ] = 0.5
 
@@ -41,9 +43,9 @@ class Learn(Frozen):
         return Distill(
             schedule=self.schedule,
             loss=self.loss,
-            margin=self.margin,
-            whole_frames=self.whole_frames,
-            evenness=self.evenness,
+            ignore_border=self.ignore_border,
+            full_frames=self.full_frames,
+            frame_balance=self.frame_balance,
         )
 
 
@@ -59,10 +61,10 @@ def learn(made: Fitted, settings: Learn, parent: Candidate, workshop: "Workshop"
         folder = Path(temporary) if workshop.folder is None else workshop.folder / f"training-{key}"
         job = Job(
             network=made.network,
-            samples=lessons.whole_frames(crop[0] * crop[1], settings.evenness)
-            if settings.whole_frames
-            else lessons.samples(crop, Augmentation.none(), settings.margin, settings.evenness),
-            held_out=lessons.held_out_evenly(settings.evenness),
+            samples=lessons.full_frames(crop[0] * crop[1], settings.frame_balance)
+            if settings.full_frames
+            else lessons.samples(crop, Augmentation.none(), settings.ignore_border, settings.frame_balance),
+            held_out=lessons.held_out_evenly(settings.frame_balance),
             energies=lessons.energies,
             schedule=settings.schedule,
             loss=settings.loss,

@@ -106,7 +106,10 @@ def check_settings(schedule: Schedule, loss: LossSettings, spec: PoseNetSpec | N
     """Settings that cannot work on this network, or without a teacher."""
     if spec is not None and any(side % spec.multiple for side in schedule.crop):
         mistakes.add(("schedule", "crop"), f"must be multiples of {spec.multiple}, got {list(schedule.crop)}")
-    if schedule.batch % schedule.accumulate:
-        mistakes.add(("schedule", "accumulate"), f"must divide the batch, {schedule.batch}, got {schedule.accumulate}")
+    if schedule.batch_size % schedule.gradient_accumulation:
+        mistakes.add(
+            ("schedule", "gradient_accumulation"),
+            f"must divide the batch, {schedule.batch_size}, got {schedule.gradient_accumulation}",
+        )
     if loss.hints > 0:
         mistakes.add(("loss", "hints"), "must be 0: hints are a teacher's features, and labels have none")

@@ -75,7 +75,9 @@ class TeacherRecipe(Frozen):
     ]
     schedule: Annotated[Schedule, Field(description="How long and how fast it learns.")]
     loss: Annotated[LossSettings, Field(description="What counts how much.")] = LossSettings()
-    form: Annotated[FormSettings, Field(description="What is added for the time of training.")] = FormSettings()
+    reparameterization: Annotated[FormSettings, Field(description="What is added for the time of training.")] = (
+        FormSettings()
+    )
     augmentation: Annotated[
         Augmentation, Field(description="Random changes; the maps are drawn from the moved labels, so all are exact.")
     ] = Augmentation()

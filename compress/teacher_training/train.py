@@ -144,7 +144,7 @@ def _job(recipe: TeacherRecipe, network: PoseNet, data: LabelledData) -> Job:
         energies=crops.energies(recipe.seed),
         schedule=recipe.schedule,
         loss=recipe.loss,
-        form=recipe.form,
+        form=recipe.reparameterization,
         seed=recipe.seed,
         ship_stages=len(network.spec.stages),
     )

@@ -56,7 +56,7 @@ class Curve:
             if not math.isfinite(value):
                 raise UserError(
                     f"training diverged: the loss of step {step} is {value} at a learning rate of "
-                    f"{self._schedule.rate(step):.2g}; a lower learning_rate or a smaller clip would do"
+                    f"{self._schedule.rate(step):.2g}; a lower learning_rate or a smaller max_grad_norm would do"
                 )
             self.facts["sum"] += value
             if (step + 1) % self._every == 0:
@@ -84,7 +84,7 @@ class Curve:
     def images_per_s(self) -> float | None:
         """Over the last steps of this call."""
         spent = self._moments[-1] - self._moments[0]
-        return None if spent <= 0 else (len(self._moments) - 1) * self._schedule.batch / spent
+        return None if spent <= 0 else (len(self._moments) - 1) * self._schedule.batch_size / spent
 
     def words(self) -> str:
         """For the progress bar."""

@@ -21,14 +21,18 @@ class DataPart(Frozen):
     """Some frames of one source."""
 
     source: Annotated[Text, Field(description="Image folder, video, COCO file or built-in sample; no labels needed.")]
-    first: Annotated[int, Field(ge=0, description="The first frame that is used, in the source's order.")] = 0
-    last: Annotated[int | None, Field(ge=0, description="The last frame; left out, the source's last.")] = None
-    every: Annotated[int, Field(ge=1, description="Every n-th frame; neighbours in a video teach little new.")] = 1
+    start: Annotated[int, Field(ge=0, description="The first frame that is used, in the source's order, from 0.")] = 0
+    stop: Annotated[
+        int | None, Field(ge=1, description="The first frame after those, as in a Python slice; left out, to the end.")
+    ] = None
+    stride: Annotated[int, Field(ge=1, description="Every n-th frame; neighbours in a video teach little new.")] = 1
 
     @model_validator(mode="after")
     def _some_frames(self) -> "DataPart":
-        if self.last is not None and self.last < self.first:
-            raise ValueError(f"last must be at least first, {self.first}, got {self.last}")
+        if self.stop is not None and self.stop <= self.start:
+            raise ValueError(
+                f"stop must be more than start, {self.start}, got {self.stop}: the frame `stop` is left out"
+            )
         return self
 
 
@@ -40,17 +44,17 @@ class TrainingPlan(Frozen):
         tuple[Annotated[float, Field(gt=0, le=8, allow_inf_nan=False)], ...],
         Field(min_length=1, max_length=8, description="At which the teacher is asked; those that will be measured."),
     ] = (0.5, 1.0)
-    average: Annotated[
+    multiscale_average: Annotated[
         bool,
         Field(description="Targets are the teacher's maps averaged over the scales, not those of the scale alone."),
     ] = False
-    mirror: Annotated[
+    flip: Annotated[
         bool,
         Field(
             description="The teacher is also asked about every frame mirrored; twice the maps, and twice the frames."
         ),
     ] = True
-    validation: Annotated[
+    val_frames: Annotated[
         int, Field(ge=1, le=10_000, description="Frames that are held out; they choose the best weights.")
     ] = 32
     cache_gib: Annotated[
@@ -82,7 +86,7 @@ def open_training(plan: TrainingPlan, seed: int) -> TrainingFrames:
     """All frames of the plan, the held-out ones drawn at random; UserError where a part has none."""
     frames = [frame for number, part in enumerate(plan.data) for frame in _part(part, number)]
     unique = list({frame.digest: frame for frame in frames}.values())
-    held = min(plan.validation, len(unique) // 2)
+    held = min(plan.val_frames, len(unique) // 2)
     if not held:
         raise UserError(f"training.data: {len(unique)} frame is too few: one to learn from and one to hold out")
     order = np.random.default_rng(seed).permutation(len(unique))
@@ -95,10 +99,9 @@ def open_training(plan: TrainingPlan, seed: int) -> TrainingFrames:
 def _part(part: DataPart, number: int) -> Iterator[FrameRef]:
     source = open_source(part.source)
     names = source.names()
-    end = len(names) if part.last is None else min(part.last + 1, len(names))
-    indices = range(part.first, end, part.every)
+    indices = range(len(names))[part.start : part.stop : part.stride]
     if not indices:
-        raise UserError(f"training.data.{number}: {part.source} has {len(names)} frames, none from {part.first} on")
+        raise UserError(f"training.data.{number}: {part.source} has {len(names)} frames, none from {part.start} on")
     for index in indices:
         digest = hashlib.sha256(json.dumps([source.fingerprint(index), names[index]]).encode()).hexdigest()
         yield FrameRef(source, index, names[index], digest)

@@ -81,10 +81,15 @@ class Trainer:
         self._job, self._folder, self._reporter, self._follow = job, folder, reporter, follow
         _use_all_cores()
         torch.manual_seed(job.seed)  # the only numbers drawn from torch are those of new branches and hints
-        self._engine = engine = Engine(job.schedule.accumulate, _bears_bf16(job.form))
+        self._engine = engine = Engine(job.schedule.gradient_accumulation, _bears_bf16(job.form))
         require_even(job.schedule, engine.world)
         self._order = Order(
-            job.samples, job.schedule.batch, job.seed, engine.rank, engine.world, job.schedule.accumulate
+            job.samples,
+            job.schedule.batch_size,
+            job.seed,
+            engine.rank,
+            engine.world,
+            job.schedule.gradient_accumulation,
         )
         self._student = make_student(job.network, job.form, job.loss, job.energies, job.teacher)
         state = load_state(folder / CHECKPOINT)
@@ -122,7 +127,7 @@ class Trainer:
                 saved = now
                 self._save()
         self._engine.wait()
-        return self._finished((self._step - first) * schedule.batch / max(1e-9, time.monotonic() - started))
+        return self._finished((self._step - first) * schedule.batch_size / max(1e-9, time.monotonic() - started))
 
     def _update(self, parts: Sequence[Batch]) -> Tensor:
         """One step; the mean loss of its parts."""
@@ -138,7 +143,7 @@ class Trainer:
                 with engine.autocast():
                     loss = self._module(batch, hints)
                 engine.backward(loss)
-                engine.clip(self._module, schedule.clip)
+                engine.clip(self._module, schedule.max_grad_norm)
                 self._optimiser.step()
                 self._optimiser.zero_grad()
             total += loss.detach() / len(parts)
@@ -216,7 +221,7 @@ class Trainer:
         convolutions = self._student.form.tempered()
         if not convolutions:
             return
-        order = Order(self._job.samples, self._job.schedule.batch, self._job.seed)
+        order = Order(self._job.samples, self._job.schedule.batch_size, self._job.seed)
         learnt = [parameter for conv in convolutions for parameter in conv.parameters()]
         squares = {parameter: torch.zeros_like(parameter) for parameter in learnt}
         for step in range(_SLOPES):
@@ -244,10 +249,10 @@ def _bears_bf16(form: FormSettings | Form) -> bool:
 
 def require_even(schedule: Schedule, processes: int) -> None:
     """UserError where a batch cannot be dealt out: shares of different sizes would weigh samples differently."""
-    if schedule.batch % (schedule.accumulate * processes):
+    if schedule.batch_size % (schedule.gradient_accumulation * processes):
         raise UserError(
-            f"schedule.batch: must be a multiple of accumulate times the processes, "
-            f"{schedule.accumulate} x {processes}, got {schedule.batch}"
+            f"schedule.batch_size: must be a multiple of gradient_accumulation times the processes, "
+            f"{schedule.gradient_accumulation} x {processes}, got {schedule.batch_size}"
         )
 
 

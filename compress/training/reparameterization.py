@@ -32,7 +32,7 @@ class FormSettings(Frozen):
     batch_norm: Annotated[
         bool, Field(description="Batch norm after every convolution but the heads', folded away afterwards.")
     ] = True
-    balance: Annotated[
+    whiten: Annotated[
         bool,
         Field(
             description="Without batch norm: weights are learnt in units of the signals they join, so that one "
@@ -42,20 +42,22 @@ class FormSettings(Frozen):
     branches: Annotated[
         bool, Field(description="1x1 and plain paths beside the 3x3 convolutions, folded away afterwards; slower.")
     ] = False
-    keep: Annotated[
-        Literal["zeros", "shared"] | None,
+    preserve: Annotated[
+        Literal["sparsity", "clusters"] | None,
         Field(
-            description="What training may not undo: weights that are zero (zeros), or besides which weights share a "
-            "value and what fp16 has exactly (shared), so that the network packs to the same size."
+            description="What training may not undo: weights that are zero (sparsity), or besides which weights share "
+            "a value and what fp16 has exactly (clusters), so that the network packs to the same size."
         ),
     ] = None
 
     @model_validator(mode="after")
     def _can_be_kept(self) -> "FormSettings":
-        if self.keep is not None and self.branches:
-            raise ValueError("branches: what they fold into has no zeros; leave `keep` or `branches` out")
-        if self.keep == "shared" and self.batch_norm:
-            raise ValueError("batch_norm: would scale each channel, and shared values apart; keep: shared needs false")
+        if self.preserve is not None and self.branches:
+            raise ValueError("branches: what they fold into has no zeros; leave `preserve` or `branches` out")
+        if self.preserve == "clusters" and self.batch_norm:
+            raise ValueError(
+                "batch_norm: would scale each channel, and shared values apart; preserve: clusters needs false"
+            )
         return self
 
 
@@ -229,17 +231,17 @@ class TrainingForm(Form):
     def __init__(self, network: PoseNet, settings: FormSettings) -> None:
         super().__init__()
         self.network = copy.deepcopy(network)
-        self._keep, self._half = settings.keep, half_exact(network) if settings.keep == "shared" else ()
-        if settings.keep == "shared":
+        self._preserve, self._half = settings.preserve, half_exact(network) if settings.preserve == "clusters" else ()
+        if settings.preserve == "clusters":
             learn_codebooks(self.network, shared_layers(network))
         if settings.batch_norm:
             for block in _blocks(self.network):
                 if block.relu:  # a head ends without ReLU; its output is a map, not to be normalised
                     _even_out(block)
                     block.conv = NormedConv(block.conv, settings.branches)  # type: ignore[assignment]
-        elif settings.balance:
-            balance(self.network, settings.keep is not None)
-        if settings.keep is not None:
+        elif settings.whiten:
+            balance(self.network, settings.preserve is not None)
+        if settings.preserve is not None:
             hold_zeros(self.network)
 
     def forward(self, images: Tensor) -> Outputs:
@@ -271,7 +273,7 @@ class TrainingForm(Form):
         unbalance(network)
         plain = PoseNet(network.spec)
         plain.load_state_dict(network.state_dict())
-        if self._keep is not None:
+        if self._preserve is not None:
             as_before(plain, self._half)
         return plain.eval()
 

@@ -12,7 +12,7 @@ class Schedule(Frozen):
     """Settings of the optimiser and of the time it is given."""
 
     steps: Annotated[int, Field(ge=1, le=10_000_000, description="Updates of the weights; more is slower and closer.")]
-    batch: Annotated[int, Field(ge=1, le=4096, description="Crops of one update, over all processes.")] = 8
+    batch_size: Annotated[int, Field(ge=1, le=4096, description="Crops of one update, over all processes.")] = 8
     crop: Annotated[
         tuple[Annotated[int, Field(ge=16, le=4096)], Annotated[int, Field(ge=16, le=4096)]],
         Field(description="Height and width of a crop, multiples of the stride; larger shows more context, slower."),
@@ -24,13 +24,18 @@ class Schedule(Frozen):
         float, Field(ge=0, le=0.5, description="Share of the steps over which the rate rises to its peak.")
     ] = 0.03
     weight_decay: Annotated[float, Field(ge=0, le=1, description="AdamW's; higher keeps weights small.")] = 1e-4
-    clip: Annotated[
-        float, Field(gt=0, le=1e6, description="Longest gradient; smaller is steadier and may be slower.")
+    max_grad_norm: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=1e6,
+            description="Gradients with a larger norm are scaled down to it; smaller is steadier and may be slower.",
+        ),
     ] = 1.0
-    ema: Annotated[
+    ema_decay: Annotated[
         float, Field(ge=0, lt=1, description="Memory of the averaged weights that are kept; 0 keeps the last ones.")
     ] = 0.998
-    accumulate: Annotated[
+    gradient_accumulation: Annotated[
         int, Field(ge=1, le=1024, description="Parts in which a batch is worked through, where memory is short.")
     ] = 1
     validate_every: Annotated[int, Field(ge=1, description="Steps between two looks at the held-out frames.")] = 500
@@ -45,4 +50,4 @@ class Schedule(Frozen):
 
     def memory(self, step: int) -> float:
         """The averaged weights' memory at a step: short at first, so that they are not those of the beginning."""
-        return min(self.ema, (1 + step) / (10 + step))
+        return min(self.ema_decay, (1 + step) / (10 + step))

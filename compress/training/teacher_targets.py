@@ -45,7 +45,7 @@ class Lessons:
     @cached_property
     def filled(self) -> Filled:
         """The maps of the frames to learn from; warns where the teacher sees nobody in most of them."""
-        found = self._cache(self.plan.mirror).fill(self.frames.train)
+        found = self._cache(self.plan.flip).fill(self.frames.train)
         alive = found.alive(len(self.teacher.spec.skeleton.keypoints))
         if alive == 0.0:
             raise UserError("training.data: the teacher sees nobody in any of its frames, so nothing can be learnt")
@@ -83,7 +83,7 @@ class Lessons:
         """Random crops. Frames are never mirrored here: the teacher has been asked about the mirrored ones."""
         return TeacherSamples(self.filled, self.teacher.spec, augmentation, crop_hw, margin, self.evening(evenness))
 
-    def whole_frames(self, pixels: int, evenness: float = 0.0) -> WholeFrames:
+    def full_frames(self, pixels: int, evenness: float = 0.0) -> WholeFrames:
         """The frames as they are, in batches of one shape; `pixels` of one frame where a batch has as many as asked."""
         return WholeFrames(self.filled, self.teacher.spec, pixels, self.evening(evenness))
 
@@ -104,7 +104,7 @@ class Lessons:
     def _cache(self, mirror: bool) -> TargetCache:
         teacher = self.teacher
         teaching = Teaching(
-            teacher.id, teacher.spec, _late(self.ask), tuple(self.plan.scales), self.plan.average, mirror
+            teacher.id, teacher.spec, _late(self.ask), tuple(self.plan.scales), self.plan.multiscale_average, mirror
         )
         return TargetCache(teaching, Store(self.store, round(self.plan.cache_gib * GIB)), self.reporter)
 
