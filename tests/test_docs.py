@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,7 +51,27 @@ def test_who_adds_a_teacher_is_told_how_one_is_imported() -> None:
     assert "](teachers.md)" in (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 
 
-def test_the_readme_names_every_page() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    pages = [page for page in PAGES if page.parent.name == "docs"]
-    assert pages and all(f"docs/{page.name}" in text for page in pages)
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    pages = {page.stem for page in PAGES if page.parent.name == "docs"} - {"index"}
+    assert pages and all((tmp_path / "site" / page / "index.html").is_file() for page in pages)
+
+
+def test_pages_are_short() -> None:
+    sizes = {page.name: len(page.read_text(encoding="utf-8").splitlines()) for page in PAGES}
+    assert not {name: lines for name, lines in sizes.items() if lines > 250}
+
+
+def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import nbformat
+    from nbclient import NotebookClient
+
+    (tmp_path / "recipes").symlink_to(ROOT / "recipes")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    notebook = nbformat.read(ROOT / "docs" / "notebook.ipynb", as_version=4)
+    NotebookClient(notebook, timeout=540, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert any("data:image/png" in str(output.get("data", {}).get("text/html", "")) for output in shown)
+    assert not [output for output in shown if output["output_type"] == "error"]

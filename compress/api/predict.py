@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from compress.api.models import LoadedModel, load
 from eval.frame_types import Frame, Unreadable
+from eval.frame_video import VideoFrames
 from eval.frames import open_source
 from eval.people import Person
 from eval.pose import PoseEstimator
@@ -34,6 +35,7 @@ def predict(
 ) -> list[Prediction]:
     """Finds the people of images: paths, folders, or pixels (H, W, 3) uint8 in BGR order, as OpenCV reads them.
 
+    Of a video the first frame is taken; `compress.kinematics` follows people through all of them.
     scales: of the image; maps are averaged over them. Raises UserError for a model or an image that cannot be read.
 
     >>> people = compress.predict("openpose-mobilenet-thin", "photo.jpg")[0].people
@@ -41,21 +43,34 @@ def predict(
     loaded = model if isinstance(model, LoadedModel) else load(model)
     estimator = PoseEstimator(loaded.session, loaded.spec, scales)
     found = []
-    for frame in _frames([images] if isinstance(images, str | Path | np.ndarray) else images):
+    for frame in frames_of([images] if isinstance(images, str | Path | np.ndarray) else images):
+        if isinstance(frame, Unreadable):
+            raise UserError(f"{frame.name}: {frame.reason}")
         estimate = estimator(frame.image)
         found.append(Prediction(frame.name, tuple(estimate.people), estimate.network_s, estimate.decoding_s))
     return found
 
 
-def _frames(images: Sequence[Image]) -> Iterator[Frame]:
+def frames_of(images: Sequence[Image]) -> Iterator[Frame | Unreadable]:
+    """Every image that is named, one at a time: of a folder all of them, of a video the first frame."""
     for place, image in enumerate(images):
         if isinstance(image, np.ndarray):
-            if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
-                raise UserError(f"images[{place}]: pixels must be (H, W, 3) uint8, got {image.shape} of {image.dtype}")
-            yield Frame(str(place), image)
+            yield _of_pixels(place, image)
             continue
-        source = open_source(str(image))
-        for _, frame in source.read(range(len(source.names()))):
-            if isinstance(frame, Unreadable):
-                raise UserError(f"{frame.name}: {frame.reason}")
-            yield frame
+        text = str(image)
+        try:
+            source = open_source(text)
+            indices = [0] if isinstance(source, VideoFrames) else range(len(source.names()))
+            for _, frame in source.read(indices):
+                if isinstance(source, VideoFrames) and isinstance(frame, Frame):
+                    yield Frame(f"{Path(source.name).stem}_{frame.name}", frame.image)
+                else:
+                    yield frame
+        except UserError as error:
+            yield Unreadable(text, str(error).removeprefix(f"{text}: "))
+
+
+def _of_pixels(place: int, image: NDArray[np.uint8]) -> Frame | Unreadable:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
+        return Unreadable(f"images[{place}]", f"pixels must be (H, W, 3) uint8, got {image.shape} of {image.dtype}")
+    return Frame(str(place), image)

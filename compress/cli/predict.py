@@ -1,19 +1,19 @@
 """compress predict MODEL IMAGE... [--out DIR] [--scales S...] [--maps]"""
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from compress.api.predict import frames_of
 from compress.common.environment import usable_cores
 from compress.common.progress import Reporter
 from compress.kinematics.output_folder import make_folder
 from compress.run.model_lookup import open_model
-from eval.frame_video import VideoFrames
-from eval.frames import Frame, Unreadable, open_source
+from eval.frames import Unreadable
 from eval.overlay import DrawnPerson, draw_people
 from eval.people_json import write_people
 from eval.pose import Estimate, PoseEstimator
@@ -51,7 +51,7 @@ def call(options: argparse.Namespace) -> int:
     make_folder(options.out)
     failed: list[str] = []
     written: set[str] = set()
-    for frame in _frames(options.images):
+    for frame in frames_of(options.images):
         if isinstance(frame, Unreadable):
             failed.append(f"{frame.name}: {frame.reason}")
             reporter.warn(failed[-1])
@@ -72,21 +72,6 @@ def call(options: argparse.Namespace) -> int:
     if not written:
         raise UserError(f"none of the images could be read: {'; '.join(failed)}")
     return 1 if failed else 0
-
-
-def _frames(images: Sequence[str]) -> Iterator[Frame | Unreadable]:
-    """Every image that the words stand for, one at a time; of a video the first frame."""
-    for text in images:
-        try:
-            source = open_source(text)
-            indices = [0] if isinstance(source, VideoFrames) else range(len(source.names()))
-            for _, frame in source.read(indices):
-                if isinstance(source, VideoFrames) and isinstance(frame, Frame):
-                    yield Frame(f"{Path(source.name).stem}_{frame.name}", frame.image)
-                else:
-                    yield frame
-        except UserError as error:
-            yield Unreadable(text, str(error).removeprefix(f"{text}: "))
 
 
 def _free_name(name: str, taken: set[str]) -> str:
