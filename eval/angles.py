@@ -64,7 +64,9 @@ class Measure(Protocol):
     def period(self) -> float: ...
     @property
     def centre(self) -> float: ...
-    def value(self, points: Points, sign: int) -> Array: ...
+    def value(self, points: Points, sign: float | Array) -> Array:
+        """(T,) degrees; `sign` is one for all frames, or (T,)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -86,11 +88,11 @@ class JointAngle:
     def vectors(self) -> tuple[Vector, ...]:
         return self.first, self.second
 
-    def value(self, points: Points, sign: int) -> Array:
+    def value(self, points: Points, sign: float | Array) -> Array:
         u, v = along(points, self.first), along(points, self.second)
         cross = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
         angle = -np.degrees(np.arctan2(cross, (u * v).sum(axis=1)))
-        return sign * wrap(self.gain * angle - self.turn)
+        return np.asarray(sign * wrap(self.gain * angle - self.turn), np.float64)
 
 
 @dataclass(frozen=True)
@@ -108,11 +110,11 @@ class SegmentAngle:
     def vectors(self) -> tuple[Vector, ...]:
         return (self.vector,)
 
-    def value(self, points: Points, sign: int) -> Array:
+    def value(self, points: Points, sign: float | Array) -> Array:
         v = along(points, self.vector)
         angle = -np.degrees(np.arctan2(v[:, 1], v[:, 0]))
         # atan2(dy, -dx) is 180 - atan2(dy, dx): the sign works on the angle, the coordinates stay.
-        return wrap(angle if sign > 0 else 180.0 - angle)
+        return wrap(np.where(np.asarray(sign) > 0, angle, 180.0 - angle))
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ class LineAngle:
     def vectors(self) -> tuple[Vector, ...]:
         return (self.vector,)
 
-    def value(self, points: Points, sign: int) -> Array:
+    def value(self, points: Points, sign: float | Array) -> Array:
         v = along(points, self.vector)
         return wrap(-np.degrees(np.arctan2(v[:, 1], v[:, 0])), 180.0)
 

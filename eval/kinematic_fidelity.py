@@ -136,7 +136,7 @@ def _analyse(pair: TrackPair, skeleton: Skeleton, settings: KinematicsSettings) 
         raise ValueError(f"teacher {pair.teacher.shape} and candidate {pair.candidate.shape} differ in shape")
     teacher = analyse(pair.times, pair.teacher, skeleton, settings)
     # The teacher's facing for both: else one wrong sign of the candidate's would mirror every angle of the clip.
-    candidate = analyse(pair.times, pair.candidate, skeleton, replace(settings, visible_side=teacher.facing.view))
+    candidate = analyse(pair.times, pair.candidate, skeleton, settings, teacher.views)
     return teacher, candidate
 
 

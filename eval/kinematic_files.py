@@ -15,17 +15,18 @@ import numpy as np
 
 from eval.angles import Array
 from eval.kinematics import Kinematics, column_meaning
+from eval.views import VIEW_NAMES
 from teachers.common.files import replacing, write_text
 from teachers.skeleton import Skeleton
 
-CSV_COLUMNS = ("person", "frame", "time_s", "measure", "value_deg", "velocity_deg_s", "confidence", "filled")
+CSV_COLUMNS = ("person", "frame", "time_s", "measure", "value_deg", "velocity_deg_s", "confidence", "filled", "view")
 
 
 def write_angles_mot(path: Path, kinematics: Kinematics, series: Literal["filtered", "raw"] = "filtered") -> None:
     """Joint and segment angles in degrees, one row per frame; NaN where unknown."""
     values = kinematics.filtered if series == "filtered" else kinematics.raw
     what = "smoothed (see kinematics.json)" if series == "filtered" else "raw: neither filled nor filtered"
-    comments = (f"Angles in degrees, {what}.", *column_meaning(kinematics.facing.view))
+    comments = (f"Angles in degrees, {what}.", *column_meaning(kinematics.views, kinematics.times))
     _write_mot(path, kinematics, values, comments)
 
 
@@ -33,7 +34,7 @@ def write_velocities_mot(path: Path, kinematics: Kinematics) -> None:
     """Angular velocities in deg/s under the names of their angles, one row per frame; NaN where unknown."""
     comments = (
         "Angular velocities in deg/s: central difference of the smoothed angles on the true time stamps.",
-        *column_meaning(kinematics.facing.view),
+        *column_meaning(kinematics.views, kinematics.times),
     )
     _write_mot(path, kinematics, kinematics.velocity, comments)
 
@@ -102,10 +103,11 @@ def write_long_csv(path: Path, people: Iterable[tuple[int, Sequence[int], Kinema
 
 def _long_rows(person: int, frames: Sequence[int], found: Kinematics) -> Iterator[tuple[object, ...]]:
     for i, (frame, time) in enumerate(zip(frames, found.times, strict=True)):
+        view = VIEW_NAMES[int(found.views.per_frame[i])]
         for m, name in enumerate(found.names):
             value, speed = _number(found.filtered[i, m], "", 6), _number(found.velocity[i, m], "", 6)
             confidence = _number(found.confidence[i, m], "", 4)
-            yield person, frame, f"{time:.6f}", name, value, speed, confidence, int(found.filled[i, m])
+            yield person, frame, f"{time:.6f}", name, value, speed, confidence, int(found.filled[i, m]), view
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -114,7 +116,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def person_facts(person: int, frames: Sequence[int], found: Kinematics) -> dict[str, Any]:
-    """What kinematics.json says about one person: when seen, which way facing, what was filled, what is absent."""
+    """What kinematics.json says about one person: when and from where seen, what was repaired, filled, is absent."""
     return {
         "person": person,
         "frames": len(frames),
@@ -123,8 +125,9 @@ def person_facts(person: int, frames: Sequence[int], found: Kinematics) -> dict[
         "start_s": float(found.times[0]),
         "end_s": float(found.times[-1]),
         "fps": found.fps,
-        "facing": asdict(found.facing),
-        "columns_mean": list(column_meaning(found.facing.view)),
+        "views": _view_facts(frames, found),
+        "sides": None if found.sides is None else found.sides.counts(),
+        "columns_mean": list(column_meaning(found.views, found.times)),
         "measures": {name: _measure_facts(found, m) for m, name in enumerate(found.names)},
         "absent": dict(found.absent),
         "notes": list(found.notes),
@@ -147,6 +150,22 @@ def low_pass_facts(found: Kinematics) -> dict[str, Any] | None:
     """The filter with its name, because two filters may have settings of the same kind."""
     low_pass = found.settings.low_pass
     return None if low_pass is None else {"filter": type(low_pass).__name__, **asdict(low_pass)}
+
+
+def _view_facts(frames: Sequence[int], found: Kinematics) -> dict[str, Any]:
+    """Which view holds when, and what it was decided by."""
+    stretches = [
+        {
+            "view": part.view,
+            "first_frame": int(frames[part.start]),
+            "last_frame": int(frames[part.stop - 1]),
+            "start_s": float(found.times[part.start]),
+            "end_s": float(found.times[part.stop - 1]),
+        }
+        for part in found.views.stretches
+    ]
+    told = {"evidence": found.views.evidence, "share": found.views.share, "shoulder_width": found.views.width}
+    return {"main": found.views.main, "stretches": stretches, **told, "note": found.views.note}
 
 
 def _measure_facts(found: Kinematics, m: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from eval.angles import SIGNS, View
 from eval.filters import Butterworth, OneEuro
+from eval.side_search import SideSettings
 from teachers.common.errors import UserError
 
 VIEWS: tuple[str, ...] = ("auto", *SIGNS)
@@ -24,6 +25,9 @@ class KinematicsSettings:
     low_pass: Butterworth | OneEuro | None = field(default_factory=Butterworth)
     """One-euro makes the whole path causal: no gap is filled, and the outlier window looks back only."""
     visible_side: Literal["auto"] | View = "auto"
+    """`auto`: the view of each stretch of time as it is seen; else one view throughout."""
+    swap_repair: SideSettings | None = field(default_factory=SideSettings)
+    """How exchanged sides and doubled limbs are put right; None: the network's labels stand."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_confidence <= 1:

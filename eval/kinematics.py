@@ -1,32 +1,33 @@
 """From the keypoints of one person over time to joint angles and angular velocities.
 
-Order: score gate -> gaps up to 0.33 s filled, longer stay empty -> Hampel -> low pass on coordinates -> angles ->
-unwrapped -> velocity by central difference on the true time stamps. What was measured (`raw`: gated, unfilled,
-unfiltered) is kept beside what was smoothed (`filtered`).
+Order: score gate -> views -> sides put right -> gaps up to 0.33 s filled, longer stay empty -> Hampel -> low pass on
+coordinates -> angles -> unwrapped -> velocity by central difference on the true time stamps. What was measured (`raw`:
+gated, sides put right, unfilled, unfiltered) is kept beside what was smoothed (`filtered`). Signs follow the view of
+each frame, and no curve goes on across a change of view.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eval.angles import (
     NOT_COMPUTABLE,
-    SIGNS,
     Array,
     Measure,
     Points,
-    View,
     measures_of,
     named_points,
     weakest_point,
 )
-from eval.facing import Facing, find_facing
-from eval.filters import Mask, runs, spacing
+from eval.filters import Mask, OneEuro, runs, spacing
 from eval.kinematic_settings import KinematicsSettings
+from eval.side_assignment import SideAssignment, assign_sides
 from eval.smoothing import smooth_keypoints
 from eval.velocities import nearest_turn, unwrap, velocity
+from eval.views import Views, find_views, given_view, view_in_words
 from teachers.skeleton import Skeleton
 
 
@@ -39,9 +40,11 @@ class Kinematics:
     measures: tuple[Measure, ...]
     absent: dict[str, str]
     """Measures that give no column -> why."""
-    facing: Facing
+    views: Views
+    sides: SideAssignment | None
+    """What was done to labels of left and right; None where the repair is off."""
     raw: Array
-    """(T, M) from the keypoints as seen, on the turn nearest to `filtered`."""
+    """(T, M) from the keypoints as seen, with their sides put right, on the turn nearest to `filtered`."""
     filtered: Array
     """(T, M) from filled and smoothed keypoints."""
     velocity: Array
@@ -63,12 +66,15 @@ class Kinematics:
         return tuple(measure.name for measure in self.measures)
 
 
-def analyse(times: Array, keypoints: Array, skeleton: Skeleton, settings: KinematicsSettings) -> Kinematics:
+def analyse(
+    times: Array, keypoints: Array, skeleton: Skeleton, settings: KinematicsSettings, views: Views | None = None
+) -> Kinematics:
     """Angles, velocities and what they rest on, for one track.
 
     Args:
         times: (T,) seconds, increasing; T may be 1.
         keypoints: (T, K, 3) x, y in pixels and confidence; missing is NaN, NaN, 0. Left unchanged.
+        views: of each frame, where somebody knows better than `settings.visible_side`.
 
     Raises:
         ValueError: shapes do not fit, or time does not increase.
@@ -79,7 +85,9 @@ def analyse(times: Array, keypoints: Array, skeleton: Skeleton, settings: Kinema
         raise ValueError(f"expected ({len(times)} > 0, {len(skeleton.keypoints)}, 3), got {keypoints.shape}")
     step = spacing(times)
     seen = gate(keypoints, settings.min_confidence)
-    facing = _facing(times, seen, skeleton, settings)
+    views = views or _views(times, seen, skeleton, settings)
+    sides = _sides(times, seen, views, skeleton, settings)
+    seen = seen if sides is None else sides.keypoints
     smooth, filled, reasons = smooth_keypoints(times, seen, settings)
     measures, absent = measures_of(skeleton)
     points = tuple(
@@ -88,9 +96,9 @@ def analyse(times: Array, keypoints: Array, skeleton: Skeleton, settings: Kinema
     )
     raw, angles, speed, was_filled, confidence = np.full((5, len(times), len(measures)), np.nan)
     for m, measure in enumerate(measures):
-        sign = SIGNS[facing.view][measure.side]
+        sign = views.signs(measure.side)
         angle = measure.value(points[1], sign)
-        stretches = runs(np.isfinite(angle), times, settings.max_gap_s)
+        stretches = _within_views(runs(np.isfinite(angle), times, settings.max_gap_s), views)
         angles[:, m] = unwrap(angle, stretches, measure.period, measure.centre)
         raw[:, m] = nearest_turn(measure.value(points[0], sign), angles[:, m], measure.period)
         speed[:, m] = velocity(times, angle, stretches, measure.period)
@@ -100,7 +108,8 @@ def analyse(times: Array, keypoints: Array, skeleton: Skeleton, settings: Kinema
         times,
         measures,
         {**absent, **NOT_COMPUTABLE},
-        facing,
+        views,
+        sides,
         raw=raw,
         filtered=angles,
         velocity=speed,
@@ -108,7 +117,7 @@ def analyse(times: Array, keypoints: Array, skeleton: Skeleton, settings: Kinema
         confidence=confidence,
         keypoints=smooth,
         fps=1 / step if np.isfinite(step) else None,
-        notes=tuple(_notes(times, facing, reasons)),
+        notes=tuple(_notes(times, views, reasons | _not_repaired(settings))),
         settings=settings,
     )
 
@@ -147,15 +156,40 @@ def _any_filled(filled: Points, measure: Measure) -> Mask:
     return np.asarray(np.any([filled[end][:, 0] > 0 for end in sorted(ends)], axis=0))
 
 
-def _facing(times: Array, seen: Array, skeleton: Skeleton, settings: KinematicsSettings) -> Facing:
+def _views(times: Array, seen: Array, skeleton: Skeleton, settings: KinematicsSettings) -> Views:
     if settings.visible_side == "auto":
-        return find_facing(seen, times, skeleton)
-    return Facing(settings.visible_side, "given", None)
+        return find_views(seen, times, skeleton)
+    return given_view(settings.visible_side, len(times))
 
 
-def _notes(times: Array, facing: Facing, reasons: set[str]) -> Iterator[str]:
-    if facing.note:
-        yield facing.note
+def _sides(
+    times: Array, seen: Array, views: Views, skeleton: Skeleton, settings: KinematicsSettings
+) -> SideAssignment | None:
+    if settings.swap_repair is None or isinstance(settings.low_pass, OneEuro):
+        return None
+    return assign_sides(seen, times, views, skeleton, settings.swap_repair)
+
+
+def _not_repaired(settings: KinematicsSettings) -> set[str]:
+    """A causal filter is for those who cannot see the future, and the repair looks at the whole track."""
+    if settings.swap_repair is None or not isinstance(settings.low_pass, OneEuro):
+        return set()
+    return {"exchanged sides are not repaired: that looks ahead, and the one-euro filter does not"}
+
+
+def _within_views(stretches: Sequence[slice], views: Views) -> list[slice]:
+    """Stretches cut where the view changes: signs change there, and nobody turns within a frame."""
+    cuts = [stretch.stop for stretch in views.stretches]
+    found = []
+    for stretch in stretches:
+        edges = [stretch.start, *(cut for cut in cuts if stretch.start < cut < stretch.stop), stretch.stop]
+        found += [slice(start, stop) for start, stop in pairwise(edges)]
+    return found
+
+
+def _notes(times: Array, views: Views, reasons: set[str]) -> Iterator[str]:
+    if views.note:
+        yield views.note
     if len(times) < 2:
         yield "a single frame: no velocity, nothing to filter"
     elif np.abs(np.diff(times) - spacing(times)).max() > 0.01 * spacing(times):
@@ -163,17 +197,25 @@ def _notes(times: Array, facing: Facing, reasons: set[str]) -> Iterator[str]:
     yield from sorted(reasons)
 
 
-def column_meaning(view: View) -> tuple[str, ...]:
-    """What the columns of a view stand for, for the headers of files."""
-    if view in ("right", "left"):
+def column_meaning(views: Views, times: Array) -> tuple[str, ...]:
+    """What the columns stand for, for the headers of files: which view holds when, and what it means."""
+    stretches = views.stretches
+    lines = [f"Views: {views.in_words(times)}."] if len(stretches) > 1 else []
+    for plane, views_of_plane in (("side", ("right", "left")), ("front", ("front", "back"))):
+        seen = dict.fromkeys(view_in_words(part.view) for part in stretches if part.view in views_of_plane)
+        if seen:
+            lines += _meaning(plane, " or ".join(seen))
+    return (*lines, "Pelvis, shoulders: tilt of the line from right to left in the image, 0 level.")
+
+
+def _meaning(plane: str, seen: str) -> tuple[str, ...]:
+    if plane == "side":
         return (
-            f"Seen from the side, facing image {view}: knee, hip, shoulder, elbow: 0 is straight, + is flexion.",
+            f"Seen from the side, {seen}: knee, hip, shoulder, elbow: 0 is straight, + is flexion.",
             "Thigh, shank, arm, forearm: -90 hanging. Trunk: 90 upright, less is leaning forward.",
-            "Pelvis, shoulders: tilt of the line from right to left in the image, 0 level.",
         )
     return (
-        f"Seen from the {view}: hip and shoulder are ab-/adduction (+ is abduction), knee and elbow are the bend "
-        "in the image plane (varus/valgus-like), not flexion.",
+        f"{seen[0].upper()}{seen[1:]}: hip and shoulder are ab-/adduction (+ is abduction), knee and elbow are the "
+        "bend in the image plane (varus/valgus-like), not flexion.",
         "Thigh, shank, arm, forearm: -90 hanging, more is outward. Trunk: 90 upright, less is leaning to image right.",
-        "Pelvis, shoulders: tilt of the line from right to left in the image, 0 level.",
     )

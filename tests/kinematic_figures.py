@@ -32,7 +32,7 @@ def figure(right: Pose, left: Pose | None = None, height: float = 400.0, *, face
     points = {"mid_hip": np.array([600.0, 500.0])}
     neck = points["mid_hip"] - _down(-right.lean, 0.3 * height)
     points["neck"] = neck
-    for side, pose, apart in (("right", right, -6.0), ("left", left, 6.0)):
+    for side, pose, apart in (("right", right, -0.015 * height), ("left", left, 0.015 * height)):
         for joint, base in (("hip", points["mid_hip"]), ("shoulder", neck)):
             points[f"{side}_{joint}"] = base + np.array([apart, 0])
         thigh = pose.hip - right.lean

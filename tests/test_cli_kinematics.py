@@ -71,7 +71,7 @@ def test_every_file_is_there_under_its_name(walked: tuple[Path, KinematicsResult
 def test_the_angles_are_those_of_the_figure(walked: tuple[Path, KinematicsResult]) -> None:
     out, result = walked
     (subject,) = result.measured
-    assert subject.found.facing.view == "right" and subject.found.fps == pytest.approx(30)
+    assert subject.found.views.main == "right" and subject.found.fps == pytest.approx(30)
     # A figure of 150 px in 180: its knee bends to 60 degrees; decoding from maps and 6 Hz may cost a few.
     for side in ("right", "left"):
         knee = subject.found.filtered[:, subject.found.names.index(f"{side} knee")]

@@ -120,7 +120,7 @@ def test_kinematics_json_holds_settings_gaps_facing_and_what_is_absent(tmp_path:
     assert read["settings"]["low_pass"] == {"filter": "Butterworth", "cutoff_hz": 6.0, "order": 4}
     assert read["settings"]["max_gap_s"] == 0.33 and read["settings"]["visible_side"] == "auto"
     person = read["people"][0]
-    assert person["facing"]["view"] == "right" and person["fps"] == pytest.approx(30) and person["last_frame"] == 89
+    assert person["views"]["main"] == "right" and person["fps"] == pytest.approx(30) and person["last_frame"] == 89
     assert person["measures"]["right knee"]["filled_share"] == pytest.approx(4 / 90)
     assert person["measures"]["left elbow"]["empty_share"] == pytest.approx(20 / 90)
     assert person["measures"]["right knee"]["max_deg"] == pytest.approx(60, abs=3)

@@ -16,12 +16,12 @@ from compress.kinematics.pipeline import (
     PersonChoice,
     Subject,
     run_kinematics,
-    view_in_words,
 )
 from compress.run.model_lookup import default_model, open_model
 from eval.angles import NOT_COMPUTABLE
 from eval.filters import Butterworth, OneEuro
 from eval.kinematic_settings import VIEWS, KinematicsSettings
+from eval.side_search import SideSettings
 from teachers.common.errors import UserError
 
 _JOINTS = ("knee", "hip", "shoulder", "elbow")
@@ -50,6 +50,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=_FILTERS,
         default="butterworth",
         help="zero-lag Butterworth (default), causal one-euro, or none: outliers stay too, short gaps are filled",
+    )
+    _add(
+        parser,
+        "swap-repair",
+        choices=("on", "off"),
+        default="on",
+        help="exchange labels of left and right where they jump, drop those that sit on the other limb (default: on)",
     )
     _add(parser, "time-range", type=float, nargs=2, metavar=("START", "END"), help="seconds; only frames between them")
     parser.add_argument(
@@ -112,10 +119,13 @@ def _settings(options: argparse.Namespace) -> KinematicsSettings:
     cut_off = options.cut_off_frequency
     if cut_off is not None and options.filter != "butterworth":
         raise UserError(f"--cut-off-frequency belongs to --filter butterworth, not to {options.filter}")
+    swap_repair = SideSettings() if options.swap_repair == "on" else None
     if options.filter == "none":
-        return KinematicsSettings(low_pass=None, hampel_sigmas=0.0, visible_side=options.visible_side)
+        return KinematicsSettings(
+            low_pass=None, hampel_sigmas=0.0, visible_side=options.visible_side, swap_repair=swap_repair
+        )
     low_pass = OneEuro() if options.filter == "one-euro" else Butterworth() if cut_off is None else Butterworth(cut_off)
-    return KinematicsSettings(low_pass=low_pass, visible_side=options.visible_side)
+    return KinematicsSettings(low_pass=low_pass, visible_side=options.visible_side, swap_repair=swap_repair)
 
 
 def _time_range(given: list[float] | None) -> tuple[float, float] | None:
@@ -150,11 +160,12 @@ def _tell(result: KinematicsResult, name: str, out: Path, reporter: Reporter) ->
 
 def _tell_person(subject: Subject, reporter: Reporter) -> None:
     found = subject.found
-    evidence = found.facing.evidence
     print(
         f"person {subject.number}: {found.times[0]:.2f} to {found.times[-1]:.2f} s, "
-        f"{view_in_words(found.facing.view)} ({evidence})"
+        f"{found.views.in_words(found.times)} ({found.views.evidence})"
     )
+    for limb, counts in (found.sides.counts() if found.sides else {}).items():
+        print(f"  {limb}: labels exchanged back in {counts['exchanged']} frames, doubled in {counts['doubled']}")
     for joint in _JOINTS:
         ranges = [_range(found.filtered[:, found.names.index(name)], name) for name in _sides(joint, found.names)]
         if ranges:

@@ -17,7 +17,6 @@ from compress.kinematics.analysis import Clip, TimeRange, Watched, drawn_frames,
 from compress.kinematics.output_folder import FACTS, claim
 from compress.kinematics.plots import joints_png, segments_png, velocities_png
 from compress.run.model_lookup import Model
-from eval.angles import View
 from eval.kinematic_files import (
     kinematics_facts,
     write_angles_mot,
@@ -116,11 +115,6 @@ def run_kinematics(call: KinematicsCall, reporter: Reporter) -> KinematicsResult
     return KinematicsResult(measured, len(subjects), watched, facts)
 
 
-def view_in_words(view: View) -> str:
-    """How the person stands, for people who read it."""
-    return f"facing image {view}" if view in ("right", "left") else f"seen from the {view}"
-
-
 def _chosen(tracks: Sequence[Track], choice: PersonChoice) -> list[int]:
     if choice == "all" or not tracks:
         return list(range(1, len(tracks) + 1))
@@ -149,7 +143,7 @@ def _write_person(call: KinematicsCall, subject: Subject, first_frame: int) -> N
     write_angles_mot(path("angles_raw", ".mot"), found, "raw")
     write_velocities_mot(path("velocities", ".mot"), found)
     write_px_trc(path("px", ".trc"), found, frames, call.model.spec.skeleton)
-    title = f"{call.stem}, person {number}, {view_in_words(found.facing.view)}"
+    title = f"{call.stem}, person {number}, {found.views.in_words(found.times)}"
     for kind, picture in (("joints", joints_png), ("segments", segments_png), ("velocities", velocities_png)):
         data = picture(found, title)
         if data is not None:
