@@ -59,9 +59,9 @@ def specs_of(parent: Candidate, layout: Layout, options: argparse.Namespace) -> 
     scores = product(parent.network, layout)
     table = open_table(RUNTIME, options.threads)
     found = {TEACHER: parent.spec}
-    for name, widths_by in ((EVEN, "uniform"), (CHOSEN, "latency")):
+    for name, allocation in ((EVEN, "uniform"), (CHOSEN, "latency")):
         step = PruneChannels.model_validate(
-            {"macs": options.macs, "widths_by": widths_by, "round_to": options.round_to}
+            {"target_macs": options.macs, "allocation": allocation, "round_to": options.round_to}
         )
         counts = step.choose(layout, scores, table).counts
         found[name] = with_widths(parent.spec, layout.narrowed(counts))
@@ -119,7 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="a JSON file for the numbers")
     options = parser.parse_args(arguments)
     teacher = Candidate.of(*load_teacher(options.teacher))
-    parent = RemoveStages(keep=options.stages).apply(teacher, Workshop(seed=0))
+    parent = RemoveStages(stages=options.stages).apply(teacher, Workshop(seed=0))
     layout = read_layout(parent.spec, (368, 656))
     specs = specs_of(parent, layout, options)
     found = measure(parent, specs, options)

@@ -59,7 +59,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, list[float]]
     )
     keeps = [*range(len(teacher.spec.stages) - 1, 0, -1)]
     built = [builder.build("teacher", [], "")]
-    built += [builder.build(f"stages-{n}", [RemoveStages(step="remove_stages", keep=n)], "") for n in keeps]
+    built += [builder.build(f"stages-{n}", [RemoveStages(step="remove_stages", stages=n)], "") for n in keeps]
     plan = FidelityPlan(built[0], built, builder.all_stages_file(), sample, scales, options.threads)
     scorer = Scorer(plan)
     sessions = [RUNTIMES["onnxruntime"].load(one.artefact, options.threads) for one in built]

@@ -151,7 +151,7 @@ def teacher() -> Record:
 
 def stage_records() -> list[Record]:
     """Teacher and five candidates, as stage removal would leave them."""
-    steps = {keep: ({"step": "remove_stages", "keep": keep},) for keep in STAGES}
+    steps = {keep: ({"step": "remove_stages", "stages": keep},) for keep in STAGES}
     return [
         teacher(),
         *(record(f"stages-{keep}", measured(keep), stages=keep, steps=steps[keep]) for keep in (5, 4, 3, 2, 1)),

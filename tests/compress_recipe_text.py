@@ -16,10 +16,10 @@ data:
   seed: 0
 scales: [0.5, 1]
 candidates:
-  - name: stages-{keep}
+  - name: stages-{stages}
     steps:
       - step: remove_stages
-        keep: {each: [5, 4]}
+        stages: {each: [5, 4]}
 measure:
   fidelity: true
   latency: {runtime: onnxruntime, threads: 1, rounds: 12}

@@ -26,9 +26,9 @@ teacher: {teacher}
 data: {{source: {source}, images: 3}}
 scales: [0.25, 0.5]
 candidates:
-  - name: stages-{{keep}}
+  - name: stages-{{stages}}
     steps:
-      - {{step: remove_stages, keep: {{each: [3, 2, 1]}}}}
+      - {{step: remove_stages, stages: {{each: [3, 2, 1]}}}}
 measure:
   latency: {{threads: 1, rounds: 3}}
 """

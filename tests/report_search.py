@@ -101,11 +101,11 @@ def _record(name: str, choices: dict[str, Any], whole: bool, random: np.random.G
     joints = float((0.06 + 0.055 * (4 - stages) + 0.12 * (1 - width)) * random.uniform(0.85, 1.25))
     joints *= 1.0 if whole else random.uniform(2.0, 4.5)
     near = min((5, 4, 3, 2, 1), key=lambda n: abs(0.03 * (7 - n) - joints / 2))
-    steps: list[dict[str, Any]] = [{"step": "remove_stages", "keep": stages}]
+    steps: list[dict[str, Any]] = [{"step": "remove_stages", "stages": stages}]
     if "backbone" in choices:
-        steps.append({"step": "swap_backbone", "to": choices["backbone"], "width": width})
+        steps.append({"step": "swap_backbone", "backbone": choices["backbone"], "width": width})
     else:
-        steps.append({"step": "prune_channels", "ratio": choices["ratio"]})
+        steps.append({"step": "prune_channels", "pruning_ratio": choices["ratio"]})
     if whole:
         steps.append({"step": "distill", "schedule": {"steps": choices["training steps"]}})
     measurement = Measurement(

@@ -17,12 +17,12 @@ scales: [0.25]
 candidates:
   - name: base
     steps:
-      - {{step: remove_stages, keep: 3}}
+      - {{step: remove_stages, stages: 3}}
 measure: {{latency: false, memory: false}}
 objectives: [macs, joint_rel_l2]
 search:
   vary:
-    candidates.0.steps.0.keep: {{int: [1, 3]}}
+    candidates.0.steps.0.stages: {{int: [1, 3]}}
     scales: {{any: [[0.25], [0.5]]}}
     data.seed: {{int: [0, {seeds}]}}
   sampler: {{kind: {sampler}, startup: 5}}

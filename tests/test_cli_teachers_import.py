@@ -22,7 +22,7 @@ teacher: {teacher}
 data: {{source: {source}, images: 1}}
 scales: [0.25]
 candidates:
-  - {{name: one, steps: [{{step: remove_stages, keep: 1}}]}}
+  - {{name: one, steps: [{{step: remove_stages, stages: 1}}]}}
 measure: {{latency: false, memory: false}}
 objectives: [params, joint_rel_l2]
 """

@@ -13,7 +13,7 @@ from compress.clustering.kmeans import KMeans, SharedWeights, cluster
 from compress.clustering.reconstruction import share_and_refit
 from compress.core.candidate import Candidate
 from compress.packing.pack_file import pack
-from compress.steps.cluster_weights import ShareWeights
+from compress.steps.cluster_weights import ClusterWeights
 from compress.steps.context import Workshop
 from teachers.posenet import PoseNet
 
@@ -69,15 +69,15 @@ def test_a_layer_too_wide_to_be_solved_takes_the_nearest(monkeypatch: pytest.Mon
 
 def test_the_step_shares_as_few_values_and_is_the_same_every_time(workshop: Workshop) -> None:
     start = Candidate.of(network_of(0), LICENCE)
-    step = ShareWeights(bits=3, depthwise_bits=4, prune=0.3, refit=True, frames=4)
+    step = ClusterWeights(bits=3, depthwise_bits=4, prune=0.3, reconstruct=True, calibration_frames=4)
     made = step.apply(start, workshop)
     assert made.id == step.apply(start, workshop).id != start.id
-    assert step.learns and not ShareWeights(bits=3).learns
+    assert step.learns and not ClusterWeights(bits=3).learns
     for name, conv in convolutions(made.network).items():
         weight = conv.weight.detach().numpy()
         assert len(np.unique(weight)) <= (16 if conv.groups > 1 else 8), name
         assert conv.groups > 1 or np.mean(weight == 0) >= 0.29
-    plain = ShareWeights(bits=3, depthwise_bits=4, prune=0.3).apply(start, workshop)
+    plain = ClusterWeights(bits=3, depthwise_bits=4, prune=0.3).apply(start, workshop)
     sizes = [len(pack(one.network, LICENCE).data) for one in (made, plain)]
     assert sizes[0] < 1.1 * sizes[1]
 
@@ -85,7 +85,7 @@ def test_the_step_shares_as_few_values_and_is_the_same_every_time(workshop: Work
 def test_small_layers_may_have_more_values(workshop: Workshop) -> None:
     start = Candidate.of(network_of(0), LICENCE)
     for refit in (False, True):
-        step = ShareWeights(bits=2, small_bits=4, refit=refit, frames=4)
+        step = ClusterWeights(bits=2, small_layer_bits=4, reconstruct=refit, calibration_frames=4)
         most = [
             len(np.unique(conv.weight.detach().numpy()))
             for conv in convolutions(step.apply(start, workshop).network).values()
@@ -99,7 +99,7 @@ def test_only_layers_below_the_limit_are_small(monkeypatch: pytest.MonkeyPatch, 
     sizes = {name: conv.weight.numel() for name, conv in convolutions(network).items() if conv.groups == 1}
     middle = sorted(sizes.values())[len(sizes) // 2]
     monkeypatch.setattr("compress.steps.cluster_weights._SMALL", middle)
-    made = ShareWeights(bits=2, small_bits=4).apply(Candidate.of(network, LICENCE), workshop).network
+    made = ClusterWeights(bits=2, small_layer_bits=4).apply(Candidate.of(network, LICENCE), workshop).network
     for name, size in sizes.items():
         values = len(np.unique(convolutions(made)[name].weight.detach().numpy()))
         assert (4 < values <= 16) if size < middle else values <= 4, name

@@ -128,7 +128,7 @@ def test_macs_are_those_of_the_modules() -> None:
 
 def test_pruning_refuses_it_by_name() -> None:
     with pytest.raises(SettingError, match="cannot prune normed, which normalises each image"):
-        PruneChannels(ratio=0.5).check(normed_spec())
+        PruneChannels(pruning_ratio=0.5).check(normed_spec())
 
 
 def test_a_crop_must_be_a_multiple_of_16() -> None:

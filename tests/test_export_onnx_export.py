@@ -37,7 +37,7 @@ def whole(network: PoseNet) -> onnx.ModelProto:
 def test_an_artefact_equals_its_network_at_any_size(
     network: PoseNet, whole: onnx.ModelProto, tmp_path: Path, stage: int
 ) -> None:
-    candidate = RemoveStages(keep=stage).apply(Candidate.of(network, LICENCE), Workshop(seed=0))
+    candidate = RemoveStages(stages=stage).apply(Candidate.of(network, LICENCE), Workshop(seed=0))
     path = tmp_path / "model.onnx"
     save_artefact(cut_at_stage(whole, stage), candidate.network, LICENCE, path)
     random = np.random.default_rng(0)

@@ -75,7 +75,7 @@ def test_one_run_measures_several_runtimes(tiny_run: "TinyRun", tmp_path: Path, 
         f"measure.latency.extra_runtimes=[{other}]",
         "measure.memory=false",
         "scales=[0.25]",
-        "candidates.0.name=a-{keep}",
+        "candidates.0.name=a-{stages}",
     ]
     words = [word for text in settings for word in ("--set", text)]
     assert run_command(["run", str(tiny_run.recipe), "--out", str(out), "--fresh", *words]) == 0

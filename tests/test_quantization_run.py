@@ -14,7 +14,7 @@ from compress.cli.main import run_command
 from compress.run.load_candidate import saved_candidate
 from teachers.checkpoint import save_model
 
-INT8 = {"step": "quantize", "precision": "int8", "calibration": 2}
+INT8 = {"step": "quantize", "precision": "int8", "calibration_frames": 2}
 
 
 def recipe(here: Path, steps: dict[str, list[dict[str, Any]]], **others: Any) -> Path:
@@ -46,7 +46,7 @@ def out(here: Path) -> Path:
     """A finished run."""
     plans = {
         "half": [{"step": "quantize", "precision": "fp16"}],
-        "int8": [{"step": "remove_stages", "keep": 2}, INT8],
+        "int8": [{"step": "remove_stages", "stages": 2}, INT8],
         "mixed": [INT8 | {"keep_float": ["heads"]}],
     }
     assert run_command(["run", str(recipe(here, plans)), "--out", str(here / "out")]) == 0

@@ -13,8 +13,8 @@ BAD = {
         "goals, tracking, search)",
     ),
     "key of a step": (
-        changed("keep: {each: [5, 4]}", "keep: 1\n        keeps: 1"),
-        "x.yaml:12 candidates.0.steps.0.keeps: unknown key (did you mean keep?)",
+        changed("stages: {each: [5, 4]}", "stages: 1\n        stage: 1"),
+        "x.yaml:12 candidates.0.steps.0.stage: unknown key (did you mean stages?)",
     ),
     "misspelt step": (
         changed("remove_stages", "remove_stage"),
@@ -38,35 +38,35 @@ BAD = {
         "x.yaml:14 measure.latency.runtime: expected one of the names there are, got 'onxruntime' "
         "(did you mean onnxruntime?)",
     ),
-    "keep 0": (changed("{each: [5, 4]}", "0"), "x.yaml:11 candidates.0.steps.0.keep: must be at least 1, got 0"),
+    "keep 0": (changed("{each: [5, 4]}", "0"), "x.yaml:11 candidates.0.steps.0.stages: must be at least 1, got 0"),
     "keep 7": (
         changed("{each: [5, 4]}", "7"),
-        "x.yaml:11 candidates.0.steps.0.keep: must lie in 1..6, the stages there are, got 7",
+        "x.yaml:11 candidates.0.steps.0.stages: must lie in 1..6, the stages there are, got 7",
     ),
     "keep in each": (
         changed("[5, 4]", "[5, 7]"),
-        "x.yaml:11 candidates.0.steps.0.keep.each.1: must lie in 1..6, the stages there are, got 7",
+        "x.yaml:11 candidates.0.steps.0.stages.each.1: must lie in 1..6, the stages there are, got 7",
     ),
     "second step": (
-        changed("keep: {each: [5, 4]}", "keep: 3\n      - {step: remove_stages, keep: 5}").replace("-{keep}", ""),
-        "x.yaml:12 candidates.0.steps.1.keep: must lie in 1..3, the stages there are, got 5",
+        changed("{each: [5, 4]}", "3\n      - {step: remove_stages, stages: 5}").replace("-{stages}", ""),
+        "x.yaml:12 candidates.0.steps.1.stages: must lie in 1..3, the stages there are, got 5",
     ),
     "each is empty": (
         changed("[5, 4]", "[]"),
-        "x.yaml:11 candidates.0.steps.0.keep.each: expected a list of values, one candidate for each, "
+        "x.yaml:11 candidates.0.steps.0.stages.each: expected a list of values, one candidate for each, "
         "got an empty list",
     ),
     "each is no list": (
         changed("[5, 4]", "5"),
-        "x.yaml:11 candidates.0.steps.0.keep.each: expected a list of values, one candidate for each, got 5",
+        "x.yaml:11 candidates.0.steps.0.stages.each: expected a list of values, one candidate for each, got 5",
     ),
     "each holds a value twice": (
         changed("[5, 4]", "[5, 4, 5]"),
-        "x.yaml:11 candidates.0.steps.0.keep.each.2: 5 is there twice, first at position 0",
+        "x.yaml:11 candidates.0.steps.0.stages.each.2: 5 is there twice, first at position 0",
     ),
     "each has company": (
         changed("[5, 4]}", "[5, 4], or: 3}"),
-        "x.yaml:11 candidates.0.steps.0.keep.or: `each` stands alone, nothing beside it",
+        "x.yaml:11 candidates.0.steps.0.stages.or: `each` stands alone, nothing beside it",
     ),
     "text for a number": (
         changed("images: 4", "images: abc"),
@@ -130,32 +130,33 @@ BAD = {
         "x.yaml:16 objectives.0: latency_ms is not measured, because measure.latency is false",
     ),
     "name of the teacher": (
-        changed("stages-{keep}", "Teacher").replace("{each: [5, 4]}", "5"),
+        changed("stages-{stages}", "Teacher").replace("{each: [5, 4]}", "5"),
         "x.yaml:8 candidates.0.name: is kept for the teacher's own row, got 'Teacher'",
     ),
     "name that climbs out": (
-        changed("stages-{keep}", "../{keep}"),
+        changed("stages-{stages}", "../{stages}"),
         "x.yaml:8 candidates.0.name: must be 1 to 64 letters, digits, '.', '_' or '-', a letter or digit first, "
         "got '../5'",
     ),
     "name is a number": (
-        changed("stages-{keep}", "5").replace("{each: [5, 4]}", "5"),
+        changed("stages-{stages}", "5").replace("{each: [5, 4]}", "5"),
         "x.yaml:8 candidates.0.name: expected text, got 5",
     ),
     "name of several": (
-        changed("stages-{keep}", "few"),
-        "x.yaml:8 candidates.0.name: several candidates would be called 'few'; put {keep} into the name",
+        changed("stages-{stages}", "few"),
+        "x.yaml:8 candidates.0.name: several candidates would be called 'few'; put {stages} into the name",
     ),
     "name of an unknown setting": (
-        changed("stages-{keep}", "stages-{kept}"),
-        "x.yaml:8 candidates.0.name: no step has a setting {kept} (did you mean keep?)",
+        changed("stages-{stages}", "stages-{stage}"),
+        "x.yaml:8 candidates.0.name: no step has a setting {stage} (did you mean stages?)",
     ),
     "name of two settings": (
-        changed("keep: {each: [5, 4]}", "keep: {each: [5, 4]}\n      - {step: remove_stages, keep: {each: [3, 2]}}"),
-        "x.yaml:8 candidates.0.name: {keep} could be that of steps.0 and steps.1; leave the name out to have one made",
+        changed("[5, 4]}", "[5, 4]}\n      - {step: remove_stages, stages: {each: [3, 2]}}"),
+        "x.yaml:8 candidates.0.name: {stages} could be that of steps.0 and steps.1; "
+        "leave the name out to have one made",
     ),
     "names alike": (
-        changed("measure:", "  - {name: STAGES-5, steps: [{step: remove_stages, keep: 5}]}\nmeasure:"),
+        changed("measure:", "  - {name: STAGES-5, steps: [{step: remove_stages, stages: 5}]}\nmeasure:"),
         "x.yaml:12 candidates.1.name: candidates.0 is called 'stages-5' already",
     ),
     "no candidates": (
@@ -193,8 +194,8 @@ BAD = {
     ),
     "key is a list": (GOOD + "? [a]\n: 1\n", "x.yaml:1: a key must be a word, not a list or a mapping"),
     "too many combinations": (
-        changed("[5, 4]}", "[1, 2, 3, 4, 5]}" + 4 * "\n      - {step: remove_stages, keep: {each: [1, 2, 3, 4, 5]}}")
-        .replace("name: stages-{keep}\n    ", ""),
+        changed("[5, 4]}", "[1, 2, 3, 4, 5]}" + 4 * "\n      - {step: remove_stages, stages: {each: [1, 2, 3, 4, 5]}}")
+        .replace("name: stages-{stages}\n    ", ""),
         "x.yaml:8 candidates.0: makes 3125 candidates, together with those before; at most 1000",
     ),
 }  # fmt: skip

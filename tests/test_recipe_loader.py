@@ -56,7 +56,7 @@ teecher: openpose-mobilenet-thin
 data: {source: sports2d-demo, images: many}
 scales: [0, 1, 1]
 candidates:
-  - steps: [{step: remove_stages, keep: 9}, {step: shrink}]
+  - steps: [{step: remove_stages, stages: 9}, {step: shrink}]
   - name: a b
     steps: [{step: remove_stages}]
 measure: {latency: false, memory: 1}
@@ -72,7 +72,7 @@ objectives: [latency_ms, beauty]
         f"x.yaml:5 candidates.0.steps.1.step: no step is called 'shrink' (there is: {', '.join(names_of_steps())})",
         "x.yaml:6 candidates.1.name: must be 1 to 64 letters, digits, '.', '_' or '-', a letter or digit first, "
         "got 'a b'",
-        "x.yaml:7 candidates.1.steps.0.keep: must be given",
+        "x.yaml:7 candidates.1.steps.0.stages: must be given",
         "x.yaml:8 measure.memory: expected true or false, got 1",
         "x.yaml:9 objectives.0: latency_ms is not measured, because measure.latency is false",
         f"x.yaml:9 objectives.1: expected one of the names there are, got 'beauty' (there is: {objectives})",
@@ -86,10 +86,12 @@ def names_of_steps() -> list[str]:
 
 
 def test_a_step_that_cannot_work_is_found_beside_one_that_is_misspelt() -> None:
-    text = changed("keep: {each: [5, 4]}", "keep: 9\n      - {step: shrink}").replace("name: stages-{keep}\n    ", "")
+    text = changed("stages: {each: [5, 4]}", "stages: 9\n      - {step: shrink}").replace(
+        "name: stages-{stages}\n    ", ""
+    )
     found = mistakes(text)
     assert [line.split(": ")[0] for line in found] == [
-        "x.yaml:10 candidates.0.steps.0.keep",
+        "x.yaml:10 candidates.0.steps.0.stages",
         "x.yaml:11 candidates.0.steps.1.step",
     ]
 
@@ -108,7 +110,7 @@ def test_a_new_step_is_known_without_a_change_of_the_recipe(monkeypatch: pytest.
     monkeypatch.setattr("compress.recipe.models.STEPS", (*STEPS, Shrink))
     steps: TypeAdapter[Step] = TypeAdapter(AnyStep)
     assert steps.validate_json('{"step": "shrink", "ratio": 0.5}') == Shrink(ratio=0.5)
-    assert steps.validate_json('{"step": "remove_stages", "keep": 2}').model_dump()["keep"] == 2
+    assert steps.validate_json('{"step": "remove_stages", "stages": 2}').model_dump()["stages"] == 2
 
 
 def test_thousands_of_mistakes_are_cut_short_quickly() -> None:
@@ -120,21 +122,25 @@ def test_thousands_of_mistakes_are_cut_short_quickly() -> None:
 
 
 def test_each_gives_every_combination_the_last_varying_fastest() -> None:
-    text = changed("keep: {each: [5, 4]}", "keep: {each: [5, 4]}\n      - {step: remove_stages, keep: {each: [3, 2]}}")
-    recipe = load(text.replace("name: stages-{keep}\n    ", ""))
-    steps = [[step.model_dump()["keep"] for step in plan.steps] for plan in recipe.candidates]
+    text = changed(
+        "stages: {each: [5, 4]}", "stages: {each: [5, 4]}\n      - {step: remove_stages, stages: {each: [3, 2]}}"
+    )
+    recipe = load(text.replace("name: stages-{stages}\n    ", ""))
+    steps = [[step.model_dump()["stages"] for step in plan.steps] for plan in recipe.candidates]
     assert steps == [[5, 3], [5, 2], [4, 3], [4, 2]]
     assert recipe.candidates[0].name == "remove_stages-5--remove_stages-3"
     assert len({plan.name for plan in recipe.candidates}) == 4
 
 
 def test_in_a_name_what_varies_goes_before_what_is_fixed() -> None:
-    recipe = load(changed("keep: {each: [5, 4]}", "keep: 5\n      - {step: remove_stages, keep: {each: [3, 2]}}"))
+    recipe = load(changed("stages: {each: [5, 4]}", "stages: 5\n      - {step: remove_stages, stages: {each: [3, 2]}}"))
     assert [plan.name for plan in recipe.candidates][:2] == ["stages-3", "stages-2"]
 
 
 def test_names_made_from_long_steps_fit_and_differ() -> None:
-    steps = "[" + ", ".join(["{step: remove_stages, keep: 6}"] * 7) + ", {step: remove_stages, keep: {each: [1, 2]}}]"
+    steps = (
+        "[" + ", ".join(["{step: remove_stages, stages: 6}"] * 7) + ", {step: remove_stages, stages: {each: [1, 2]}}]"
+    )
     text = f"teacher: openpose-mobilenet-thin\ndata: {{source: sports2d-demo}}\ncandidates: [{{steps: {steps}}}]"
     names = [plan.name for plan in load(text).candidates]
     assert len(set(names)) == 2
@@ -145,7 +151,7 @@ def test_defaults_fill_what_is_not_written() -> None:
     text = """\
 teacher: openpose-mobilenet-thin
 data: {source: sports2d-demo}
-candidates: [{steps: [{step: remove_stages, keep: 2}]}]
+candidates: [{steps: [{step: remove_stages, stages: 2}]}]
 """
     recipe = load(text)
     assert (recipe.data.images, recipe.data.seed, recipe.scales) == (100, 0, (0.5, 1.0, 1.5, 2.0))
@@ -156,7 +162,7 @@ candidates: [{steps: [{step: remove_stages, keep: 2}]}]
 
 def test_anchors_are_allowed() -> None:
     text = changed("{each: [5, 4]}", "{each: &few [3, 2]}").replace("scales: [0.5, 1]", "scales: &s [0.5, 1]")
-    more = "  - {name: 'again-{keep}', steps: [{step: remove_stages, keep: {each: *few}}]}\nmeasure:"
+    more = "  - {name: 'again-{stages}', steps: [{step: remove_stages, stages: {each: *few}}]}\nmeasure:"
     assert [plan.name for plan in load(text.replace("measure:", more)).candidates] == [
         "stages-3", "stages-2", "again-3", "again-2",
     ]  # fmt: skip
@@ -197,8 +203,8 @@ WRITTEN = st.fixed_dictionaries(
         "candidates": st.lists(
             st.fixed_dictionaries(
                 {
-                    "name": NAMES.map(lambda name: name + "-{keep}"),
-                    "keep": st.one_of(KEEPS, st.lists(KEEPS, min_size=1, unique=True).map(lambda v: {"each": v})),
+                    "name": NAMES.map(lambda name: name + "-{stages}"),
+                    "stages": st.one_of(KEEPS, st.lists(KEEPS, min_size=1, unique=True).map(lambda v: {"each": v})),
                 }
             ),
             min_size=1,
@@ -220,7 +226,7 @@ WRITTEN = st.fixed_dictionaries(
 @given(WRITTEN)
 def test_the_canonical_text_loads_to_an_equal_recipe(written: dict[str, Any]) -> None:
     candidates = [
-        {"name": c["name"], "steps": [{"step": "remove_stages", "keep": c["keep"]}]} for c in written["candidates"]
+        {"name": c["name"], "steps": [{"step": "remove_stages", "stages": c["stages"]}]} for c in written["candidates"]
     ]
     data = {"objectives": ["params"], **written, "candidates": candidates}
     recipe = load(dump_yaml(data))

@@ -9,7 +9,7 @@ def test_overrides_reach_every_path() -> None:
         changed("  latency: {runtime: onnxruntime, threads: 1, rounds: 12}\n", ""),
         "data.images=8",
         "scales.1=2",
-        "candidates.0.steps.0.keep.each=[1]",
+        "candidates.0.steps.0.stages.each=[1]",
         "measure.latency.rounds=20",
         "objectives=[params, paf_l2]",
     )
@@ -19,7 +19,7 @@ def test_overrides_reach_every_path() -> None:
     assert recipe.measure.latency
     assert recipe.measure.latency.rounds == 20
     assert recipe.objectives == ("params", "paf_l2")
-    assert [plan.name for plan in load(GOOD, "candidates.0.steps.0.keep=3").candidates] == ["stages-3"]
+    assert [plan.name for plan in load(GOOD, "candidates.0.steps.0.stages=3").candidates] == ["stages-3"]
     assert load(GOOD, "measure.latency=false", "objectives.0=macs").measure.latency is False
     assert load(GOOD, "data.images=5", "data.images=6").data.images == 6
 
@@ -35,8 +35,8 @@ def test_overrides_reach_every_path() -> None:
         ("data.image=8", "--set data.image=8: a recipe has no such path (did you mean data.images?)"),
         ("scales.7=1", "--set scales.7=1: a recipe has no such path; the positions of scales are 0 to 1"),
         (
-            "candidates.3.steps.0.keep=1",
-            "--set candidates.3.steps.0.keep=1: a recipe has no such path; the positions of candidates are 0 to 0",
+            "candidates.3.steps.0.stages=1",
+            "--set candidates.3.steps.0.stages=1: a recipe has no such path; the positions of candidates are 0 to 0",
         ),
         ("teacher.0=1", "--set teacher.0=1: a recipe has no such path (did you mean teacher?)"),
         ("scales.-1=1", "--set scales.-1=1: a recipe has no such path (did you mean scales.1?)"),
@@ -48,8 +48,8 @@ def test_overrides_reach_every_path() -> None:
             "--set measure.latency.thread=3: a recipe has no such path (did you mean measure.latency.threads?)",
         ),
         (
-            "candidates.0.steps.0.keep=7",
-            "--set candidates.0.steps.0.keep=7 candidates.0.steps.0.keep: must lie in 1..6, the stages there are, "
+            "candidates.0.steps.0.stages=7",
+            "--set candidates.0.steps.0.stages=7 candidates.0.steps.0.stages: must lie in 1..6, the stages there are, "
             "got 7",
         ),
         ("data=&a [*a]", "--set data=&a [*a]: an alias (*name) holds itself"),

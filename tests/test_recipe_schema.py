@@ -20,8 +20,8 @@ def test_the_schema_refuses_what_the_loader_refuses() -> None:
     schema = jsonschema.Draft202012Validator(editor_schema())
     assert schema.is_valid(yaml.safe_load(GOOD))
     bad = [
-        changed("keep: {each: [5, 4]}", "keep: {each: []}"),
-        changed("keep: {each: [5, 4]}", "keep: 0"),
+        changed("stages: {each: [5, 4]}", "stages: {each: []}"),
+        changed("stages: {each: [5, 4]}", "stages: 0"),
         changed("- step: remove_stages\n        ", "- "),
         changed("remove_stages", "remove_stage"),
         changed("images: 4", "image: 4"),

@@ -66,25 +66,25 @@ def twin(recipe: dict[str, Any], here: Path) -> dict[str, Any]:
 
 
 def _shorten(step: dict[str, Any]) -> None:
-    if step["step"] == "remove_stages" and isinstance(step["keep"], int):
-        step["keep"] = min(2, step["keep"])
+    if step["step"] == "remove_stages" and isinstance(step["stages"], int):
+        step["stages"] = min(2, step["stages"])
     for name, value in step.items():
         if isinstance(value, dict) and "each" in value:
             # The tiny teacher has three stages.
             fitting = [one for one in value["each"] if step["step"] != "remove_stages" or one <= 2]
-            value["each"] = fitting[:MOST] if name == "to" else fitting[-1:]
-    for learning in (step if step["step"] == "distill" else None, step.get("distill"), step.get("learn")):
+            value["each"] = fitting[:MOST] if name == "backbone" else fitting[-1:]
+    for learning in (step if step["step"] == "distill" else None, step.get("finetune"), step.get("qat")):
         if learning is not None:
             learning["schedule"] |= SHORT
             learning["ignore_border"] = 1
     if step["step"] == "prune_channels":
         step["round_to"] = 2
-    if "rounds" in step:
-        step["rounds"] = 2
+    if "iterative_steps" in step:
+        step["iterative_steps"] = 2
 
 
 def _trains(step: dict[str, Any]) -> bool:
-    return step["step"] == "distill" or "learn" in step
+    return step["step"] == "distill" or "qat" in step
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 def note(**others: Any) -> dict[str, Any]:
     return {
-        "kind": "pruning", "place": "1", "parent": "id of stages-3", "widths_by": "latency", "importance": "taylor",
-        "rounds": 2, "channels": [400, 300], "macs": [2000, 1000], "input_hw": [368, 656],
+        "kind": "pruning", "place": "1", "parent": "id of stages-3", "allocation": "latency", "importance": "taylor",
+        "reconstruct": False, "iterative_steps": 2, "channels": [400, 300], "macs": [2000, 1000],
+        "input_hw": [368, 656],
         "predicted": {"runtime": "onnxruntime", "threads": 1, "ms": 50.0, "parent_ms": 100.0},
     } | others  # fmt: skip
 
@@ -45,9 +46,9 @@ def parent() -> Record:
 
 def test_the_prediction_stands_beside_what_was_measured() -> None:
     (found,) = pruned([teacher(), parent(), narrowed(note())])
-    assert (found.name, found.how, found.parent) == ("narrow", "latency, taylor, 2 rounds", "stages-3")
+    assert (found.name, found.how, found.parent) == ("narrow", "latency, taylor, 2 steps", "stages-3")
     assert found.predicted == 0.5 and found.measured == pytest.approx(0.4 / 0.68)
-    (alone,) = pruned([teacher(), narrowed(note(predicted=None, rounds=1))])
+    (alone,) = pruned([teacher(), narrowed(note(predicted=None, iterative_steps=1))])
     assert (alone.predicted, alone.measured, alone.parent, alone.how) == (None, None, None, "latency, taylor")
 
 
@@ -92,7 +93,7 @@ def test_a_run_measures_energy_where_there_is_a_counter_and_packs(
     monkeypatch.setattr(energy, "joules_per_run", lambda *_: next(per_run))
     quick = set_to("measure.latency=false", "measure.memory=false", "measure.packed=true")
     plans = [
-        f"{{name: {name}, steps: [{{step: remove_stages, keep: {keep}}}]}}" for name, keep in (("one", 1), ("two", 2))
+        f"{{name: {name}, steps: [{{step: remove_stages, stages: {keep}}}]}}" for name, keep in (("one", 1), ("two", 2))
     ]
     aims = set_to("objectives=[packed_bytes, joint_rel_l2]", f"candidates=[{', '.join(plans)}]")
     words = ["run", str(tiny_run.recipe), "--out", str(tmp_path / "out"), *quick, *aims]

@@ -128,7 +128,7 @@ def test_what_was_compared_is_told_apart_from_the_machine() -> None:
     assert told["Frames compared"] == "100"
     assert told["Frames that could not be read"] == "000017: cut short"
     assert told["Image scales"] == "0.5, 1.0, 1.5, 2.0"
-    assert told["How stages-3 was made"] == "remove_stages(keep=3)"
+    assert told["How stages-3 was made"] == "remove_stages(stages=3)"
     assert machine.rows[0].cells == ("machine: cpu", "Made-up CPU @ 2.60GHz")
     assert not {row.cells[0] for row in machine.rows} & {row.cells[0] for row in sample.rows}
 

@@ -245,18 +245,18 @@ def test_an_axis_that_hardly_anybody_has_is_not_offered() -> None:
 
 
 SAID = {
-    "remove_stages": ({"keep": 1}, "only its first stage"),
+    "remove_stages": ({"stages": 1}, "only its first stage"),
     "swap_backbone": (
-        {"to": "mobilenet-v2", "width": 0.5, "features": 128},
+        {"backbone": "mobilenet-v2", "width": 0.5, "feature_channels": 128},
         "mobilenet-v2 as backbone at 0.5 times its width, 128 feature channels",
     ),
-    "plan_stages": ({"plan": "two_branch", "stages": 2}, "2 new two-branch stages"),
+    "replace_stages": ({"plan": "two_branch", "stages": 2}, "2 new two-branch stages"),
     "prune_channels": (
-        {"ratio": 0.125, "parts": {"backbone": 0.5}, "widths_by": "latency"},
+        {"pruning_ratio": 0.125, "pruning_ratios": {"backbone": 0.5}, "allocation": "latency"},
         "12.5% of every layer's channels removed, 50% of backbone, chosen by latency",
     ),
-    "share_weights": ({"bits": 4, "prune": 0.3}, "30% of the weights set to zero, the others sharing 16 values"),
-    "prune_weights": ({"share": 0.3}, "30% of the weights set to zero by magnitude"),
+    "cluster_weights": ({"bits": 4, "prune": 0.3}, "30% of the weights set to zero, the others sharing 16 values"),
+    "prune_weights": ({"sparsity": 0.3}, "30% of the weights set to zero by magnitude"),
     "quantize": ({"precision": "int8", "keep_float": ["heads"]}, "rounded to int8, heads left in float"),
     "distill": ({"schedule": {"steps": 4000}}, "trained 4000 steps on the teacher's maps"),
     "fit_heads": ({}, "its last layers fitted to the teacher's maps"),

@@ -9,9 +9,9 @@ from compress.training.schedule import Schedule
 
 
 def test_steps_are_told_by_what_differs_from_the_defaults() -> None:
-    steps = (RemoveStages(keep=2), Distill(schedule=Schedule(steps=4000, crop=(96, 96)), auxiliary_stages=1))
+    steps = (RemoveStages(stages=2), Distill(schedule=Schedule(steps=4000, crop=(96, 96)), auxiliary_stages=1))
     kept = tuple(json.loads(step.model_dump_json()) for step in steps)
-    told = "remove_stages(keep=2) > distill(schedule.steps=4000, schedule.crop=[96, 96], auxiliary_stages=1)"
+    told = "remove_stages(stages=2) > distill(schedule.steps=4000, schedule.crop=[96, 96], auxiliary_stages=1)"
     assert steps_text(kept) == told
 
 

@@ -41,7 +41,7 @@ def test_the_teacher_leads_and_values_are_the_records(tmp_path: Path) -> None:
     rows, _ = tables(tmp_path, [*records[1:], records[0]])
     assert [row["name"] for row in rows] == ["teacher", "stages-5", "stages-4", "stages-3", "stages-2", "stages-1"]
     third = rows[3]
-    assert third["steps"] == "remove_stages(keep=3)"
+    assert third["steps"] == "remove_stages(stages=3)"
     assert (third["stages"], third["macs"], third["latency_ratio"]) == ("3", "5674000000", "0.68")
     assert third["joint_rel_l2"] == "0.123"
     assert (third["on_front"], third["note"]) == ("true", KINEMATICS_MISSING)

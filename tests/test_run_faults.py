@@ -218,7 +218,7 @@ def test_two_runs_at_once_in_one_folder(tiny_run: TinyRun, tmp_path: Path) -> No
 def test_a_fresh_start_that_was_cut_short_is_taken_up(tiny_run: TinyRun, tmp_path: Path) -> None:
     log, out = tmp_path / "log", tmp_path / "out"
     shutil.copytree(tiny_run.out, out)
-    changed = words_for(tiny_run, out, *set_to(*QUICK, "candidates.0.name=only-{keep}"))
+    changed = words_for(tiny_run, out, *set_to(*QUICK, "candidates.0.name=only-{stages}"))
     assert call([*changed, "--fresh"], log, tiny_run.all_stages, Fate(at_flush=1)) == -signal.SIGKILL
     assert call([*changed, "--fresh"], log, tiny_run.all_stages) == 0, log.read_text()
     assert [row["name"] for row in rows(out)] == ["teacher", *(name.replace("stages", "only") for name in NAMES[1:])]

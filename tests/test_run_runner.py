@@ -186,7 +186,7 @@ def test_a_candidate_that_fails_leaves_the_others_and_is_tried_again(
     out, sound = tmp_path / "out", RemoveStages.apply
 
     def fails(step: RemoveStages, candidate: Candidate, workshop: Workshop) -> Candidate:
-        if step.keep == 2:
+        if step.stages == 2:
             raise RuntimeError("no second stage\ntoday")
         return sound(step, candidate, workshop)
 
@@ -304,7 +304,7 @@ def test_fresh_starts_over_and_touches_nothing_else(
 ) -> None:
     out = shutil.copytree(tiny_run.out, tmp_path / "out")
     (out / "notes.txt").write_text("mine")
-    words = ["run", str(tiny_run.recipe), "--out", str(out), *set_to(*QUICK, "candidates.0.name=only-{keep}")]
+    words = ["run", str(tiny_run.recipe), "--out", str(out), *set_to(*QUICK, "candidates.0.name=only-{stages}")]
     assert run_command(words) == 2
     assert "another recipe" in capsys.readouterr().err
     assert tree(out) == {**tree(tiny_run.out), "notes.txt": b"mine"}

@@ -16,7 +16,7 @@ data: {source: sports2d-demo, images: 4}
 candidates:
   - name: base
     steps:
-      - {step: remove_stages, keep: 3}
+      - {step: remove_stages, stages: 3}
 measure: {latency: false}
 objectives: [macs, joint_rel_l2]
 search:
@@ -24,11 +24,11 @@ search:
     candidates.0.steps:
       - any:
           own: []
-          other: [{step: swap_backbone, to: {any: [plain, alexnet]}, width: {float: [0.25, 1.0], step: 0.25}}]
+          other: [{step: swap_backbone, backbone: {any: [plain, alexnet]}, width: {float: [0.25, 1.0], step: 0.25}}]
         name: backbone
-      - {step: remove_stages, keep: {int: [1, 5]}}
+      - {step: remove_stages, stages: {int: [1, 5]}}
   enqueue:
-    - {backbone: own, remove_stages.keep: 2}
+    - {backbone: own, remove_stages.stages: 2}
 """
 VARY = "search.vary.'candidates.0.steps'"
 BAD = {
@@ -45,17 +45,17 @@ BAD = {
         "x.yaml:11 search.vary.objectives: changes nothing that is made or measured, so it cannot vary",
     ),
     "a path within another": (
-        ("  enqueue:", "    candidates.0.steps.0.keep: {int: [1, 2]}\n  enqueue:"),
-        "x.yaml:17 search.vary.'candidates.0.steps.0.keep': lies within candidates.0.steps, which varies as well; "
+        ("  enqueue:", "    candidates.0.steps.0.stages: {int: [1, 2]}\n  enqueue:"),
+        "x.yaml:17 search.vary.'candidates.0.steps.0.stages': lies within candidates.0.steps, which varies as well; "
         "write the choice in there",
     ),
     "an empty range": (
         ("[1, 5]", "[5, 1]"),
-        f"x.yaml:16 {VARY}.1.keep.int: is empty: 5 is above 1",
+        f"x.yaml:16 {VARY}.1.stages.int: is empty: 5 is above 1",
     ),
     "a value that no recipe can have": (
         ("[1, 5]", "[1, 9]"),
-        f"x.yaml:16 {VARY}.1.keep.int: 9 makes no recipe: candidates.0.steps.0.keep: must lie in 1..6, the stages "
+        f"x.yaml:16 {VARY}.1.stages.int: 9 makes no recipe: candidates.0.steps.0.stages: must lie in 1..6, the stages "
         "there are, got 9",
     ),
     "a misspelt option": (
@@ -81,11 +81,11 @@ BAD = {
         "x.yaml:18 search.enqueue.0.backbones: no choice has this name (did you mean backbone?)",
     ),
     "a start beyond the range": (
-        ("keep: 2}", "keep: 7}"),
-        "x.yaml:18 search.enqueue.0.'remove_stages.keep': cannot be 7; there is 1 to 5",
+        ("stages: 2}", "stages: 7}"),
+        "x.yaml:18 search.enqueue.0.'remove_stages.stages': cannot be 7; there is 1 to 5",
     ),
     "more than one candidate": (
-        ("name: base", "name: base-{keep}"),
+        ("name: base", "name: base-{stages}"),
         "x.yaml:3 candidates: a search varies one candidate, there are 2; leave `each` to search.vary",
     ),
     "rungs that fall": (
@@ -114,14 +114,14 @@ def test_a_bad_search_says_where_and_what_would_do(kind: str) -> None:
     assert old in GOOD
     text = GOOD.replace(old, new, 1)
     if kind == "more than one candidate":
-        text = text.replace("keep: 3}", "keep: {each: [3, 2]}}")
+        text = text.replace("stages: 3}", "stages: {each: [3, 2]}}")
     assert mistakes(text) == expected.split("\n")
 
 
 def test_mistakes_of_different_places_are_told_together() -> None:
     text = GOOD.replace("[1, 5]", "[5, 1]").replace("images: 4", "image: 4").replace("[0.25, 1.0]", "[0.25]")
     assert [line.split(": ")[0] for line in mistakes(text)] == [
-        "x.yaml:2 data.image", f"x.yaml:14 {VARY}.0.any.other.0.width.float", f"x.yaml:16 {VARY}.1.keep.int",
+        "x.yaml:2 data.image", f"x.yaml:14 {VARY}.0.any.other.0.width.float", f"x.yaml:16 {VARY}.1.stages.int",
     ]  # fmt: skip
 
 

@@ -40,7 +40,7 @@ def test_the_stage_table_comes_first_and_every_trial_counts_once(done: Path) -> 
     found = entries(done / "out")
     counted = [entry for entry in found if entry.counts]
     assert [entry.notes.start for entry in counted[:2]] == ["stages-2", "stages-1"]
-    assert counted[0].choices == {"remove_stages.keep": 2, "scales": "[0.25]", "data.seed": 0}
+    assert counted[0].choices == {"remove_stages.stages": 2, "scales": "[0.25]", "data.seed": 0}
     assert len(counted) == TRIALS and all(entry.state == "complete" for entry in counted)
     chosen = [json.dumps(dict(entry.choices), sort_keys=True) for entry in counted]
     assert len(set(chosen)) == TRIALS
@@ -136,7 +136,7 @@ def test_what_fails_or_is_not_a_number_never_ranks(
     keeping = RemoveStages.apply
 
     def breaking(self: RemoveStages, candidate: Any, workshop: Any) -> Any:
-        if self.keep == 3:
+        if self.stages == 3:
             raise RuntimeError("this one breaks")
         return keeping(self, candidate, workshop)
 
@@ -148,12 +148,12 @@ def test_what_fails_or_is_not_a_number_never_ranks(
     recipe = write_recipe(tmp_path / "s.yaml", tiny_run, seeds=0, trials=6)
     assert search(recipe, tmp_path / "out") == 0
     found = facts(tmp_path / "out")["trials"]
-    states = {t["choices"]["remove_stages.keep"]: t["state"] for t in found}
+    states = {t["choices"]["remove_stages.stages"]: t["state"] for t in found}
     assert states == {3: "failed", 2: "complete", 1: "failed"}
-    broken = next(t for t in found if t["choices"]["remove_stages.keep"] == 3)
+    broken = next(t for t in found if t["choices"]["remove_stages.stages"] == 3)
     assert broken["error"] == "RuntimeError: this one breaks" and broken["values"] == {}
     assert "remove_stages" in (tmp_path / "out/trials" / broken["candidate"] / "recipe.yaml").read_text()
-    silent = next(t for t in found if t["choices"]["remove_stages.keep"] == 1)
+    silent = next(t for t in found if t["choices"]["remove_stages.stages"] == 1)
     assert silent["error"].startswith("joint_rel_l2: ") and silent["values"] == {}
     failed = {r["name"]: r["error"] for r in records(tmp_path / "out")}
     assert failed[broken["candidate"]] == broken["error"]
@@ -165,7 +165,7 @@ def test_a_missed_constraint_never_ranks(patched: Any, tiny_run: TinyRun, tmp_pa
     out = tmp_path / "out"
     assert search(recipe, out, *set_to("search.constraints=[macs <= 50000000]")) == 0
     found = entries(out)
-    kept = {entry.choices["remove_stages.keep"]: entry.notes.feasible for entry in found if entry.counts}
+    kept = {entry.choices["remove_stages.stages"]: entry.notes.feasible for entry in found if entry.counts}
     assert kept == {1: True, 2: True, 3: False}
     growth = facts(out)["growth"]
     assert len(growth["trials"]) == 4 and facts(out)["constraints"] == ["macs <= 50000000"]
@@ -184,7 +184,7 @@ def test_optuna_reads_our_study_with_names_that_people_know(done: Path) -> None:
     study = optuna.load_study(study_name="out", storage=f"sqlite:///{done}/out/study.sqlite3")
     assert study.metric_names == ["macs", "joint_rel_l2"]
     best = study.best_trials
-    assert best and all(set(t.params) == {"remove_stages.keep", "scales", "data.seed"} for t in best)
+    assert best and all(set(t.params) == {"remove_stages.stages", "scales", "data.seed"} for t in best)
     assert best[0].user_attrs["name"] in {r["name"] for r in records(done / "out")}
     assert (
         "remove_stages" in best[0].user_attrs["recipe"] and best[0].user_attrs["measured"]["macs"] == best[0].values[0]

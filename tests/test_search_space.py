@@ -16,7 +16,7 @@ BASE: dict[str, Any] = {
     "scales": [0.5],
     "data": {"seed": 0},
     "measure": {"latency": False},
-    "candidates": [{"name": "base", "steps": [{"step": "remove_stages", "keep": 3}]}],
+    "candidates": [{"name": "base", "steps": [{"step": "remove_stages", "stages": 3}]}],
 }
 STEPS = ("candidates", 0, "steps")
 BACKBONES = {
@@ -25,15 +25,17 @@ BACKBONES = {
         "other": [
             {
                 "step": "swap_backbone",
-                "to": {"any": ["alexnet", "plain"]},
+                "backbone": {"any": ["alexnet", "plain"]},
                 "width": {"float": [0.25, 1.0], "step": 0.25},
             }
         ],
     },
     "name": "backbone",
 }
-KEEP = {"step": "remove_stages", "keep": {"int": [1, 3]}}
-PRUNED = {"any": {"all": [], "fewer": [{"step": "prune_channels", "ratio": {"float": [0.1, 0.3], "step": 0.1}}]}}
+KEEP = {"step": "remove_stages", "stages": {"int": [1, 3]}}
+PRUNED = {
+    "any": {"all": [], "fewer": [{"step": "prune_channels", "pruning_ratio": {"float": [0.1, 0.3], "step": 0.1}}]}
+}
 
 
 def space(vary: dict[str, Any], mistakes: Mistakes | None = None) -> Space:
@@ -47,11 +49,11 @@ def space(vary: dict[str, Any], mistakes: Mistakes | None = None) -> Space:
 def test_names_say_step_and_setting() -> None:
     made = space({"candidates.0.steps": [BACKBONES, KEEP, PRUNED], "scales": {"any": [[0.5], [0.5, 1.0]]}})
     assert list(made.choices) == [
-        "backbone", "swap_backbone.to", "swap_backbone.width", "remove_stages.keep", "steps.2", "prune_channels.ratio",
-        "scales",
+        "backbone", "swap_backbone.backbone", "swap_backbone.width", "remove_stages.stages", "steps.2",
+        "prune_channels.pruning_ratio", "scales",
     ]  # fmt: skip
     assert made.choices["scales"].labels == ("[0.5]", "[0.5, 1.0]")  # type: ignore[union-attr]
-    assert list(space({"candidates.0.steps.0.keep": {"int": [1, 2]}}).choices) == ["remove_stages.keep"]
+    assert list(space({"candidates.0.steps.0.stages": {"int": [1, 2]}}).choices) == ["remove_stages.stages"]
 
 
 def test_equal_choices_of_different_options_share_a_name_and_others_do_not() -> None:
@@ -64,7 +66,7 @@ def test_equal_choices_of_different_options_share_a_name_and_others_do_not() -> 
         "kind", "swap_backbone.width", "swap_backbone.width (2)",
     ]  # fmt: skip
     twice = space({"candidates.0.steps": [KEEP, KEEP]})
-    assert list(twice.choices) == ["remove_stages.keep", "remove_stages.keep (2)"]
+    assert list(twice.choices) == ["remove_stages.stages", "remove_stages.stages (2)"]
 
 
 def test_choices_of_one_name_are_one_choice() -> None:
@@ -84,10 +86,10 @@ def test_what_an_option_brings_is_there_only_with_it() -> None:
 
     def choose(choice: Options | Range) -> Any:
         asked.append(choice.name)
-        return {"backbone": "own", "remove_stages.keep": 2, "steps.2": "all"}[choice.name]
+        return {"backbone": "own", "remove_stages.stages": 2, "steps.2": "all"}[choice.name]
 
-    assert made.data(choose)["candidates"][0]["steps"] == [{"step": "remove_stages", "keep": 2}]
-    assert asked == ["backbone", "remove_stages.keep", "steps.2"]
+    assert made.data(choose)["candidates"][0]["steps"] == [{"step": "remove_stages", "stages": 2}]
+    assert asked == ["backbone", "remove_stages.stages", "steps.2"]
     assert made.size == (1 + 2 * 4) * 3 * (1 + 3)
 
 
@@ -113,11 +115,11 @@ def test_what_choices_make_leads_back_to_them(data: st.DataObject) -> None:
 
 def test_data_that_the_space_cannot_be_has_no_choices() -> None:
     made = space({"candidates.0.steps": [BACKBONES, KEEP]})
-    assert made.choices_for([{"step": "remove_stages", "keep": 4}]) is None
-    assert made.choices_for([{"step": "remove_stages", "keep": True}]) is None
+    assert made.choices_for([{"step": "remove_stages", "stages": 4}]) is None
+    assert made.choices_for([{"step": "remove_stages", "stages": True}]) is None
     assert made.choices_for([]) is None
-    fixed = space({"candidates.0.steps": [KEEP, {"step": "share_weights", "bits": {"int": [4, 8]}}]})
-    assert fixed.choices_for([{"step": "remove_stages", "keep": 2}]) is None
+    fixed = space({"candidates.0.steps": [KEEP, {"step": "cluster_weights", "bits": {"int": [4, 8]}}]})
+    assert fixed.choices_for([{"step": "remove_stages", "stages": 2}]) is None
 
 
 def test_a_path_below_false_becomes_a_mapping() -> None:
@@ -151,6 +153,15 @@ def test_a_rung_shortens_the_training_and_the_lowest_leaves_it_out() -> None:
     assert untrained is not None and untrained["candidates"][0]["steps"] == BASE["candidates"][0]["steps"]
     assert at_rung({"candidates": [{"name": "x", "steps": data["candidates"][0]["steps"][1:]}]}, 0.0) is None
     assert data == trained(1000)
+
+
+def test_a_rung_shortens_the_training_between_the_parts_of_a_pruning() -> None:
+    pruning = {"step": "prune_weights", "sparsity": 0.5, "finetune": {"schedule": {"steps": 1000}}}
+    data = {"candidates": [{"name": "x", "steps": [pruning]}]}
+    short, untrained = at_rung(data, 0.1), at_rung(data, 0.0)
+    assert learns(data) and short is not None and untrained is not None
+    assert short["candidates"][0]["steps"][0]["finetune"]["schedule"] == {"steps": 100}
+    assert untrained["candidates"][0]["steps"] == [{"step": "prune_weights", "sparsity": 0.5}]
 
 
 @pytest.mark.parametrize(

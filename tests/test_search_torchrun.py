@@ -18,7 +18,7 @@ training: {{data: [{{source: {run.photos}}}], scales: [0.25], val_frames: 2}}
 candidates:
   - name: base
     steps:
-      - {{step: remove_stages, keep: 2}}
+      - {{step: remove_stages, stages: 2}}
       - step: distill
         reparameterization: {{batch_norm: false}}
         schedule: {{steps: 2, batch_size: 4, crop: [48, 64], learning_rate: 0.001, validate_every: 2}}
@@ -27,7 +27,7 @@ measure: {{latency: false, memory: false}}
 objectives: [params, joint_rel_l2]
 search:
   vary:
-    candidates.0.steps.0.keep: {{int: [1, 2]}}
+    candidates.0.steps.0.stages: {{int: [1, 2]}}
   trials: 4
 """
 

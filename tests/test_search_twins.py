@@ -46,9 +46,9 @@ def _shorten(tree: Any) -> None:
     if not isinstance(tree, dict):
         return
     if tree.get("step") == "remove_stages":
-        tree["keep"] = {"int": [1, 3]}  # the tiny teacher has three stages
+        tree["stages"] = {"int": [1, 3]}  # the tiny teacher has three stages
     if tree.get("step") == "prune_channels":
-        tree |= {"round_to": 2, "ratio": {"float": [0.3, 0.5], "step": 0.1}}
+        tree |= {"round_to": 2, "pruning_ratio": {"float": [0.3, 0.5], "step": 0.1}}
     if tree.get("step") == "distill":
         tree["ignore_border"] = 1
         tree["schedule"] |= {
@@ -70,9 +70,9 @@ def test_search_stages(here: Path, tmp_path: Path) -> None:
     assert {path.name for path in (out / "tracking").iterdir()} == {"worker-0", "search"}
     found = facts(out)["trials"]
     assert len(found) == 4 and {trial["state"] for trial in found} == {"complete"}
-    assert {"remove_stages.keep", "channels"} <= set(found[0]["choices"])
+    assert {"remove_stages.stages", "channels"} <= set(found[0]["choices"])
     narrower = [trial for trial in found if trial["choices"]["channels"] == "narrower"]
-    assert all("prune_channels.ratio" in trial["choices"] for trial in narrower)
+    assert all("prune_channels.pruning_ratio" in trial["choices"] for trial in narrower)
     assert all(record["error"] is None for record in records(out))
 
 

@@ -1,4 +1,4 @@
-"""share_weights: pruning, and k-means against an independent one."""
+"""cluster_weights: pruning, and k-means against an independent one."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch import nn
 
 from compress.clustering.kmeans import STARTS, KMeans, SharedWeights, cluster
 from compress.core.candidate import Candidate
-from compress.steps.cluster_weights import ShareWeights, pruned
+from compress.steps.cluster_weights import ClusterWeights, pruned
 from compress.steps.context import Workshop
 from teachers.posenet import PoseNet
 
@@ -24,7 +24,7 @@ WEIGHTS = hnp.arrays(np.float32, st.integers(1, 60), elements=st.floats(-100, 10
 
 
 def _shared(network: PoseNet, **settings: Any) -> PoseNet:
-    return ShareWeights(**settings).apply(Candidate.of(network, LICENCE), WORKSHOP).network
+    return ClusterWeights(**settings).apply(Candidate.of(network, LICENCE), WORKSHOP).network
 
 
 def _layers(network: nn.Module, depthwise: bool) -> dict[str, torch.Tensor]:
@@ -116,4 +116,4 @@ def test_the_codebook_of_a_shared_weight_is_found_again(weight: np.ndarray) -> N
 )
 def test_settings_out_of_bounds_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        ShareWeights(**wrong)
+        ClusterWeights(**wrong)

@@ -18,18 +18,18 @@ from teachers.posenet import PoseNet
 
 # A valid setting for each step on the tiny three-stage network; a step without one fails the first test below.
 SETTINGS: dict[str, dict[str, Any]] = {
-    "remove_stages": {"keep": 2},
-    "prune_channels": {"ratio": 0.5, "round_to": 2},
-    "prune_weights": {"share": 0.4},
-    "share_weights": {"bits": 3, "prune": 0.3},
-    "swap_backbone": {"to": "plain", "width": 0.25, "features": 8},
+    "remove_stages": {"stages": 2},
+    "prune_channels": {"pruning_ratio": 0.5, "round_to": 2},
+    "prune_weights": {"sparsity": 0.4},
+    "cluster_weights": {"bits": 3, "prune": 0.3},
+    "swap_backbone": {"backbone": "plain", "width": 0.25, "feature_channels": 8},
     "distill": {
         "schedule": {"steps": 3, "batch_size": 2, "crop": [64, 80], "learning_rate": 1e-4, "warmup": 0},
         "ignore_border": 1,
     },
-    "fit_heads": {"frames": 4},
-    "quantize": {"precision": "int8", "refit": False},
-    "plan_stages": {"plan": "lightweight", "stages": 2, "width": 16},
+    "fit_heads": {"calibration_frames": 4},
+    "quantize": {"precision": "int8", "gptq": False},
+    "replace_stages": {"plan": "lightweight", "stages": 2, "width": 16},
 }
 WORKSHOP = Workshop(seed=0)
 """For steps that need nothing but a seed."""
@@ -99,22 +99,22 @@ class TestEveryStep:
 @pytest.mark.parametrize("keep", [1, 2, 3])
 def test_a_candidate_with_t_stages_is_the_teachers_stage_t(candidate: Candidate, keep: int) -> None:
     image = torch.rand(1, 3, 64, 80) * 255
-    made = RemoveStages(keep=keep).apply(candidate, WORKSHOP)
+    made = RemoveStages(stages=keep).apply(candidate, WORKSHOP)
     expected = candidate.network.all_stages(image)[keep - 1]
     for ours, theirs in zip(made.network(image), expected, strict=True):
         assert torch.equal(ours, theirs)
 
 
 def test_keeping_every_stage_is_the_same_network(candidate: Candidate) -> None:
-    assert RemoveStages(keep=3).apply(candidate, WORKSHOP).id == candidate.id
+    assert RemoveStages(stages=3).apply(candidate, WORKSHOP).id == candidate.id
 
 
 def test_more_stages_than_there_are_is_refused() -> None:
-    with pytest.raises(SettingError, match=r"keep: must lie in 1\.\.3, the stages there are, got 4"):
-        RemoveStages(keep=4).check(tiny_spec())
+    with pytest.raises(SettingError, match=r"stages: must lie in 1\.\.3, the stages there are, got 4"):
+        RemoveStages(stages=4).check(tiny_spec())
 
 
 @pytest.mark.parametrize("keep", [0, -1])
 def test_no_stage_is_refused(keep: int) -> None:
     with pytest.raises(ValidationError):
-        RemoveStages(keep=keep)
+        RemoveStages(stages=keep)

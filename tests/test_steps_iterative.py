@@ -45,22 +45,22 @@ def apply(workshop: Workshop, network: PoseNet | None = None, **settings: Any) -
 
 
 @pytest.mark.parametrize("rounds", [2, 3])
-@pytest.mark.parametrize("amount", [{"ratio": 0.5}, {"macs": 0.5}, {"parts": {"stages": 0.5}}])
+@pytest.mark.parametrize("amount", [{"pruning_ratio": 0.5}, {"target_macs": 0.5}, {"pruning_ratios": {"stages": 0.5}}])
 def test_rounds_end_where_one_cut_would(workshop: Workshop, rounds: int, amount: dict[str, Any]) -> None:
-    made = apply(workshop, rounds=rounds, **amount)
+    made = apply(workshop, iterative_steps=rounds, **amount)
     assert made.spec == apply(workshop, **amount).spec
-    assert made.spec == PruneChannels.model_validate({"round_to": 2, "rounds": rounds, **amount}).check(tiny_spec(2))
+    assert made.spec == PruneChannels.model_validate({"round_to": 2, "iterative_steps": rounds, **amount}).check(tiny_spec(2))
 
 
 def test_training_between_the_rounds_is_one_fewer_than_the_rounds(workshop: Workshop) -> None:
-    made = apply(workshop, macs=0.4, rounds=3, widths_by="importance", distill=BRIEF)
+    made = apply(workshop, target_macs=0.4, iterative_steps=3, allocation="importance", finetune=BRIEF)
     trained = [note for note in made.notes if note["kind"] == "training"]
-    assert [note["place"] for note in trained] == ["0.distill-1", "0.distill-2"]
+    assert [note["place"] for note in trained] == ["0.finetune-1", "0.finetune-2"]
     (pruning,) = (note for note in made.notes if note["kind"] == "pruning")
     before, after = pruning["macs"]
-    assert 0.3 * before < after <= 0.4 * before and pruning["rounds"] == 3
-    assert len(made.steps) == 1 and made.steps[0]["distill"]["schedule"]["steps"] == 2
-    untrained = apply(workshop, macs=0.4, rounds=3, widths_by="importance")
+    assert 0.3 * before < after <= 0.4 * before and pruning["iterative_steps"] == 3
+    assert len(made.steps) == 1 and made.steps[0]["finetune"]["schedule"]["steps"] == 2
+    untrained = apply(workshop, target_macs=0.4, iterative_steps=3, allocation="importance")
     assert made.id != untrained.id
 
 
@@ -71,29 +71,29 @@ def test_each_round_takes_an_equal_share_of_what_is_left() -> None:
 
 
 @pytest.mark.parametrize(
-    "step", [PruneChannels(ratio=0.5, rounds=2, round_to=2, distill=BRIEF), PruneWeights(share=0.5, distill=BRIEF)]
+    "step", [PruneChannels(pruning_ratio=0.5, iterative_steps=2, round_to=2, finetune=BRIEF), PruneWeights(sparsity=0.5, finetune=BRIEF)]
 )
 def test_what_is_learnt_between_is_checked_before_anything_runs(step: Step) -> None:
-    wrong = step.model_copy(update={"distill": BRIEF.model_copy(update={"ignore_border": 20})})
+    wrong = step.model_copy(update={"finetune": BRIEF.model_copy(update={"ignore_border": 20})})
     with pytest.raises(SettingError) as told:
         wrong.check(tiny_spec())
-    assert told.value.field == "distill.ignore_border"
-    assert step.learns and not step.model_copy(update={"distill": None}).learns
-    assert step.model_copy(update={"distill": None, "refit": True}).learns
+    assert told.value.field == "finetune.ignore_border"
+    assert step.learns and not step.model_copy(update={"finetune": None}).learns
+    assert step.model_copy(update={"finetune": None, "reconstruct": True}).learns
 
 
 @pytest.mark.parametrize("importance", BY_FRAMES)
 def test_importance_from_frames_cuts_as_many_and_asks_for_frames(workshop: Workshop, importance: str) -> None:
-    made = apply(workshop, ratio=0.5, importance=importance, frames=2)
-    assert made.spec == apply(workshop, ratio=0.5).spec
-    assert PruneChannels.model_validate({"ratio": 0.5, "importance": importance}).learns
-    assert made.id == apply(workshop, ratio=0.5, importance=importance, frames=2).id
+    made = apply(workshop, pruning_ratio=0.5, importance=importance, calibration_frames=2)
+    assert made.spec == apply(workshop, pruning_ratio=0.5).spec
+    assert PruneChannels.model_validate({"pruning_ratio": 0.5, "importance": importance}).learns
+    assert made.id == apply(workshop, pruning_ratio=0.5, importance=importance, calibration_frames=2).id
 
 
 def test_at_the_teacher_itself_taylor_says_nothing_and_what_would_do(workshop: Workshop) -> None:
-    with pytest.raises(UserError, match=r"the network's maps are the targets.*map_change says what the maps need"):
-        apply(workshop, tiny_teacher(), ratio=0.5, importance="taylor")
-    assert apply(workshop, tiny_teacher(), ratio=0.5, importance="map_change").spec != tiny_spec()
+    with pytest.raises(UserError, match=r"the network's maps are the targets.*gauss_newton says what the maps need"):
+        apply(workshop, tiny_teacher(), pruning_ratio=0.5, importance="taylor")
+    assert apply(workshop, tiny_teacher(), pruning_ratio=0.5, importance="gauss_newton").spec != tiny_spec()
 
 
 def test_the_scale_of_a_batch_norm_is_found_again() -> None:
@@ -134,24 +134,24 @@ def _zeros(network: PoseNet, depthwise: bool) -> float:
     "settings",
     [
         {},
-        {"importance": "signal", "across": "network", "frames": 2},
-        {"importance": "surgeon", "across": "network", "refit": True, "frames": 2},
+        {"importance": "wanda", "scope": "network", "calibration_frames": 2},
+        {"importance": "obs", "scope": "network", "reconstruct": True, "calibration_frames": 2},
     ],
 )
 def test_weights_are_pruned_in_rounds_and_stay_away(workshop: Workshop, settings: dict[str, Any]) -> None:
     fast = BRIEF.model_copy(update={"schedule": tiny_schedule(steps=4, learning_rate=0.02, ema_decay=0.0)})
-    step = PruneWeights.model_validate({"share": 0.6, "rounds": 2, "distill": fast, **settings})
+    step = PruneWeights.model_validate({"sparsity": 0.6, "iterative_steps": 2, "finetune": fast, **settings})
     made = step.apply(Candidate.of(student(), LICENCE), workshop).network
     assert _zeros(made, depthwise=False) == pytest.approx(0.6, abs=0.01)
     assert _zeros(made, depthwise=True) == 0
-    kept = PruneWeights.model_validate({"share": 0.6, **settings}).apply(Candidate.of(student(), LICENCE), workshop)
+    kept = PruneWeights.model_validate({"sparsity": 0.6, **settings}).apply(Candidate.of(student(), LICENCE), workshop)
     assert not torch.equal(
         made.state_dict()["stages.0.paf.0.conv.bias"], kept.network.state_dict()["stages.0.paf.0.conv.bias"]
     )
 
 
 def test_depthwise_weights_go_where_asked(workshop: Workshop) -> None:
-    step = PruneWeights(share=0.5, depthwise_share=0.25)
+    step = PruneWeights(sparsity=0.5, depthwise_sparsity=0.25)
     assert _zeros(step.apply(Candidate.of(student(), LICENCE), workshop).network, True) == pytest.approx(0.25, abs=0.02)
 
 
@@ -170,13 +170,13 @@ def test_signal_sees_what_a_channel_carries() -> None:
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.5, float("nan")])
 def test_a_share_that_cannot_be_is_refused(share: float) -> None:
-    with pytest.raises(ValueError, match="share"):
-        PruneWeights(share=share)
+    with pytest.raises(ValueError, match="sparsity"):
+        PruneWeights(sparsity=share)
 
 
 def test_branches_cannot_hold_zeros() -> None:
     with pytest.raises(ValueError, match="branches"):
-        PruneWeights(share=0.5, distill=BRIEF.model_copy(update={"reparameterization": FormSettings(branches=True)}))
+        PruneWeights(sparsity=0.5, finetune=BRIEF.model_copy(update={"reparameterization": FormSettings(branches=True)}))
 
 
 def test_zeros_are_counted_over_all_kernels() -> None:

@@ -90,9 +90,9 @@ def test_a_share_of_macs_is_met_closely(layout: Layout, share: float) -> None:
 
 def test_macs_that_cannot_be_reached_are_refused() -> None:
     with pytest.raises(
-        SettingError, match=r"macs: 0\.001 of 7,542,951,384 cannot be reached: \d+,\d+,\d+ is the least"
+        SettingError, match=r"target_macs: 0\.001 of 7,542,951,384 cannot be reached: \d+,\d+,\d+ is the least"
     ):
-        PruneChannels(macs=0.001).check(thin_spec())
+        PruneChannels(target_macs=0.001).check(thin_spec())
 
 
 def test_by_importance_goes_what_matters_least(layout: Layout, scores: Scores) -> None:
@@ -130,37 +130,46 @@ def test_the_least_important_go() -> None:
 
 
 BAD = {
-    "ratio 0": ("ratio: 0.0", "ratio: must be more than 0, got 0.0"),
-    "ratio 1": ("ratio: 1.0", "ratio: must be less than 1, got 1.0"),
-    "negative": ("ratio: -0.5", "ratio: must be more than 0, got -0.5"),
-    "nan": ("ratio: .nan", "ratio: "),
-    "macs 1": ("macs: 1.0", "macs: must be less than 1, got 1.0"),
-    "part 1": ("parts: {backbone: 1.0}", "parts.backbone: must be less than 1, got 1.0"),
-    "both": ("ratio: 0.5\n        macs: 0.5", "give `ratio` or `macs`, not both"),
+    "ratio 0": ("pruning_ratio: 0.0", "pruning_ratio: must be more than 0, got 0.0"),
+    "ratio 1": ("pruning_ratio: 1.0", "pruning_ratio: must be less than 1, got 1.0"),
+    "negative": ("pruning_ratio: -0.5", "pruning_ratio: must be more than 0, got -0.5"),
+    "nan": ("pruning_ratio: .nan", "pruning_ratio: "),
+    "macs 1": ("target_macs: 1.0", "target_macs: must be less than 1, got 1.0"),
+    "part 1": ("pruning_ratios: {backbone: 1.0}", "pruning_ratios.backbone: must be less than 1, got 1.0"),
+    "both": ("pruning_ratio: 0.5\n        target_macs: 0.5", "give `pruning_ratio` or `target_macs`, not both"),
     "neither": ("round_to: 8", "nothing says how much goes"),
-    "no such part": ("parts: {stage_7: 0.5}", "no part that can be pruned is called 'stage_7'"),
-    "round_to 0": ("ratio: 0.5\n        round_to: 0", "round_to: must be at least 1, got 0"),
-    "too little": ("ratio: 0.01", "ratio: nothing would go: rounded to multiples of 8"),
-    "too much": ("macs: 0.0001", "macs: 0.0001 of"),
-    "importance": ("ratio: 0.5\n        importance: magnitud", "importance: expected one of the names there are"),
+    "no such part": ("pruning_ratios: {stage_7: 0.5}", "no part that can be pruned is called 'stage_7'"),
+    "round_to 0": ("pruning_ratio: 0.5\n        round_to: 0", "round_to: must be at least 1, got 0"),
+    "too little": ("pruning_ratio: 0.01", "pruning_ratio: nothing would go: rounded to multiples of 8"),
+    "too much": ("target_macs: 0.0001", "target_macs: 0.0001 of"),
+    "importance": (
+        "pruning_ratio: 0.5\n        importance: magnitud",
+        "importance: expected one of the names there are",
+    ),
 }
 
 
 @pytest.mark.parametrize(("written", "says"), BAD.values(), ids=BAD.keys())
 def test_a_recipe_that_cannot_work_is_refused(written: str, says: str) -> None:
-    text = changed("- step: remove_stages\n        keep: {each: [5, 4]}", f"- step: prune_channels\n        {written}")
-    (line,) = mistakes(text.replace("-{keep}", ""))
+    text = changed(
+        "- step: remove_stages\n        stages: {each: [5, 4]}", f"- step: prune_channels\n        {written}"
+    )
+    (line,) = mistakes(text.replace("-{stages}", ""))
     assert line.startswith("x.yaml:1") and says in line
 
 
 def test_a_recipe_takes_every_ratio_in_turn() -> None:
-    written = "- {step: remove_stages, keep: 3}\n      - step: prune_channels\n        ratio: {each: [0.25, 0.5]}"
-    recipe = load(changed("- step: remove_stages\n        keep: {each: [5, 4]}", written).replace("{keep}", "{ratio}"))
+    written = (
+        "- {step: remove_stages, stages: 3}\n      - step: prune_channels\n        pruning_ratio: {each: [0.25, 0.5]}"
+    )
+    recipe = load(
+        changed("- step: remove_stages\n        stages: {each: [5, 4]}", written).replace("{stages}", "{pruning_ratio}")
+    )
     assert [candidate.name for candidate in recipe.candidates] == ["stages-0.25", "stages-0.5"]
 
 
 def test_the_real_teacher_at_a_ratio_of_a_third(teacher: PoseNet) -> None:
-    step = PruneChannels(ratio=0.3)
+    step = PruneChannels(pruning_ratio=0.3)
     made = step.apply(Candidate.of(teacher, LICENCE), WORKSHOP)
     assert made.spec == step.check(teacher.spec)
     assert [layer.channels for layer in made.spec.backbone.layers[:3]] == [16, 32, 64]  # type: ignore[union-attr]
@@ -173,9 +182,9 @@ def test_the_real_teacher_at_a_ratio_of_a_third(teacher: PoseNet) -> None:
 
 @pytest.mark.parametrize("importance", ["product", "magnitude", "random"])
 def test_every_importance_keeps_as_many_and_others(tiny: PoseNet, importance: str) -> None:
-    step = PruneChannels.model_validate({"ratio": 0.5, "round_to": 2, "importance": importance})
+    step = PruneChannels.model_validate({"pruning_ratio": 0.5, "round_to": 2, "importance": importance})
     made = step.apply(Candidate.of(tiny, LICENCE), WORKSHOP)
-    assert made.spec == PruneChannels(ratio=0.5, round_to=2).check(tiny.spec)
+    assert made.spec == PruneChannels(pruning_ratio=0.5, round_to=2).check(tiny.spec)
 
 
 @pytest.fixture
@@ -202,9 +211,9 @@ class BlocksOf16:
 
 def test_widths_by_latency_suit_the_runtime(cache: Path, layout: Layout, scores: Scores) -> None:
     table = LatencyTable(conditions(), BlocksOf16())
-    step = PruneChannels(macs=0.5, widths_by="latency")
+    step = PruneChannels(target_macs=0.5, allocation="latency")
     chosen = step.choose(layout, scores, table)
-    even = PruneChannels(macs=0.5).choose(layout, scores).counts
+    even = PruneChannels(target_macs=0.5).choose(layout, scores).counts
     assert layout.macs(layout.narrowed(chosen.counts)) <= 0.5 * layout.macs(layout.widths)
     assert chosen.predicted_ms == pytest.approx(table.network_ms(layout, layout.narrowed(chosen.counts)))
     assert chosen.parent_predicted_ms is not None and chosen.predicted_ms is not None
@@ -279,8 +288,8 @@ scales: [0.25]
 candidates:
   - name: narrow
     steps:
-      - {{step: remove_stages, keep: 3}}
-      - {{step: prune_channels, ratio: 0.3}}
+      - {{step: remove_stages, stages: 3}}
+      - {{step: prune_channels, pruning_ratio: 0.3}}
 measure: {{latency: false, memory: false}}
 objectives: [params, joint_rel_l2]
 """)
@@ -288,5 +297,5 @@ objectives: [params, joint_rel_l2]
     network, _ = load_model(tmp_path / "out" / "candidates" / "narrow")
     assert len(network.spec.stages) == 3 and network.spec.feature_channels == 64 + 272 + 272
     steps = [row["steps"] for row in rows(tmp_path / "out")]
-    settings = "ratio=0.3"
-    assert steps == ["", f"remove_stages(keep=3) > prune_channels({settings})"]
+    settings = "pruning_ratio=0.3"
+    assert steps == ["", f"remove_stages(stages=3) > prune_channels({settings})"]

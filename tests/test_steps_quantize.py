@@ -252,7 +252,7 @@ def test_a_folder_holds_all_that_the_candidate_is(workshop: Workshop, tmp_path: 
     one, two = (quantized_graph(c.network, c.quantization).SerializeToString() for c in (made, again))
     assert one == two
     with pytest.raises(ValueError, match="quantize is the last step"):
-        RemoveStages(keep=1).apply(made, workshop)
+        RemoveStages(stages=1).apply(made, workshop)
 
 
 @pytest.mark.parametrize(
@@ -328,7 +328,7 @@ def test_a_budget_frees_what_harms_most(workshop: Workshop) -> None:
     teacher = Candidate.of(tiny_teacher(), LICENCE)
     notes = {}
     for budget in (1.0, 0.004):
-        made = quantize(budget=budget, refit=False).apply(teacher, workshop)
+        made = quantize(max_rel_l2=budget, gptq=False).apply(teacher, workshop)
         (notes[budget],) = (note for note in made.notes if note["kind"] == "quantization")
     harm = {one["block"]: one["joint_rel_l2"] + one["paf_rel_l2"] for one in notes[0.004]["sensitivity"]}
     assert notes[1.0]["float"] == [] and notes[1.0]["budget_kept"]
@@ -348,19 +348,19 @@ def test_a_budget_that_few_frames_keep_and_all_do_not_frees_more(
 
     monkeypatch.setattr("compress.quantization.mixed_precision._fewest", lambda most, enough: 1)
     monkeypatch.setattr("compress.quantization.mixed_precision.relative", judged)
-    made = quantize(budget=0.1, refit=False).apply(Candidate.of(tiny_teacher(), LICENCE), workshop)
+    made = quantize(max_rel_l2=0.1, gptq=False).apply(Candidate.of(tiny_teacher(), LICENCE), workshop)
     (note,) = (note for note in made.notes if note["kind"] == "quantization")
     assert len(note["float"]) == 1 + 4 and note["budget_kept"] and len(asked) == 4
 
     monkeypatch.setattr("compress.quantization.mixed_precision.relative", lambda found, exact: (2.0, 2.0))
-    made = quantize(budget=0.1, refit=False).apply(Candidate.of(tiny_teacher(), LICENCE), workshop)
+    made = quantize(max_rel_l2=0.1, gptq=False).apply(Candidate.of(tiny_teacher(), LICENCE), workshop)
     (note,) = (note for note in made.notes if note["kind"] == "quantization")
     assert note["budget_kept"] is False
 
 
 def test_training_is_in_the_shared_loop(workshop: Workshop) -> None:
     schedule = {"steps": 2, "batch_size": 2, "crop": [64, 80], "learning_rate": 1e-3, "warmup": 0, "validate_every": 1}
-    made = quantize(learn={"schedule": schedule, "ignore_border": 1}).apply(
+    made = quantize(qat={"schedule": schedule, "ignore_border": 1}).apply(
         Candidate.of(tiny_teacher(), LICENCE), workshop
     )
     (note,) = (note for note in made.notes if note["kind"] == "training")
@@ -433,12 +433,12 @@ def test_a_refused_candidate_is_on_no_front_and_meets_no_goal() -> None:
     ("settings", "told"),
     [
         ({"precision": "int4"}, "precision"),
-        ({"precision": "fp16", "calibration": 8}, "calibration: is for int8"),
+        ({"precision": "fp16", "calibration_frames": 8}, "calibration_frames: is for int8"),
         ({"precision": "fp16", "keep_float": ["heads"]}, "keep_float: is for int8"),
-        ({"calibration": 0}, "calibration"),
-        ({"budget": 0}, "budget"),
-        ({"budget": -0.1}, "budget"),
-        ({"learn": {}}, "schedule"),
+        ({"calibration_frames": 0}, "calibration_frames"),
+        ({"max_rel_l2": 0}, "max_rel_l2"),
+        ({"max_rel_l2": -0.1}, "max_rel_l2"),
+        ({"qat": {}}, "schedule"),
     ],
 )
 def test_settings_that_cannot_be(settings: dict[str, Any], told: str) -> None:

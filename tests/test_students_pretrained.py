@@ -143,9 +143,9 @@ def test_the_backbone_computes_what_the_published_network_does(name: str, tmp_pa
 def test_a_step_puts_the_file_under_the_stages(tiny: PoseNet, tmp_path: Path) -> None:
     path = written(published("mobilenet-v1"), tmp_path / "v1.pth")
     parent = Candidate.of(tiny, LICENCE)
-    step = SwapBackbone(to="mobilenet-v1", width=WIDTH, weights=str(path))
+    step = SwapBackbone(backbone="mobilenet-v1", width=WIDTH, pretrained=str(path))
     made = step.apply(parent, Workshop(seed=0))
-    plain = SwapBackbone(to="mobilenet-v1", width=WIDTH).apply(parent, Workshop(seed=0))
+    plain = SwapBackbone(backbone="mobilenet-v1", width=WIDTH).apply(parent, Workshop(seed=0))
     tensors = read_pretrained(BACKBONES["mobilenet-v1"].layers(WIDTH), tiny.spec.input, path)
     state = made.network.state_dict()
     assert tensors and all(torch.equal(state[f"backbone.layers.{name}"], tensor) for name, tensor in tensors.items())
@@ -247,10 +247,10 @@ def test_a_separable_layer_cannot_take_a_norm(tmp_path: Path) -> None:
 
 def test_the_step_is_refused_where_it_cannot_work(tiny: PoseNet, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingError, match=r"weights: no file is called 'nowhere\.pth'"):
-        SwapBackbone(to="vgg19", weights="nowhere.pth").check(tiny.spec)
+        SwapBackbone(backbone="vgg19", pretrained="nowhere.pth").check(tiny.spec)
     with pytest.raises(SettingError, match="to: every backbone here makes maps at stride 8, the network's is 4"):
-        SwapBackbone(to="vgg19").check(tiny.spec.model_copy(update={"stride": 4}))
+        SwapBackbone(backbone="vgg19").check(tiny.spec.model_copy(update={"stride": 4}))
     fixed = BACKBONES["plain"].__class__("plain", BACKBONES["plain"].layers, widths=False)
     monkeypatch.setitem(BACKBONES, "plain", fixed)
     with pytest.raises(SettingError, match=r"width: plain has one width only, 1, got 0\.5"):
-        SwapBackbone(to="plain", width=0.5).check(tiny.spec)
+        SwapBackbone(backbone="plain", width=0.5).check(tiny.spec)

@@ -5,7 +5,7 @@ import torch
 from conftest import tiny_spec
 
 from compress.steps.base import SettingError
-from compress.steps.replace_stages import PlanStages
+from compress.steps.replace_stages import ReplaceStages
 from students.backbones import BACKBONES
 from students.stages import MOST_STAGES, PLANS, StagePlan, lightweight, two_branch
 from teachers import openpose_thin, openpose_vgg
@@ -95,15 +95,15 @@ def test_lightweight_stages_see_as_far_as_seven_by_seven() -> None:
 
 def test_a_plan_for_more_stages_than_there_are_plans_for_is_refused() -> None:
     with pytest.raises(SettingError, match=r"stages: must be given, in 1\.\.6: the network has 7"):
-        PlanStages(plan="two_branch").check(tiny_spec(7))
+        ReplaceStages(plan="two_branch").check(tiny_spec(7))
 
 
 def test_stages_of_heads_alone_have_no_width() -> None:
     spec = tiny_spec(1)
     bare = with_stages(spec, (StageSpec(paf=spec.stages[0].paf[-1:], heatmap=spec.stages[0].heatmap[-1:]),))
-    assert PlanStages(plan="two_branch", stages=2).check(bare).stages == 2 * bare.stages
+    assert ReplaceStages(plan="two_branch", stages=2).check(bare).stages == 2 * bare.stages
     with pytest.raises(SettingError, match="width: the stage has no convolution before its heads"):
-        PlanStages(plan="two_branch", width=16).check(bare)
+        ReplaceStages(plan="two_branch", width=16).check(bare)
 
 
 def _channels(layers: tuple[Layer, ...]) -> list[int]:

@@ -142,7 +142,7 @@ def test_folders_of_others_are_left_alone(folder: Path, capsys: Said) -> None:
 def test_a_run_never_goes_into_a_teachers_folder(folder: Path, capsys: Said) -> None:
     assert run_command(TRAIN) == 0
     (folder / "run.yaml").write_text(
-        "teacher: out\ndata: {source: val}\ncandidates: [{name: a, steps: [{step: remove_stages, keep: 1}]}]\n"
+        "teacher: out\ndata: {source: val}\ncandidates: [{name: a, steps: [{step: remove_stages, stages: 1}]}]\n"
     )
     before = files(folder / "out")
     said = refused(["run", "run.yaml", "--out", "out", "--fresh"], capsys)

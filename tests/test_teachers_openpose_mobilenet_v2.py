@@ -115,7 +115,7 @@ def test_norms_with_stored_numbers_leave_no_norm(tmp_path: Path, front: str) -> 
 
 def test_with_folded_norms_it_can_be_pruned(tmp_path: Path) -> None:
     found = imported(tmp_path, Writer(stages=1, front="folded"))
-    step = PruneChannels(ratio=0.5)
+    step = PruneChannels(pruning_ratio=0.5)
     pruned = step.apply(Candidate.of(found.network, found.licence), Workshop(seed=0))  # proves it bit for bit
     assert pruned.spec == step.check(found.network.spec) and pruned.spec.multiple == 16
     assert pruned.spec.feature_channels == found.network.spec.feature_channels // 2

@@ -15,7 +15,7 @@ from training_lessons import tiny_teacher
 
 from compress.common.progress import Reporter
 from compress.core.candidate import Candidate
-from compress.steps.cluster_weights import ShareWeights
+from compress.steps.cluster_weights import ClusterWeights
 from compress.steps.context import Workshop
 from compress.training import loop
 from compress.training.loop import CHECKPOINT, Job, Trainer
@@ -60,7 +60,7 @@ def stopped_after(trainer: Trainer, steps: int) -> None:
 
 def small() -> PoseNet:
     """A student with zeros and shared values."""
-    return ShareWeights(bits=3, prune=0.4).apply(Candidate.of(student(), LICENCE), Workshop(0)).network
+    return ClusterWeights(bits=3, prune=0.4).apply(Candidate.of(student(), LICENCE), Workshop(0)).network
 
 
 VARIANTS: dict[str, dict[str, Any]] = {

@@ -14,7 +14,7 @@ from training_lessons import tiny_lessons
 from compress.clustering.kmeans import SharedWeights, shared_layers
 from compress.core.candidate import Candidate
 from compress.packing.pack_file import pack
-from compress.steps.cluster_weights import ShareWeights
+from compress.steps.cluster_weights import ClusterWeights
 from compress.steps.context import Workshop
 from compress.steps.distill import Distill
 from compress.steps.prune_weights import PruneWeights
@@ -41,7 +41,7 @@ def lessons(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shared(network: PoseNet | None = None) -> PoseNet:
     """30% of the weights zero, the others of each layer seven values, everything as fp16 has it."""
     candidate = Candidate.of(network or student(), LICENCE)
-    return ShareWeights(bits=3, prune=0.3, depthwise_bits=4).apply(candidate, Workshop(0)).network
+    return ClusterWeights(bits=3, prune=0.3, depthwise_bits=4).apply(candidate, Workshop(0)).network
 
 
 def kernels(network: nn.Module) -> dict[str, torch.Tensor]:
@@ -133,7 +133,7 @@ def test_what_cannot_be_kept_is_refused() -> None:
 
 def test_a_training_that_fills_the_zeros_warns(lessons: Path, capsys: pytest.CaptureFixture[str]) -> None:
     workshop = Workshop(0, tiny_lessons(lessons, flip=False))
-    pruned = PruneWeights(share=0.5).apply(Candidate.of(student(), LICENCE), workshop)
+    pruned = PruneWeights(sparsity=0.5).apply(Candidate.of(student(), LICENCE), workshop)
     step = Distill(schedule=tiny_schedule(learning_rate=0.02, ema_decay=0.0), ignore_border=0)
     assert zero_share(step.apply(pruned, workshop).network) < 0.1
     assert "weights that were zero; reparameterization.preserve holds them" in capsys.readouterr().err

@@ -25,7 +25,7 @@ training: {{data: [{{source: {run.photos}}}], scales: [0.25], val_frames: 2}}
 candidates:
   - name: twice
     steps:
-      - {{step: remove_stages, keep: 2}}
+      - {{step: remove_stages, stages: 2}}
       - step: distill
         reparameterization: {{batch_norm: false}}
         schedule: {{steps: 4, batch_size: 4, crop: [48, 64], learning_rate: 0.01, ema_decay: 0.5, validate_every: 2}}
@@ -36,7 +36,7 @@ candidates:
         ignore_border: 0
   - name: once
     steps:
-      - {{step: remove_stages, keep: 1}}
+      - {{step: remove_stages, stages: 1}}
       - step: distill
         reparameterization: {{batch_norm: false}}
         schedule: {{steps: 6, batch_size: 4, crop: [48, 64], learning_rate: 0.01, ema_decay: 0.5, validate_every: 2}}

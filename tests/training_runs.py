@@ -36,7 +36,7 @@ training:
 candidates:
   - name: learnt
     steps:
-      - {{step: remove_stages, keep: 1}}
+      - {{step: remove_stages, stages: 1}}
       - step: distill
         schedule: {{steps: 8, batch_size: 2, crop: [48, 64], learning_rate: 0.01, ema_decay: 0.5, validate_every: 4}}
         ignore_border: 0

@@ -77,7 +77,7 @@ def _path(keys: Keys) -> str:
 
 
 def dotted(keys: Keys) -> str:
-    """`candidates.0.steps.1.keep`; a key that is no plain word is quoted."""
+    """`candidates.0.steps.1.stages`; a key that is no plain word is quoted."""
     return ".".join(str(key) if _is_word(str(key)) else shortened(repr(key)) for key in keys)
 
 

@@ -1,4 +1,4 @@
-"""`keep: {each: [5, 4, 3]}` -> one candidate for each value; several `each` give every combination."""
+"""`stages: {each: [5, 4, 3]}` -> one candidate for each value; several `each` give every combination."""
 
 import math
 from collections.abc import Iterator, Sequence

@@ -53,7 +53,7 @@ class CandidatePlan(Frozen):
     name: Annotated[
         str,
         AfterValidator(_file_name),
-        Field(description="Names the row and the folder. {keep} stands for the setting `keep` of the steps."),
+        Field(description="Names the row and the folder. {stages} stands for the setting `stages` of the steps."),
     ]
     steps: Annotated[
         tuple[AnyStep, ...],

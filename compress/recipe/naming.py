@@ -1,4 +1,4 @@
-"""Names of candidates: `stages-{keep}` filled in from the steps, or made from the steps; unique in any spelling."""
+"""Names of candidates: `stages-{stages}` filled in from the steps, or made from the steps; unique in any spelling."""
 
 import hashlib
 import json

@@ -25,19 +25,19 @@ def editor_schema() -> Schema:
         step["properties"] = {
             name: shape if name == "step" else _or_each(shape) for name, shape in step["properties"].items()
         }
-    # Within another step, `distill:` says already what it is.
+    # Within another step, `finetune:` says already what it is.
     inner = copy.deepcopy(schema["$defs"]["Distill"])
     inner["required"].remove("step")
-    schema["$defs"]["DistillBetween"] = inner
+    schema["$defs"]["Finetune"] = inner
     for kind in STEPS:
-        shape = schema["$defs"][kind.__name__]["properties"].get("distill")
+        shape = schema["$defs"][kind.__name__]["properties"].get("finetune")
         if shape is not None:
-            schema["$defs"][kind.__name__]["properties"]["distill"] = _within(shape)
+            schema["$defs"][kind.__name__]["properties"]["finetune"] = _within(shape)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "A recipe of compress"}
 
 
 def _within(shape: Schema) -> Schema:
-    text = json.dumps(shape).replace('#/$defs/Distill"', '#/$defs/DistillBetween"')
+    text = json.dumps(shape).replace('#/$defs/Distill"', '#/$defs/Finetune"')
     found: Schema = json.loads(text)
     return found
 

@@ -50,7 +50,7 @@ class Reading:
         return {keys: _named(tree, names) for keys, tree in trees.items()}
 
     def _label(self, keys: Keys) -> str:
-        """`remove_stages.keep` for candidates.0.steps.1.keep: by the step that stands there."""
+        """`remove_stages.stages` for candidates.0.steps.1.stages: by the step that stands there."""
         if keys[:3] != _STEPS:
             return ".".join(map(str, keys))
         step: Any = self.base["candidates"][0]["steps"][keys[3]]["step"] if len(keys) > 4 else None

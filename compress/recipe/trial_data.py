@@ -14,7 +14,9 @@ from compress.recipe.search_space_reader import all_choices
 _JUDGES = ("search", "tracking", "objectives", "goals")
 """What changes no measurement, or is the search itself: nothing that could vary."""
 _TRAINS = "distill"
-"""The step that trains, and the setting of others by which they do."""
+"""The step that trains."""
+_WITHIN = "finetune"
+"""The setting of other steps by which they train, with the settings of that step."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def at_rung(data: dict[str, Any], share: float) -> dict[str, Any] | None:
 
 
 def _is_learning(step: Any) -> bool:
-    return _trains(step) or (isinstance(step, dict) and isinstance(step.get(_TRAINS), dict))
+    return _trains(step) or (isinstance(step, dict) and isinstance(step.get(_WITHIN), dict))
 
 
 def _trains(step: Any) -> bool:
@@ -110,8 +112,8 @@ def _shortened(step: Any, share: float) -> Any:
     if not _is_learning(step):
         return step
     if not _trains(step):
-        inner = {_TRAINS: _shortened({"step": _TRAINS, **step[_TRAINS]}, share)} if share else {}
-        return {name: value for name, value in step.items() if name != _TRAINS} | inner
+        inner = {_WITHIN: _shortened({"step": _TRAINS, **step[_WITHIN]}, share)} if share else {}
+        return {name: value for name, value in step.items() if name != _WITHIN} | inner
     schedule = step.get("schedule")
     if not isinstance(schedule, dict) or not isinstance(schedule.get("steps"), int):
         return step

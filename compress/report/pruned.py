@@ -38,11 +38,12 @@ def pruned(records: Sequence[Record]) -> list[Pruned]:
         for note in (note for note in record.notes if note.get("kind") == KIND):
             parent = by_id.get(note["parent"])
             predicted = note["predicted"]
-            rounds = f", {note['rounds']} rounds" if note["rounds"] > 1 else ""
+            fitted = ", reconstructed" if note["reconstruct"] else ""
+            rounds = f", {note['iterative_steps']} steps" if note["iterative_steps"] > 1 else ""
             found.append(
                 Pruned(
                     name=record.name,
-                    how=f"{note['widths_by']}, {note['importance']}{', refitted' if note.get('refit') else ''}{rounds}",
+                    how=f"{note['allocation']}, {note['importance']}{fitted}{rounds}",
                     channels=(note["channels"][0], note["channels"][1]),
                     macs=(note["macs"][0], note["macs"][1]),
                     predicted=None if predicted is None else predicted["ms"] / predicted["parent_ms"],
@@ -91,7 +92,7 @@ def pruning_blocks(run: RunView) -> list[Block]:
         "layers that may be pruned."
     )
     head = (
-        "Candidate", "Widths by, importance", "Channels", "MACs that stay", "Predicted speed-up", "Measured speed-up",
+        "Candidate", "Allocation, importance", "Channels", "MACs that stay", "Predicted speed-up", "Measured speed-up",
         "Removed from",
     )  # fmt: skip
     return [Table("Predicted against measured", head, rows, key=5, words=(0, 1, 2, 6)), Paragraph(text)]

@@ -30,7 +30,7 @@ def steps_words(steps: Sequence[Settings]) -> str:
 
 
 def choice_words(choices: Mapping[str, Choice]) -> str:
-    """`keep 3, width 0.5`: what a search chose, where a trial left no record."""
+    """`stages 3, width 0.5`: what a search chose, where a trial left no record."""
     return ", ".join(f"{name.replace('_', ' ')} {shown(value)}" for name, value in choices.items())
 
 
@@ -60,50 +60,49 @@ def _percent(share: float) -> str:
 
 
 def _remove_stages(step: Settings) -> str:
-    return "only its first stage" if step["keep"] == 1 else f"only its first {step['keep']} stages"
+    return "only its first stage" if step["stages"] == 1 else f"only its first {step['stages']} stages"
 
 
 def _swap_backbone(step: Settings) -> str:
     width = "" if step["width"] == 1 else f" at {step['width']:g} times its width"
-    features = "" if step["features"] is None else f", {step['features']} feature channels"
-    weights = "" if step["weights"] is None else ", with ImageNet weights"
-    return f"{step['to']} as backbone{width}{features}{weights}"
+    features = "" if step["feature_channels"] is None else f", {step['feature_channels']} feature channels"
+    weights = "" if step["pretrained"] is None else ", with ImageNet weights"
+    return f"{step['backbone']} as backbone{width}{features}{weights}"
 
 
-def _plan_stages(step: Settings) -> str:
+def _replace_stages(step: Settings) -> str:
     count = "as many" if step["stages"] is None else str(step["stages"])
     width = "" if step["width"] is None else f", {step['width']} channels wide"
     return f"{count} new {step['plan'].replace('_', '-')} stage{'' if step['stages'] == 1 else 's'}{width}"
 
 
 def _prune_channels(step: Settings) -> str:
-    parts = [f"{_percent(share)} of {part.replace('_', ' ')}" for part, share in (step["parts"] or {}).items()]
-    if step["ratio"] is not None:
-        parts = [f"{_percent(step['ratio'])} of every layer's channels removed", *parts]
-    elif step["macs"] is not None:
-        parts = [f"channels removed until {_percent(step['macs'])} of the MACs are left", *parts]
+    parts = [f"{_percent(share)} of {part.replace('_', ' ')}" for part, share in (step["pruning_ratios"] or {}).items()]
+    if step["pruning_ratio"] is not None:
+        parts = [f"{_percent(step['pruning_ratio'])} of every layer's channels removed", *parts]
+    elif step["target_macs"] is not None:
+        parts = [f"channels removed until {_percent(step['target_macs'])} of the MACs are left", *parts]
     else:
         parts = [f"channels removed: {', '.join(parts)}"]
-    return ", ".join(parts) + ("" if step["widths_by"] == "uniform" else f", chosen by {step['widths_by']}")
+    return ", ".join(parts) + ("" if step["allocation"] == "uniform" else f", chosen by {step['allocation']}")
 
 
 def _prune_weights(step: Settings) -> str:
-    # Reports of earlier runs have no `refit`.
-    refitted = ", the others refitted" if step.get("refit") else ""
-    return f"{_percent(step['share'])} of the weights set to zero by {step['importance']}{refitted}"
+    reconstructed = ", the others reconstructed" if step["reconstruct"] else ""
+    return f"{_percent(step['sparsity'])} of the weights set to zero by {step['importance']}{reconstructed}"
 
 
 def _quantize(step: Settings) -> str:
     if step["precision"] == "fp16":
         return "rounded to fp16"
     kept = f", {', '.join(step['keep_float'])} left in float" if step["keep_float"] else ""
-    learnt = "" if step["learn"] is None else f", trained {step['learn']['schedule']['steps']} steps with its rounding"
+    learnt = "" if step["qat"] is None else f", trained {step['qat']['schedule']['steps']} steps with its rounding"
     return f"rounded to int8{kept}{learnt}"
 
 
-def _share_weights(step: Settings) -> str:
+def _cluster_weights(step: Settings) -> str:
     pruned = f"{_percent(step['prune'])} of the weights set to zero, " if step["prune"] else ""
-    fitted = ", fitted to what layers give" if step.get("refit") else ""
+    fitted = ", fitted to what layers give" if step["reconstruct"] else ""
     return f"{pruned}the others sharing {2 ** step['bits']} values a layer ({step['bits']} bits){fitted}"
 
 
@@ -118,10 +117,10 @@ def _fit_heads(step: Settings) -> str:
 _WORDS: Mapping[str, Callable[[Settings], str]] = {
     "remove_stages": _remove_stages,
     "swap_backbone": _swap_backbone,
-    "plan_stages": _plan_stages,
+    "replace_stages": _replace_stages,
     "prune_channels": _prune_channels,
     "prune_weights": _prune_weights,
-    "share_weights": _share_weights,
+    "cluster_weights": _cluster_weights,
     "distill": _distill,
     "fit_heads": _fit_heads,
     "quantize": _quantize,

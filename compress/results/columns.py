@@ -14,7 +14,7 @@ Reader = Callable[[Record], Value]
 
 
 def steps_text(steps: tuple[dict[str, Any], ...]) -> str:
-    """`remove_stages(keep=3) > quantize(bits=8)`; empty for the teacher."""
+    """`remove_stages(stages=3) > quantize(precision=int8)`; empty for the teacher."""
     return " > ".join(_step_text(step) for step in steps)
 
 

@@ -101,8 +101,8 @@ def stage_table(recipe: Recipe) -> tuple[CandidatePlan, ...]:
     """The teacher's first stages, most first, named as in every recipe of this kind."""
     stages = len(teacher_spec(recipe.teacher).stages)
     return tuple(
-        CandidatePlan(name=f"stages-{keep}", steps=(RemoveStages(step="remove_stages", keep=keep),))
-        for keep in range(stages - 1, 0, -1)
+        CandidatePlan(name=f"stages-{count}", steps=(RemoveStages(step="remove_stages", stages=count),))
+        for count in range(stages - 1, 0, -1)
     )
 
 

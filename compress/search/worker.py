@@ -135,7 +135,7 @@ class Worker:
         there = {entry.notes.start for entry in entries}
         for plan in stage_table(self._call.recipe):
             if plan.name not in there:
-                steps = [{"step": "remove_stages", "keep": step.keep} for step in plan.steps]  # type: ignore[attr-defined]
+                steps = [{"step": "remove_stages", "stages": step.stages} for step in plan.steps]  # type: ignore[attr-defined]
                 choices = self._space.choices_for(steps)
                 given = None if choices is not None else json.dumps(steps)
                 self._study.enqueue(choices or {}, Notes(start=plan.name, steps=given))

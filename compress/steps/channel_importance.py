@@ -52,16 +52,18 @@ def _taylor(asked: Asked) -> Scores:
     try:
         return taylor(asked.network, asked.layout, asked.batches)
     except ValueError as error:
-        raise UserError(f"importance: taylor: {error}; map_change says what the maps need") from error
+        raise UserError(f"importance: taylor: {error}; gauss_newton says what the maps need") from error
 
 
 IMPORTANCE: Mapping[str, Callable[[Asked], Scores]] = {
-    "product": lambda asked: product(asked.network, asked.layout),
+    "weight_norm_product": lambda asked: product(asked.network, asked.layout),
     "magnitude": lambda asked: magnitude(asked.network, asked.layout),
     "taylor": _taylor,
-    "map_change": lambda asked: map_change(asked.network, asked.layout, images_of(asked.samples), asked.workshop.seed),
+    "gauss_newton": lambda asked: map_change(
+        asked.network, asked.layout, images_of(asked.samples), asked.workshop.seed
+    ),
     "batch_norm": lambda asked: batch_norm_scale(asked.network, asked.layout, images_of(asked.samples)),
     "random": lambda asked: random(asked.layout, asked.workshop.seed),
 }
-BY_FRAMES = ("taylor", "map_change", "batch_norm")
+BY_FRAMES = ("taylor", "gauss_newton", "batch_norm")
 """Those that look at training frames."""

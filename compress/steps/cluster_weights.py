@@ -1,4 +1,4 @@
-"""share_weights: few different weights in each layer, many of them zero (Han, Mao and Dally 2015, sections 2 and 3).
+"""cluster_weights: few different weights in each layer, many of them zero (Han, Mao and Dally 2015, sections 2 and 3).
 
 The network stays an ordinary one of fp32 weights, so what is measured is what ships. Its size on disk and its speed
 stay too: `compress pack` is what makes a small file of it.
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 Bits = Annotated[int, Field(ge=2, le=8)]
 _SMALL = 20_000
-"""Weights of a convolution below which `small_bits` is its number."""
+"""Weights of a convolution below which `small_layer_bits` is its number."""
 
 
-class ShareWeights(Step):
+class ClusterWeights(Step):
     """Prunes the smallest weights of each layer, then lets the others share 2^bits values."""
 
-    step: Literal["share_weights"] = "share_weights"
+    step: Literal["cluster_weights"] = "cluster_weights"
     bits: Annotated[
         Bits, Field(description="Of a convolution's codebook; fewer: smaller, further from the teacher.")
     ] = 5
@@ -41,7 +41,7 @@ class ShareWeights(Step):
         Bits | None,
         Field(description="Of a depthwise convolution's codebook; null keeps them float: they are few and sensitive."),
     ] = None
-    small_bits: Annotated[
+    small_layer_bits: Annotated[
         Bits | None,
         Field(
             description="Of the codebook of a convolution of fewer than 20,000 weights, such as the last ones of a "
@@ -59,7 +59,7 @@ class ShareWeights(Step):
         ),
     ] = 0.0
     iterations: Annotated[int, Field(ge=0, le=10_000, description="Of k-means, at most; it stops when settled.")] = 300
-    start: Annotated[
+    centroid_init: Annotated[
         Literal["linear", "density"],
         Field(
             description="Where k-means begins: `linear` as in the paper, best where centroids are fine-tuned after; "
@@ -70,19 +70,21 @@ class ShareWeights(Step):
         Literal[16, 32],
         Field(description="To which what stays float is rounded: biases, codebooks, layers not shared."),
     ] = 16
-    refit: Annotated[
+    reconstruct: Annotated[
         bool,
         Field(
             description="Channels are evened out, which is exact, and each layer is fitted, value by value, to what "
             "those before it give on training frames. Much closer at once; takes a minute."
         ),
     ] = False
-    frames: Annotated[int, Field(ge=1, le=10_000, description="How many are looked at for refit.")] = 48
+    calibration_frames: Annotated[
+        int, Field(ge=1, le=10_000, description="How many are looked at for reconstruct.")
+    ] = 48
 
     @property
     def learns(self) -> bool:
         """See `Step`."""
-        return self.refit
+        return self.reconstruct
 
     def check(self, spec: PoseNetSpec) -> PoseNetSpec:
         """The same spec: only values change."""
@@ -92,7 +94,7 @@ class ShareWeights(Step):
         """A copy with shared weights; shares none of the given one's memory."""
         network: PoseNet = copy.deepcopy(candidate.network)
         with torch.no_grad():
-            if self.refit:
+            if self.reconstruct:
                 network = self._refitted(network, workshop)
             else:
                 for module in network.modules():
@@ -104,7 +106,7 @@ class ShareWeights(Step):
 
     def _refitted(self, network: PoseNet, workshop: "Workshop") -> PoseNet:
         lessons, stride = workshop.lessons, network.spec.stride
-        looked = batches(lessons.frames.train, self.frames, lessons.plan.scales, stride)
+        looked = batches(lessons.frames.train, self.calibration_frames, lessons.plan.scales, stride)
         even = evened(network, looked)
         for module in even.modules():
             if isinstance(module, nn.Conv2d) and module.groups == 1:
@@ -127,15 +129,15 @@ class ShareWeights(Step):
     def _clustered(self, kept: NDArray[np.float32], depthwise: bool) -> SharedWeights | None:
         """None where a codebook would be as long as the layer, or none is asked for."""
         bits = self.depthwise_bits if depthwise else self.bits
-        if self.small_bits is not None and not depthwise and kept.size < _SMALL:
-            bits = self.small_bits
+        if self.small_layer_bits is not None and not depthwise and kept.size < _SMALL:
+            bits = self.small_layer_bits
         if bits is None:
             return None
         # Zero takes one of the 2^bits values where there are zeros.
         count = 2**bits - int(np.any(kept == 0))
         if np.count_nonzero(kept) <= count:
             return None
-        return cluster(kept, KMeans(count, self.iterations, self.start))
+        return cluster(kept, KMeans(count, self.iterations, self.centroid_init))
 
     def _rounded(self, tensor: Tensor) -> Tensor:
         """As fp16 has it, unless a value is too large for that."""

@@ -1,7 +1,7 @@
 """fit_heads: the last stage's heads by least squares on the teacher's maps. One pass over the frames, no learning rate.
 
 The cheapest thing that can be learnt: after `remove_stages`, the stage that is last now was made to be followed by
-others; after `prune_channels`, `share_weights` or `distill`, its features have moved.
+others; after `prune_channels`, `cluster_weights` or `distill`, its features have moved.
 """
 
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -28,7 +28,7 @@ class FitHeads(Step):
     """Fits what turns the last features into maps; every other weight stays."""
 
     step: Literal["fit_heads"] = "fit_heads"
-    frames: Annotated[
+    calibration_frames: Annotated[
         int, Field(ge=1, le=100_000, description="Training frames that are looked at, at most; more is surer, slower.")
     ] = 2000
     frame_balance: FrameBalanceExponent = 0.5
@@ -57,7 +57,7 @@ class FitHeads(Step):
             lessons.prepare()
         evening, spec = lessons.evening(self.frame_balance), lessons.teacher.spec
         entries = [entry for entries in lessons.filled.entries for entry in entries]
-        count = min(self.frames, len(entries))
+        count = min(self.calibration_frames, len(entries))
         chosen = [entries[round(place)] for place in np.linspace(0, len(entries) - 1, count)]
         samples = (whole(entry, spec, evening) for entry in reporter.track(chosen, "fitting heads", count))
         network, cpu = fit_heads(candidate.network, samples), torch.device("cpu")

@@ -48,7 +48,7 @@ class Rounds:
             network = once(now, number / self.count)
             pruned = candidate.followed_by({}, network)
             if pruned.id != now.id and self.between is not None and number < self.count:
-                network, note = self.between.train(pruned, workshop, f"{place}.distill-{number}")
+                network, note = self.between.train(pruned, workshop, f"{place}.finetune-{number}")
                 notes.append(note)
                 pruned = candidate.followed_by({}, network)
             now = pruned

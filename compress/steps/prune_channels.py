@@ -53,25 +53,28 @@ class PruneChannels(Step):
     """Removes channels from every layer but the heads."""
 
     step: Literal["prune_channels"] = "prune_channels"
-    ratio: Annotated[
+    pruning_ratio: Annotated[
         Share | None,
         Field(
             description="Share of each layer's channels that goes; higher is faster. Of a plain convolution's "
-            "multiply-accumulates about (1 - ratio)^2 stay, of a depthwise one's 1 - ratio."
+            "multiply-accumulates about (1 - pruning_ratio)^2 stay, of a depthwise one's 1 - pruning_ratio."
         ),
     ] = None
-    macs: Annotated[
+    target_macs: Annotated[
         Share | None,
-        Field(description="Instead of `ratio`: at most this share of all multiply-accumulates stays; lower is faster."),
+        Field(
+            description="Instead of `pruning_ratio`: at most this share of all multiply-accumulates stays; lower is "
+            "faster."
+        ),
     ] = None
-    parts: Annotated[
+    pruning_ratios: Annotated[
         dict[str, Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]] | None,
         Field(
             description="Ratios of parts: backbone, stages, paf, heatmap, trunk, stage_1, stage_1.paf, ...; "
             "the most specific counts, and 0 leaves a part as it is."
         ),
     ] = None
-    widths_by: Annotated[
+    allocation: Annotated[
         Literal["uniform", "importance", "latency"],
         Field(
             description="Every layer loses the same share; or, down to the same multiply-accumulates, channels go "
@@ -82,11 +85,11 @@ class PruneChannels(Step):
         ImportanceName,
         Field(
             description="What decides which channels stay: the norm of the weights that make a channel times that of "
-            "those that read it (product), of those that make it (magnitude), what the loss (taylor) or the maps "
-            "(map_change) would change without it, the scale of its batch norm (batch_norm), or chance (random)."
+            "those that read it (weight_norm_product), of those that make it (magnitude); what the loss (taylor) or "
+            "the maps (gauss_newton) would change without it; the scale of its batch norm (batch_norm); or random."
         ),
-    ] = "product"
-    frames: Annotated[
+    ] = "weight_norm_product"
+    calibration_frames: Annotated[
         int,
         Field(
             ge=1,
@@ -94,7 +97,7 @@ class PruneChannels(Step):
             description="Training frames that importance is judged by and weights are fitted on; more: surer, slower.",
         ),
     ] = 32
-    refit: Annotated[
+    reconstruct: Annotated[
         bool,
         Field(
             description="Weights of the channels that stay are fitted, layer by layer, to what the whole network gives "
@@ -105,23 +108,23 @@ class PruneChannels(Step):
         int, Field(ge=1, le=256, description="Widths are multiples of it, as runtimes like; never fewer than it.")
     ] = 8
     threads: Annotated[
-        int, Field(ge=1, le=4096, description="With widths_by: latency, the threads that layers are timed with.")
+        int, Field(ge=1, le=4096, description="With allocation: latency, the threads that layers are timed with.")
     ] = 1
-    rounds: RoundCount = 1
-    distill: Between = None
+    iterative_steps: RoundCount = 1
+    finetune: Between = None
 
     @model_validator(mode="after")
     def _says_how_much(self) -> "PruneChannels":
-        if self.ratio is not None and self.macs is not None:
-            raise ValueError("give `ratio` or `macs`, not both: each says how much goes")
-        if self.ratio is None and self.macs is None and not self.parts:
-            raise ValueError("nothing says how much goes: give `ratio`, `macs` or `parts`")
+        if self.pruning_ratio is not None and self.target_macs is not None:
+            raise ValueError("give `pruning_ratio` or `target_macs`, not both: each says how much goes")
+        if self.pruning_ratio is None and self.target_macs is None and not self.pruning_ratios:
+            raise ValueError("nothing says how much goes: give `pruning_ratio`, `target_macs` or `pruning_ratios`")
         return self
 
     @property
     def learns(self) -> bool:
         """See `Step`."""
-        return self.importance in BY_FRAMES or self.refit or self.distill is not None
+        return self.importance in BY_FRAMES or self.reconstruct or self.finetune is not None
 
     def check(self, spec: PoseNetSpec) -> PoseNetSpec:
         """The spec with its new widths; the given spec where weights or times are needed to choose them."""
@@ -129,12 +132,12 @@ class PruneChannels(Step):
         layout = _layout(spec)
         self._check_parts(layout)
         counts = self._even_counts(layout)
-        if self.distill is not None:
+        if self.finetune is not None:
             try:
-                self.distill.check(spec)
+                self.finetune.check(spec)
             except SettingError as error:
-                raise SettingError(f"distill.{error.field}", error.message) from error
-        return with_widths(spec, layout.narrowed(counts)) if self.widths_by == "uniform" else spec
+                raise SettingError(f"finetune.{error.field}", error.message) from error
+        return with_widths(spec, layout.narrowed(counts)) if self.allocation == "uniform" else spec
 
     def apply(self, candidate: "Candidate", workshop: "Workshop") -> "Candidate":
         """A narrower network with the weights of the channels that stay; shares no memory with the given one."""
@@ -144,21 +147,21 @@ class PruneChannels(Step):
 
         def once(now: "Candidate", done: float) -> PoseNet:
             layout = _layout(now.spec)
-            scores = IMPORTANCE[self.importance](Asked(now.network, layout, workshop, self.frames))
+            scores = IMPORTANCE[self.importance](Asked(now.network, layout, workshop, self.calibration_frames))
             # Several processes must cut alike: the first fills the table, the others then read it.
             with first_alone():
                 chosen.append(self.choose(layout, scores, whole=whole, done=done))
             removed = {name: strongest(scores[name], count) for name, count in chosen[-1].counts.items()}
-            if not self.refit:
+            if not self.reconstruct:
                 return remove_channels(now.network, removed)
             lessons = workshop.lessons
             return remove_and_refit(
                 now.network,
                 removed,
-                batches(lessons.frames.train, self.frames, lessons.plan.scales, now.spec.stride),
+                batches(lessons.frames.train, self.calibration_frames, lessons.plan.scales, now.spec.stride),
             )
 
-        network, notes = Rounds(self.rounds, self.distill).run(candidate, workshop, once)
+        network, notes = Rounds(self.iterative_steps, self.finetune).run(candidate, workshop, once)
         note = self._note(candidate, _layout(network.spec), chosen)
         return candidate.followed_by(self.model_dump(mode="json"), network, *notes, note)
 
@@ -170,7 +173,7 @@ class PruneChannels(Step):
         whole: Layout | None = None,
         done: float = 1.0,
     ) -> ChosenWidths:
-        """The widths for this layout; with widths_by: latency from this machine's table unless one is given.
+        """The widths for this layout; with allocation: latency from this machine's table unless one is given.
 
         whole: the layout before the first round; done: the part of all rounds that these widths end.
         """
@@ -179,14 +182,14 @@ class PruneChannels(Step):
         if done < 1:  # rounding to multiples may lead below what is wanted in the end
             final = self._even_counts(whole)
             even = {name: max(count, final[name]) for name, count in even.items()}
-        if self.widths_by == "uniform":
+        if self.allocation == "uniform":
             return ChosenWidths(even, None, None)
         # The bargain is struck at equal cost: as many multiply-accumulates as even widths would leave.
         all_macs = whole.macs(whole.widths)
-        limit = whole.macs(whole.narrowed(even)) if self.macs is None else self.macs**done * all_macs
+        limit = whole.macs(whole.narrowed(even)) if self.target_macs is None else self.target_macs**done * all_macs
         fixed = {group.name: even[group.name] for group in layout.groups if self._is_named(group.makers)}
         search = Search(layout, scores, self.round_to, fixed, lambda widths: layout.macs(widths) <= limit)
-        if self.widths_by == "importance":
+        if self.allocation == "importance":
             return ChosenWidths(greedy(search), None, None)
         table = table or open_table(_RUNTIME, self.threads)
         try:
@@ -207,10 +210,10 @@ class PruneChannels(Step):
             "kind": "pruning",
             "place": f"{len(candidate.steps)}",
             "parent": candidate.id,
-            "widths_by": self.widths_by,
+            "allocation": self.allocation,
             "importance": self.importance,
-            "refit": self.refit,
-            "rounds": self.rounds,
+            "reconstruct": self.reconstruct,
+            "iterative_steps": self.iterative_steps,
             "channels": [sum(group.width for group in layout.groups) for layout in (before, after)],
             "macs": [layout.macs(layout.widths) for layout in (before, after)],
             "input_hw": [cells * candidate.spec.stride for cells in _CELLS],
@@ -220,30 +223,34 @@ class PruneChannels(Step):
     def _even_counts(self, layout: Layout, done: float = 1.0) -> Counts:
         counts = self._even_or_equal_counts(layout, done)
         if done == 1 and all(counts[group.name] == group.width for group in layout.groups):
-            name = next(name for name in ("ratio", "macs", "parts") if getattr(self, name) is not None)
+            name = next(
+                name for name in ("pruning_ratio", "target_macs", "pruning_ratios") if getattr(self, name) is not None
+            )
             message = f"nothing would go: rounded to multiples of {self.round_to}, every layer stays as wide as it is"
             raise SettingError(name, f"{message}; more pruning or a smaller round_to would do")
         return counts
 
     def _even_or_equal_counts(self, layout: Layout, done: float) -> Counts:
-        parts = {name: share_after(share, done) for name, share in (self.parts or {}).items()}
-        if self.macs is None:
-            return uniform(layout, Shares(share_after(self.ratio or 0.0, done), parts), self.round_to)
+        parts = {name: share_after(share, done) for name, share in (self.pruning_ratios or {}).items()}
+        if self.target_macs is None:
+            return uniform(layout, Shares(share_after(self.pruning_ratio or 0.0, done), parts), self.round_to)
         whole = layout.macs(layout.widths)
         try:
-            return uniform_to_macs(layout, self.macs**done * whole, parts, self.round_to)
+            return uniform_to_macs(layout, self.target_macs**done * whole, parts, self.round_to)
         except ValueError as error:
-            raise SettingError("macs", f"{self.macs:g} of {whole:,} cannot be reached: {error}") from error
+            raise SettingError(
+                "target_macs", f"{self.target_macs:g} of {whole:,} cannot be reached: {error}"
+            ) from error
 
     def _is_named(self, makers: tuple[str, ...]) -> bool:
-        return any(name in (self.parts or {}) for maker in makers for name in part_names(maker))
+        return any(name in (self.pruning_ratios or {}) for maker in makers for name in part_names(maker))
 
     def _check_parts(self, layout: Layout) -> None:
         known = {name for group in layout.groups for maker in group.makers for name in part_names(maker)}
-        for name in self.parts or {}:
+        for name in self.pruning_ratios or {}:
             if name not in known:
                 raise SettingError(
-                    "parts", f"no part that can be pruned is called {name!r}{nearest(name, sorted(known))}"
+                    "pruning_ratios", f"no part that can be pruned is called {name!r}{nearest(name, sorted(known))}"
                 )
 
 

@@ -26,61 +26,63 @@ if TYPE_CHECKING:
     from compress.core.candidate import Candidate
     from compress.steps.context import Workshop
 
-Share = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+Sparsity = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 
 
 class PruneWeights(Step):
     """Sets single weights to zero; a later `distill` with `reparameterization.preserve: sparsity` trains the others."""
 
     step: Literal["prune_weights"] = "prune_weights"
-    share: Annotated[Share, Field(description="Of all weights that may go; more: smaller, further from the teacher.")]
-    depthwise_share: Annotated[
+    sparsity: Annotated[
+        Sparsity, Field(description="Of all weights that may go; more: smaller, further from the teacher.")
+    ]
+    depthwise_sparsity: Annotated[
         float,
         Field(ge=0, lt=1, allow_inf_nan=False, description="Of depthwise weights: they are few and sensitive."),
     ] = 0.0
     importance: Annotated[
-        Literal["magnitude", "signal", "surgeon"],
+        Literal["magnitude", "wanda", "obs"],
         Field(
             description="What decides which stay: their size (magnitude), as in the paper; what they pass on, their "
-            "size times that of the signal they read over that of the one they make (signal), seen on training frames; "
-            "or what would be lost if the layer's other weights made up for them (surgeon), which goes with refit."
+            "size times that of the signal they read over that of the one they make (wanda), seen on training frames; "
+            "or what would be lost if the layer's other weights made up for them (obs), which goes with reconstruct."
         ),
     ] = "magnitude"
-    across: Annotated[
+    scope: Annotated[
         Literal["layer", "network"],
         Field(description="Every layer loses the share; or all together do, and layers that matter more lose less."),
     ] = "layer"
-    frames: Annotated[
-        int, Field(ge=1, le=10_000, description="How many are looked at for signal, surgeon and refit.")
+    calibration_frames: Annotated[
+        int, Field(ge=1, le=10_000, description="How many are looked at for wanda, obs and reconstruct.")
     ] = 16
-    refit: Annotated[
+    reconstruct: Annotated[
         bool,
         Field(
             description="Weights that stay are fitted, layer by layer, to what the whole network gives on training "
             "frames. Much closer at once, and a better place to train from; takes a minute."
         ),
     ] = False
-    rounds: RoundCount = 1
-    distill: Between = None
+    iterative_steps: RoundCount = 1
+    finetune: Between = None
 
     @model_validator(mode="after")
     def _zeros_can_stay(self) -> "PruneWeights":
-        if self.distill is not None and self.distill.reparameterization.branches:
-            raise ValueError("distill.reparameterization.branches: what they fold into has no zeros")
+        if self.finetune is not None and self.finetune.reparameterization.branches:
+            raise ValueError("finetune.reparameterization.branches: what they fold into has no zeros")
         return self
 
     @property
     def learns(self) -> bool:
         """See `Step`."""
-        return self.importance != "magnitude" or self.refit or self.distill is not None
+        return self.importance != "magnitude" or self.reconstruct or self.finetune is not None
 
     def check(self, spec: PoseNetSpec) -> PoseNetSpec:
         """The same spec: only values change."""
-        if self.distill is not None:
+        if self.finetune is not None:
             try:
-                self.distill.check(spec)
+                self.finetune.check(spec)
             except SettingError as error:
-                raise SettingError(f"distill.{error.field}", error.message) from error
+                raise SettingError(f"finetune.{error.field}", error.message) from error
         return spec
 
     def apply(self, candidate: "Candidate", workshop: "Workshop") -> "Candidate":
@@ -88,27 +90,27 @@ class PruneWeights(Step):
 
         def once(now: "Candidate", done: float) -> PoseNet:
             kernels = {n: m for n, m in now.network.named_modules() if isinstance(m, nn.Conv2d)}
-            looked = self._seen(now, workshop) if self.refit or self.importance == "surgeon" else ()
+            looked = self._seen(now, workshop) if self.reconstruct or self.importance == "obs" else ()
             scores = self._scores(now.network, workshop, looked)
             gone: dict[str, Tensor] = {}
-            for share, depthwise in ((self.share, False), (self.depthwise_share, True)):
+            for share, depthwise in ((self.sparsity, False), (self.depthwise_sparsity, True)):
                 chosen = {name: scores[name] for name, kernel in kernels.items() if (kernel.groups > 1) == depthwise}
-                gone |= least(chosen, share_after(share, done), self.across == "network")
-            return zero_and_refit(now.network, gone, looked) if self.refit else without(now.network, gone)
+                gone |= least(chosen, share_after(share, done), self.scope == "network")
+            return zero_and_refit(now.network, gone, looked) if self.reconstruct else without(now.network, gone)
 
-        network, notes = Rounds(self.rounds, _keeping_zeros(self.distill)).run(candidate, workshop, once)
+        network, notes = Rounds(self.iterative_steps, _keeping_zeros(self.finetune)).run(candidate, workshop, once)
         return candidate.followed_by(self.model_dump(mode="json"), network, *notes)
 
     def _seen(self, now: "Candidate", workshop: "Workshop") -> tuple[Tensor, ...]:
         lessons = workshop.lessons
-        return batches(lessons.frames.train, self.frames, lessons.plan.scales, now.spec.stride)
+        return batches(lessons.frames.train, self.calibration_frames, lessons.plan.scales, now.spec.stride)
 
     def _scores(self, network: PoseNet, workshop: "Workshop", looked: Sequence[Tensor]) -> Scores:
         if self.importance == "magnitude":
             return magnitude_of(network)
-        if self.importance == "surgeon":
+        if self.importance == "obs":
             return surgeon_of(network, looked)
-        return signal_of(network, images_of(probe_samples(workshop.lessons, self.frames)))
+        return signal_of(network, images_of(probe_samples(workshop.lessons, self.calibration_frames)))
 
 
 @torch.no_grad()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from compress.steps.context import Workshop
 
 
-class Learn(Frozen):
+class Qat(Frozen):
     """How long and from what; as in `distill`."""
 
     schedule: Annotated[
@@ -49,7 +49,7 @@ class Learn(Frozen):
         )
 
 
-def learn(made: Fitted, settings: Learn, parent: Candidate, workshop: "Workshop") -> tuple[Fitted, dict[str, Any]]:
+def learn(made: Fitted, settings: Qat, parent: Candidate, workshop: "Workshop") -> tuple[Fitted, dict[str, Any]]:
     """The network with the weights and grids that were best on the held-out frames, and the note of its training.
 
     parent: the float candidate that `made` was fitted from.

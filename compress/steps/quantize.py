@@ -2,7 +2,7 @@
 
 int8 goes as far as it is asked to: kernels that only scale are folded away, channels are evened out (both exact in
 float), weights are refitted and rounded layer by layer against what the layers before really give, what harms most may
-stay float, and with `learn` the rounded network is trained on the teacher's maps.
+stay float, and with `qat` the rounded network is trained on the teacher's maps.
 """
 
 import copy
@@ -17,7 +17,7 @@ from compress.quantization.collapse_check import watch
 from compress.quantization.equalization import evened, folded, without_pointless_layers
 from compress.quantization.mixed_precision import Choice, choose_and_fit, named
 from compress.steps.base import SettingError, Step
-from compress.steps.qat import Learn, learn
+from compress.steps.qat import Qat, learn
 from compress.training.calibration_frames import batches
 from compress.training.engine import first_alone
 from teachers.posenet import PoseNet
@@ -41,7 +41,7 @@ class Quantize(Step):
         Literal["fp16", "int8"],
         Field(description="fp16 halves the file and is near exact; int8 quarters it and is faster on most CPUs."),
     ]
-    calibration: Annotated[
+    calibration_frames: Annotated[
         int,
         Field(
             ge=1,
@@ -57,7 +57,7 @@ class Quantize(Step):
             "stage_1.paf, or a layer as the report's table names it. More: closer, slower.",
         ),
     ] = ()
-    budget: Annotated[
+    max_rel_l2: Annotated[
         float | None,
         Field(
             gt=0,
@@ -67,18 +67,18 @@ class Quantize(Step):
             "float network on held-out frames is at most this. Lower: closer, slower.",
         ),
     ] = None
-    refit: Annotated[
+    gptq: Annotated[
         bool,
         Field(
             description="int8: weights are fitted to what the layers before give. False: each goes to its nearest "
             "multiple, the baseline."
         ),
     ] = True
-    equalise: Annotated[
+    cross_layer_equalization: Annotated[
         bool, Field(description="int8: channels are evened out first. False is for comparison; the maps die.")
     ] = True
-    learn: Annotated[
-        Learn | None, Field(description="int8: trains the rounded network on the teacher's maps; left out, it is not.")
+    qat: Annotated[
+        Qat | None, Field(description="int8: trains the rounded network on the teacher's maps; left out, it is not.")
     ] = None
 
     @model_validator(mode="after")
@@ -114,11 +114,11 @@ class Quantize(Step):
             if name not in known:
                 message = f"no part is called {name!r}{nearest(name, sorted(known))}"
                 raise SettingError("keep_float", message)
-        if self.learn is not None:
+        if self.qat is not None:
             try:
-                self.learn.as_distill().check(spec)
+                self.qat.as_distill().check(spec)
             except SettingError as error:
-                raise SettingError(f"learn.{error.field}", error.message) from error
+                raise SettingError(f"qat.{error.field}", error.message) from error
         return plain
 
     def apply(self, candidate: "Candidate", workshop: "Workshop") -> "Candidate":
@@ -133,19 +133,19 @@ class Quantize(Step):
         lessons = workshop.lessons
         lessons.require_fit(candidate.spec)
         scales, stride, frames = lessons.plan.scales, candidate.spec.stride, lessons.frames
-        if self.learn is not None:
+        if self.qat is not None:
             with first_alone():
                 lessons.prepare()
-        seen = batches(frames.train, self.calibration, scales, stride)
+        seen = batches(frames.train, self.calibration_frames, scales, stride)
         held_out = batches(frames.held_out, GUARD_FRAMES, scales, stride)
         network = folded(candidate.network)
-        if self.equalise:
+        if self.cross_layer_equalization:
             network = evened(network, seen)
-        asked = Choice(self.keep_float, self.budget, self.refit)
+        asked = Choice(self.keep_float, self.max_rel_l2, self.gptq)
         choice, made = choose_and_fit(network, asked, seen, _few(held_out, SENSITIVITY_FRAMES), workshop.reporter)
         notes = []
-        if self.learn is not None:
-            made, note = learn(made, self.learn, candidate, workshop)
+        if self.qat is not None:
+            made, note = learn(made, self.qat, candidate, workshop)
             notes.append(note)
         facts = watch(candidate.network, made, held_out, stride)
         for reason in facts.dead():

@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 
 class RemoveStages(Step):
-    """Keeps stages 1 to `keep`."""
+    """Keeps stages 1 to `stages`."""
 
     step: Literal["remove_stages"] = "remove_stages"
-    keep: Annotated[int, Field(ge=1, description="How many stages stay; fewer is faster and further from the teacher.")]
+    stages: Annotated[int, Field(ge=1, description="How many stay; fewer is faster and further from the teacher.")]
 
     def check(self, spec: PoseNetSpec) -> PoseNetSpec:
-        """The spec with its first `keep` stages."""
-        if self.keep > len(spec.stages):
-            raise SettingError("keep", f"must lie in 1..{len(spec.stages)}, the stages there are, got {self.keep}")
-        return spec.model_copy(update={"stages": spec.stages[: self.keep]})
+        """The spec with its first `stages` stages."""
+        if self.stages > len(spec.stages):
+            raise SettingError("stages", f"must lie in 1..{len(spec.stages)}, the stages there are, got {self.stages}")
+        return spec.model_copy(update={"stages": spec.stages[: self.stages]})
 
     def apply(self, candidate: "Candidate", workshop: "Workshop") -> "Candidate":
         """A new network whose kept layers have equal weights and share none of the given one's memory."""
         self.check(candidate.spec)
-        return candidate.followed_by(self.model_dump(mode="json"), first_stages(candidate.network, self.keep))
+        return candidate.followed_by(self.model_dump(mode="json"), first_stages(candidate.network, self.stages))

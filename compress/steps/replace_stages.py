@@ -1,4 +1,4 @@
-"""plan_stages: other stages on the same backbone, as one of the stage plans lays them out.
+"""replace_stages: other stages on the same backbone, as one of the stage plans lays them out.
 
 Layers whose path, kind and kernel are the parent's begin with its weights, the strongest channels where they are
 narrower. The others are fresh, and until they are trained the maps mean nothing.
@@ -23,10 +23,10 @@ else:
     PlanName = Literal[tuple(PLANS)]
 
 
-class PlanStages(Step):
+class ReplaceStages(Step):
     """Puts stages of `plan` in the stages' place."""
 
-    step: Literal["plan_stages"] = "plan_stages"
+    step: Literal["replace_stages"] = "replace_stages"
     plan: Annotated[
         PlanName, Field(description="two_branch: the teacher's kind of stage; lightweight: one trunk of 3x3 blocks.")
     ]

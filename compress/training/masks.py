@@ -132,7 +132,7 @@ def _held(gradient: Tensor, weight: Tensor) -> Tensor:
 
 
 def half_exact(network: nn.Module) -> tuple[str, ...]:
-    """Names of the tensors that fp16 has exactly, as `share_weights` leaves them."""
+    """Names of the tensors that fp16 has exactly, as `cluster_weights` leaves them."""
     return tuple(name for name, tensor in network.state_dict().items() if torch.equal(tensor.half().float(), tensor))
 
 
