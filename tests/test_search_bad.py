@@ -60,8 +60,8 @@ BAD = {
     ),
     "a misspelt option": (
         ("[plain, alexnet]", "[plain, alexnett]"),
-        f"x.yaml:14 {VARY}.0.any.other.0.to.any.alexnett: 'alexnett' makes no recipe: candidates.0.steps.0.to: "
-        "expected one of the names there are, got 'alexnett' (did you mean alexnet?)",
+        f"x.yaml:14 {VARY}.0.any.other.0.backbone.any.alexnett: 'alexnett' makes no recipe: "
+        "candidates.0.steps.0.backbone: expected one of the names there are, got 'alexnett' (did you mean alexnet?)",
     ),
     "an objective that is never measured": (
         ("  enqueue:", "  objectives: [latency_ms, oks]\n  enqueue:"),

@@ -49,7 +49,9 @@ def apply(workshop: Workshop, network: PoseNet | None = None, **settings: Any) -
 def test_rounds_end_where_one_cut_would(workshop: Workshop, rounds: int, amount: dict[str, Any]) -> None:
     made = apply(workshop, iterative_steps=rounds, **amount)
     assert made.spec == apply(workshop, **amount).spec
-    assert made.spec == PruneChannels.model_validate({"round_to": 2, "iterative_steps": rounds, **amount}).check(tiny_spec(2))
+    assert made.spec == PruneChannels.model_validate({"round_to": 2, "iterative_steps": rounds, **amount}).check(
+        tiny_spec(2)
+    )
 
 
 def test_training_between_the_rounds_is_one_fewer_than_the_rounds(workshop: Workshop) -> None:
@@ -71,7 +73,11 @@ def test_each_round_takes_an_equal_share_of_what_is_left() -> None:
 
 
 @pytest.mark.parametrize(
-    "step", [PruneChannels(pruning_ratio=0.5, iterative_steps=2, round_to=2, finetune=BRIEF), PruneWeights(sparsity=0.5, finetune=BRIEF)]
+    "step",
+    [
+        PruneChannels(pruning_ratio=0.5, iterative_steps=2, round_to=2, finetune=BRIEF),
+        PruneWeights(sparsity=0.5, finetune=BRIEF),
+    ],
 )
 def test_what_is_learnt_between_is_checked_before_anything_runs(step: Step) -> None:
     wrong = step.model_copy(update={"finetune": BRIEF.model_copy(update={"ignore_border": 20})})
@@ -176,7 +182,9 @@ def test_a_share_that_cannot_be_is_refused(share: float) -> None:
 
 def test_branches_cannot_hold_zeros() -> None:
     with pytest.raises(ValueError, match="branches"):
-        PruneWeights(sparsity=0.5, finetune=BRIEF.model_copy(update={"reparameterization": FormSettings(branches=True)}))
+        PruneWeights(
+            sparsity=0.5, finetune=BRIEF.model_copy(update={"reparameterization": FormSettings(branches=True)})
+        )
 
 
 def test_zeros_are_counted_over_all_kernels() -> None:

@@ -161,7 +161,7 @@ def _require_kept(network: PoseNet, preserve: Literal["sparsity", "clusters"] | 
         )
     if preserve == "clusters" and not shared_layers(network):
         raise UserError(
-            "reparameterization.preserve: no layer shares its weights; a step cluster_weights before this one makes them"
+            "reparameterization.preserve: no layer shares its weights; a step cluster_weights before this makes them"
         )
 
 
