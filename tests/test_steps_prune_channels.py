@@ -180,7 +180,7 @@ def test_the_real_teacher_at_a_ratio_of_a_third(teacher: PoseNet) -> None:
     assert (maps.heatmaps.shape, maps.pafs.shape) == ((1, 19, 8, 10), (1, 38, 8, 10))
 
 
-@pytest.mark.parametrize("importance", ["product", "magnitude", "random"])
+@pytest.mark.parametrize("importance", ["weight_norm_product", "magnitude", "random"])
 def test_every_importance_keeps_as_many_and_others(tiny: PoseNet, importance: str) -> None:
     step = PruneChannels.model_validate({"pruning_ratio": 0.5, "round_to": 2, "importance": importance})
     made = step.apply(Candidate.of(tiny, LICENCE), WORKSHOP)
