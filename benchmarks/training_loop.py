@@ -34,12 +34,12 @@ from compress.training import loop
 from compress.training.augmentation import Augmentation
 from compress.training.batches import Order
 from compress.training.frames import DataPart, TrainingPlan
-from compress.training.loop import Job, Trainer
+from compress.training.loop import Trainer, TrainingJob
 from compress.training.losses import LossSettings
-from compress.training.reparameterization import FormSettings
+from compress.training.reparameterization import Reparameterization
 from compress.training.schedule import Schedule
 from compress.training.student import make_student
-from compress.training.teacher_targets import Lessons
+from compress.training.teacher_targets import TeacherTargets
 from eval.allocation import keep_freed_memory
 from teachers.common.files import write_text
 from teachers.posenet import first_stages
@@ -48,15 +48,15 @@ from teachers.registry import load_teacher
 ALLOWED = 0.95
 FRAMES = 12
 FORMS = {
-    "plain": FormSettings(batch_norm=False),
-    "normed": FormSettings(),
-    "branches": FormSettings(branches=True),
+    "plain": Reparameterization(batch_norm=False),
+    "normed": Reparameterization(),
+    "branches": Reparameterization(branches=True),
 }
 UNCOUNTED = 5
 """More than the loop prefetches."""
 
 
-def prepared(options: argparse.Namespace, folder: Path) -> Job:
+def prepared(options: argparse.Namespace, folder: Path) -> TrainingJob:
     """Frames of the sample video, the teacher's maps of them on disk, and a job of one step more than is measured."""
     teacher = Candidate.of(*load_teacher("openpose-mobilenet-thin"))
 
@@ -66,29 +66,29 @@ def prepared(options: argparse.Namespace, folder: Path) -> Job:
 
     data = DataPart(source="sports2d-demo", stop=8 * FRAMES, stride=8)
     plan = TrainingPlan(data=(data,), scales=(0.5, 1.0), flip=False, val_frames=2)
-    lessons = Lessons(teacher, plan, lambda: ask, folder / "targets", 0, Reporter())
+    targets = TeacherTargets(teacher, plan, lambda: ask, folder / "targets", 0, Reporter())
     steps = (UNCOUNTED + options.steps) * options.rounds + 1
     schedule = Schedule(steps=steps, batch_size=options.batch, crop=tuple(options.crop), validate_every=steps)
-    return Job(
+    return TrainingJob(
         network=first_stages(teacher.network, options.stages),
-        samples=lessons.samples(schedule.crop, Augmentation.none()),
-        held_out=lessons.held_out[:1],
-        energies=lessons.energies,
+        samples=targets.samples(schedule.crop, Augmentation.none()),
+        held_out=targets.held_out[:1],
+        energies=targets.energies,
         schedule=schedule,
         loss=LossSettings(),
-        form=FORMS[options.form],
+        reparameterization=FORMS[options.form],
         seed=0,
         ship_stages=options.stages,
     )
 
 
-def bare_loop(job: Job, device: torch.device, bf16: bool) -> Callable[[int], None]:
+def bare_loop(job: TrainingJob, device: torch.device, bf16: bool) -> Callable[[int], None]:
     """Takes so many steps. The batches are on the device beforehand."""
     schedule = job.schedule
     order = Order(job.samples, schedule.batch_size, job.seed)
     batches = [order.batch_of(step, 0).to(device) for step in range(8)]
-    student = make_student(job.network, job.form, job.loss, job.energies, None)
-    student.form.calibrate(batches[0].images.cpu())
+    student = make_student(job.network, job.reparameterization, job.loss, job.energies, None)
+    student.network.calibrate(batches[0].images.cpu())
     student.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lack it
     student.to(device).train()
     optimiser = torch.optim.AdamW(student.parameters(), schedule.learning_rate)

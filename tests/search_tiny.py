@@ -7,7 +7,7 @@ from typing import Any
 from compress_tiny_run import TinyRun
 
 from compress.recipe.search_plan import SamplerPlan
-from compress.search.history import Entry
+from compress.search.history import TrialEntry
 from compress.search.study import SearchStudy, StudyPlan
 
 RECIPE = """\
@@ -36,7 +36,7 @@ def write_recipe(path: Path, run: TinyRun, *, seeds: int = 2, trials: int = 10, 
     return path
 
 
-def entries(out: Path, url: str | None = None) -> list[Entry]:
+def entries(out: Path, url: str | None = None) -> list[TrialEntry]:
     """What the study holds."""
     found = json.loads((out / "search.json").read_text()) if (out / "search.json").exists() else {}
     objectives = tuple(found.get("objectives", ("macs", "joint_rel_l2")))

@@ -7,7 +7,7 @@ from conftest import LICENCE
 from test_pruning_channel_reconstruction import difference, pixels
 from test_pruning_obs import convolutions, network_of
 from torch import Tensor, nn
-from training_lessons import tiny_lessons
+from training_targets import tiny_targets
 
 from compress.clustering.kmeans import KMeans, SharedWeights, cluster
 from compress.clustering.reconstruction import share_and_refit
@@ -20,7 +20,7 @@ from teachers.posenet import PoseNet
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    return Workshop(0, tiny_lessons(tmp_path_factory.mktemp("lessons"), flip=False))
+    return Workshop(0, tiny_targets(tmp_path_factory.mktemp("targets"), flip=False))
 
 
 def few(conv: nn.Conv2d, weight: Tensor) -> Tensor:

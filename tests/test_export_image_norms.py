@@ -14,8 +14,8 @@ from compress.reconstruction.cross_layer_equalization import equalised, scalable
 from compress.steps.base import SettingError
 from compress.steps.distill import Distill
 from compress.steps.prune_channels import PruneChannels
-from compress.training.crops import whole
-from compress.training.target_cache import Entry
+from compress.training.crops import full_frame
+from compress.training.target_cache import CachedTarget
 from eval.maps import input_size, prepare
 from eval.size import count_macs
 from students.inherit import inherit
@@ -142,10 +142,10 @@ def test_a_whole_frame_is_learnt_but_for_cells_of_padding(tmp_path: Path, networ
     spec = network.spec
     image = np.random.default_rng(0).integers(0, 256, (40, 52, 3), dtype=np.uint8)
     maps = np.ones((spec.skeleton.heatmap_channels + spec.skeleton.paf_channels, 5, 7), np.float16)
-    entry = Entry(tmp_path / "maps.npy", tmp_path / "image.npy")
+    entry = CachedTarget(tmp_path / "maps.npy", tmp_path / "image.npy")
     np.save(entry.maps, maps)
     np.save(entry.image, image)
-    sample = whole(entry, spec)
+    sample = full_frame(entry, spec)
     assert sample.image.shape == (48, 64, 3) and sample.heatmaps.shape[1:] == sample.mask.shape == (6, 8)
     assert sample.mask[:5, :7].min() == 1.0 and sample.mask.sum() == 35
     with torch.inference_mode():

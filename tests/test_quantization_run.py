@@ -8,7 +8,7 @@ import pytest
 import yaml
 from compress_tiny_run import make_photos, records, rows
 from conftest import LICENCE
-from training_lessons import tiny_teacher
+from training_targets import tiny_teacher
 
 from compress.cli.main import run_command
 from compress.run.load_candidate import saved_candidate

@@ -12,7 +12,7 @@ import yaml
 from compress_tiny_run import make_photos, records, rows
 from conftest import LICENCE
 from training_jobs import one_thread
-from training_lessons import tiny_teacher
+from training_targets import tiny_teacher
 
 from compress.cli.main import run_command
 from teachers.checkpoint import save_model

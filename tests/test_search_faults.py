@@ -18,8 +18,8 @@ from search_postgres import postgres, programs
 from search_tiny import entries, facts, front, write_recipe
 
 from compress.recipe.search_plan import SamplerPlan
-from compress.search.call import Places
-from compress.search.history import Entry, Notes
+from compress.search.call import SearchPaths
+from compress.search.history import Notes, TrialEntry
 from compress.search.recovery import MOST_RETRIES, Recovery
 from compress.search.study import SearchStudy, StudyPlan
 
@@ -40,7 +40,7 @@ def words(recipe: Path, out: Path, *more: str) -> list[str]:
     return ["search", str(recipe), "--out", str(out), *more]
 
 
-def tried(found: list[Entry]) -> list[str]:
+def tried(found: list[TrialEntry]) -> list[str]:
     return [json.dumps(dict(entry.choices), sort_keys=True) for entry in found if entry.counts]
 
 
@@ -145,8 +145,8 @@ def test_a_heartbeat_that_stops_is_noticed_by_the_databases_clock(tmp_path: Path
     with postgres() as url:
         plan = StudyPlan(url.replace(":", "+psycopg:", 1), "beating", "text", ("macs",), (True,), SamplerPlan(), 1)
         study = SearchStudy(plan)
-        recovery = Recovery(study, Places(tmp_path), 1)
-        study.enqueue({"x": 1}, Notes(start="start-0"))
+        recovery = Recovery(study, SearchPaths(tmp_path), 1)
+        study.enqueue({"x": 1}, Notes(enqueued_as="enqueued-0"))
         living, dying = study.take(), study.take()
         for taken, worker in ((living, "another-a"), (dying, "another-b")):
             taken.note(Notes(worker=worker))
@@ -164,11 +164,11 @@ def test_a_heartbeat_that_stops_is_noticed_by_the_databases_clock(tmp_path: Path
 def test_a_trial_that_ends_its_process_every_time_is_given_up(tmp_path: Path) -> None:
     plan = StudyPlan(f"sqlite:///{tmp_path}/s.sqlite3", "poison", "text", ("macs",), (True,), SamplerPlan())
     study = SearchStudy(plan)
-    recovery = Recovery(study, Places(tmp_path), 60)
-    study.enqueue({}, Notes(start="start-0"))
+    recovery = Recovery(study, SearchPaths(tmp_path), 60)
+    study.enqueue({}, Notes(enqueued_as="enqueued-0"))
     for _ in range(MOST_RETRIES + 1):
         taken = study.take()
-        taken.note(Notes(start="start-0", worker="dead", **_history(taken.notes)))  # type: ignore[arg-type]
+        taken.note(Notes(enqueued_as="enqueued-0", worker="dead", **_history(taken.notes)))  # type: ignore[arg-type]
         recovery.take_up()
     found = study.entries()
     assert len(found) == MOST_RETRIES + 1 and {entry.state for entry in found} == {"failed"}

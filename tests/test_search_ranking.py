@@ -6,9 +6,9 @@ import random
 import pytest
 from optuna._hypervolume import compute_hypervolume as optunas
 
-from compress.search.history import Entry, Notes, by_root, lost, ordinal
+from compress.search.history import Notes, TrialEntry, by_root, lost, ordinal
 from compress.search.ranking import dominates, hypervolume, order, reference_of
-from compress.search.successive_halving import Finished, Halving, Promote, Take, Wait, next_job
+from compress.search.successive_halving import Finished, Halving, Promote, Take, Wait, next_action
 
 
 def points(count: int, size: int, seed: int) -> list[tuple[float, ...]]:
@@ -57,20 +57,20 @@ def test_the_reference_lies_beyond_everybody() -> None:
 PLAN = Halving(rungs=3, reduction_factor=3.0, trials=9, objectives=("a", "b"), smaller=(True, True))
 
 
-def played(plan: Halving, quality: dict[int, float]) -> list[Entry]:
-    """One worker after the other, every job done at once; quality by the n-th new trial, smaller is better."""
-    done: list[Entry] = []
+def played(plan: Halving, quality: dict[int, float]) -> list[TrialEntry]:
+    """One worker after the other, every action done at once; quality by the n-th new trial, smaller is better."""
+    done: list[TrialEntry] = []
     for _ in range(200):
-        job = next_job(done, plan)
-        if isinstance(job, Finished):
+        action = next_action(done, plan)
+        if isinstance(action, Finished):
             return done
-        assert isinstance(job, Take | Promote)
-        rung, first = (job.entry.notes.rung + 1, job.entry.root) if isinstance(job, Promote) else (0, None)
+        assert isinstance(action, Take | Promote)
+        rung, first = (action.entry.notes.rung + 1, action.entry.root) if isinstance(action, Promote) else (0, None)
         new = sum(entry.notes.rung == 0 for entry in done)
-        which = job.entry.choices["nth"] if isinstance(job, Promote) else new
+        which = action.entry.choices["nth"] if isinstance(action, Promote) else new
         value = quality.get(int(str(which)), 5.0)
         notes = Notes(rung=rung, first=first, measured={"a": value, "b": value}, learns=True)
-        done.append(Entry(len(done), "complete" if rung == plan.rungs - 1 else "screened", {"nth": which}, notes))
+        done.append(TrialEntry(len(done), "complete" if rung == plan.rungs - 1 else "screened", {"nth": which}, notes))
     raise AssertionError("no end")
 
 
@@ -79,7 +79,7 @@ def test_the_best_third_of_each_rung_goes_on() -> None:
     climbed = {rung: [entry.choices["nth"] for entry in done if entry.notes.rung == rung] for rung in range(3)}
     # 2 is the best of the first three, 4 of the first six, 7 the second best of nine; then the best of these three.
     assert climbed == {0: list(range(9)), 1: [2, 4, 7], 2: [4]}
-    assert next_job(done, PLAN) == Finished() and played(PLAN, {4: 1.0, 7: 2.0, 2: 3.0}) == done
+    assert next_action(done, PLAN) == Finished() and played(PLAN, {4: 1.0, 7: 2.0, 2: 3.0}) == done
 
 
 def test_few_trials_still_end_with_one_that_was_trained() -> None:
@@ -88,28 +88,30 @@ def test_few_trials_still_end_with_one_that_was_trained() -> None:
 
 
 def test_what_costs_too_much_or_failed_or_was_repeated_never_goes_on() -> None:
-    def screened(number: int, **notes: object) -> Entry:
-        return Entry(number, "screened", {}, Notes(measured={"a": 0.1, "b": 0.1}, **notes))  # type: ignore[arg-type]
+    def screened(number: int, **notes: object) -> TrialEntry:
+        return TrialEntry(number, "screened", {}, Notes(measured={"a": 0.1, "b": 0.1}, **notes))  # type: ignore[arg-type]
 
     done = [screened(n, costly=True) for n in range(8)] + [screened(8, same_as=3)]
-    done += [Entry(9, "failed", {}, Notes(error="no"))]
-    assert next_job(done, PLAN) == Finished()
+    done += [TrialEntry(9, "failed", {}, Notes(error="no"))]
+    assert next_action(done, PLAN) == Finished()
 
 
 def test_who_waits_and_for_whom() -> None:
-    running = Entry(0, "running", {}, Notes(worker="w"))
+    running = TrialEntry(0, "running", {}, Notes(worker="w"))
     one = Halving(1, 0.5, 1, ("a",), (True,))
-    assert next_job([running], one) == Wait()
-    assert next_job([Entry(0, "waiting", {}, Notes())], one) == Take()
-    assert next_job([], one, new=False) == Finished()
-    assert next_job([Entry(0, "failed", {}, Notes())], one) == Take()  # its process died: it counts as never tried
+    assert next_action([running], one) == Wait()
+    assert next_action([TrialEntry(0, "waiting", {}, Notes())], one) == Take()
+    assert next_action([], one, new=False) == Finished()
+    assert (
+        next_action([TrialEntry(0, "failed", {}, Notes())], one) == Take()
+    )  # its process died: it counts as never tried
 
 
 def test_a_dead_trial_is_taken_up_once_and_draws_what_it_would_have_drawn() -> None:
-    dead = Entry(1, "failed", {"x": 1}, Notes())
-    taken = Entry(2, "running", {"x": 1}, Notes(first=1, retry_of=1, retries=1))
-    before = Entry(0, "complete", {"x": 0}, Notes())
+    dead = TrialEntry(1, "failed", {"x": 1}, Notes())
+    taken = TrialEntry(2, "running", {"x": 1}, Notes(first=1, retry_of=1, retries=1))
+    before = TrialEntry(0, "complete", {"x": 0}, Notes())
     assert lost([before, dead]) == [dead] and lost([before, dead, taken]) == []
-    later = [before, dead, taken, Entry(3, "running", {}, Notes())]
+    later = [before, dead, taken, TrialEntry(3, "running", {}, Notes())]
     assert [ordinal(later, number) for number in range(4)] == [0, 1, 1, 2]
     assert list(by_root(later)) == [0, 1, 3] and by_root(later)[1] == [taken]

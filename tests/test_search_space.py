@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from compress.recipe.diagnostics import Mistakes
 from compress.recipe.search_space import Options, Range, choices, choices_of, count, resolve
-from compress.recipe.search_space_reader import Reading
+from compress.recipe.search_space_reader import SpaceReader
 from compress.recipe.trial_data import Space, at_rung, learns
 
 BASE: dict[str, Any] = {
@@ -41,7 +41,7 @@ PRUNED = {
 def space(vary: dict[str, Any], mistakes: Mistakes | None = None) -> Space:
     found = mistakes or Mistakes("x", {})
     paths = {text: tuple(int(p) if p.isdigit() else p for p in text.split(".")) for text in vary}
-    trees = Reading(BASE, found).read(vary, paths)
+    trees = SpaceReader(BASE, found).read(vary, paths)
     assert mistakes is not None or not found.found, found.found
     return Space(BASE, trees)
 

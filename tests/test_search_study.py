@@ -9,7 +9,7 @@ import pytest
 from compress.recipe.diagnostics import Mistakes
 from compress.recipe.search_plan import SAMPLERS, SamplerPlan
 from compress.recipe.search_space import Options
-from compress.recipe.search_space_reader import Reading
+from compress.recipe.search_space_reader import SpaceReader
 from compress.recipe.trial_data import Space
 from compress.search.history import Notes
 from compress.search.study import SearchStudy, StudyPlan
@@ -24,7 +24,7 @@ BASE = {"data": {"seed": 0}, "candidates": [{"name": "x", "steps": []}]}
 
 
 def space() -> Space:
-    return Space(BASE, Reading(BASE, Mistakes("x", {})).read(VARY, {"data.seed": ("data", "seed")}))
+    return Space(BASE, SpaceReader(BASE, Mistakes("x", {})).read(VARY, {"data.seed": ("data", "seed")}))
 
 
 def opened(folder: Path, kind: str, seed: int = 0, name: str = "s") -> SearchStudy:
@@ -35,14 +35,18 @@ def opened(folder: Path, kind: str, seed: int = 0, name: str = "s") -> SearchStu
 def searched(study: SearchStudy, trials: int) -> list[dict[str, Any]]:
     """Half of the trials complete, the others screened, one given its steps, one failed."""
     made = space()
-    study.enqueue({}, Notes(start="given", steps="[]"))
+    study.enqueue({}, Notes(enqueued_as="given", steps="[]"))
     for number in range(trials):
         taken = study.take()
         if taken.notes.steps is None:
             made.data(taken.choose)
         values = [float(taken.choices.get("always", 3)), float(number % 3)]  # type: ignore[arg-type]
         taken.note(
-            Notes(name=f"trial-{number}", start=taken.notes.start, measured=dict(zip("ab", values, strict=True)))
+            Notes(
+                name=f"trial-{number}",
+                enqueued_as=taken.notes.enqueued_as,
+                measured=dict(zip("ab", values, strict=True)),
+            )
         )
         if number == 3:
             taken.tell("failed", None, {})
@@ -71,7 +75,7 @@ def test_a_sampler_stays_in_the_space_and_repeats_itself_for_a_seed(kind: str, t
 def test_a_process_that_starts_again_goes_on_drawing(tmp_path: Path) -> None:
     whole = searched(opened(tmp_path, "random"), 8)
     study = opened(tmp_path, "random", name="cut")
-    study.enqueue({}, Notes(start="given", steps="[]"))
+    study.enqueue({}, Notes(enqueued_as="given", steps="[]"))
     drawn = []
     for number in range(8):
         taken = opened(tmp_path, "random", name="cut").take() if number % 2 else study.take()
@@ -110,6 +114,6 @@ def test_a_constant_is_the_first_that_was_given(tmp_path: Path) -> None:
 
 def test_notes_that_say_nothing_are_not_kept(tmp_path: Path) -> None:
     study = opened(tmp_path, "random")
-    study.enqueue({"always": 3}, Notes(start="start-0"))
-    assert study.study.trials[0].user_attrs == {"start": "start-0"}
+    study.enqueue({"always": 3}, Notes(enqueued_as="enqueued-0"))
+    assert study.study.trials[0].user_attrs == {"enqueued_as": "enqueued-0"}
     assert study.entries()[0].choices == {"always": 3} and study.entries()[0].state == "waiting"

@@ -11,7 +11,7 @@ import yaml
 from compress_tiny_run import make_photos, records
 from conftest import LICENCE
 from search_tiny import entries, facts
-from training_lessons import tiny_teacher
+from training_targets import tiny_teacher
 
 from compress.cli.main import run_command
 from teachers.checkpoint import save_model

@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import LICENCE, tiny_spec
 from pydantic import ValidationError
-from training_lessons import tiny_lessons
+from training_targets import tiny_targets
 
 from compress.core.candidate import Candidate, content_id
 from compress.steps import STEPS, Step
@@ -38,7 +38,7 @@ WORKSHOP = Workshop(seed=0)
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     """With frames to learn from. No folder: everything is computed anew."""
-    return Workshop(0, tiny_lessons(tmp_path_factory.mktemp("lessons")))
+    return Workshop(0, tiny_targets(tmp_path_factory.mktemp("targets")))
 
 
 def _name(step: type[Step]) -> str:

@@ -10,8 +10,8 @@ from compress_tiny_run import fact_counts, records, rows, set_to, tree
 from conftest import LICENCE
 from safetensors.torch import load_file
 from training_jobs import one_thread, same
-from training_lessons import tiny_teacher
 from training_runs import TinyTraining, killed_at, make_training, prepare
+from training_targets import tiny_teacher
 
 from compress.cli.main import run_command
 from compress.run import builder

@@ -8,7 +8,7 @@ import torch
 from conftest import LICENCE, tiny_spec
 from torch import nn
 from training_jobs import one_thread, student, tiny_schedule
-from training_lessons import tiny_lessons, tiny_teacher
+from training_targets import tiny_targets, tiny_teacher
 
 from compress.core.candidate import Candidate
 from compress.pruning.channel_graph import read_layout
@@ -22,7 +22,7 @@ from compress.steps.iterative import share_after
 from compress.steps.prune_channels import PruneChannels
 from compress.steps.prune_weights import PruneWeights, least
 from compress.training.masks import zero_share
-from compress.training.reparameterization import FormSettings, TrainingForm
+from compress.training.reparameterization import Reparameterization, ReparameterizedNetwork
 from teachers.common.errors import UserError
 from teachers.posenet import ConvBlock, PoseNet
 
@@ -36,7 +36,7 @@ def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    return Workshop(0, tiny_lessons(tmp_path_factory.mktemp("lessons"), flip=False))
+    return Workshop(0, tiny_targets(tmp_path_factory.mktemp("targets"), flip=False))
 
 
 def apply(workshop: Workshop, network: PoseNet | None = None, **settings: Any) -> Candidate:
@@ -105,7 +105,7 @@ def test_at_the_teacher_itself_taylor_says_nothing_and_what_would_do(workshop: W
 def test_the_scale_of_a_batch_norm_is_found_again() -> None:
     """Against the batch norms of the training form, whose scale is a parameter."""
     network, images = student(), torch.rand(4, 3, 64, 80) * 255
-    form = TrainingForm(network, FormSettings())
+    form = ReparameterizedNetwork(network, Reparameterization())
     form.calibrate(images)
     layout = read_layout(network.spec, (64, 80))
     scores = batch_norm_scale(network, layout, [images])
@@ -183,7 +183,7 @@ def test_a_share_that_cannot_be_is_refused(share: float) -> None:
 def test_branches_cannot_hold_zeros() -> None:
     with pytest.raises(ValueError, match="branches"):
         PruneWeights(
-            sparsity=0.5, finetune=BRIEF.model_copy(update={"reparameterization": FormSettings(branches=True)})
+            sparsity=0.5, finetune=BRIEF.model_copy(update={"reparameterization": Reparameterization(branches=True)})
         )
 
 

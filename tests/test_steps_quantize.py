@@ -10,7 +10,7 @@ import pytest
 import torch
 from conftest import LICENCE, tiny_spec
 from pydantic import ValidationError
-from training_lessons import tiny_lessons, tiny_teacher
+from training_targets import tiny_targets, tiny_teacher
 
 from compress.core.candidate import Candidate, content_id
 from compress.core.qparams import Grid, Half, Int8
@@ -33,7 +33,7 @@ from compress.steps.base import SettingError
 from compress.steps.context import Workshop
 from compress.steps.quantize import Quantize
 from compress.steps.remove_stages import RemoveStages
-from compress.training.qat_network import QuantizedForm
+from compress.training.qat_network import QatNetwork
 from eval.runtimes import RUNTIMES
 from teachers.checkpoint import save_model
 from teachers.common.errors import UserError
@@ -43,7 +43,7 @@ from teachers.posenet import PoseNet
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    return Workshop(0, tiny_lessons(tmp_path_factory.mktemp("lessons")))
+    return Workshop(0, tiny_targets(tmp_path_factory.mktemp("targets")))
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +182,7 @@ def test_the_artefact_rounds_where_the_fake_quantised_network_does(
 
 def test_integers_of_the_artefact_are_the_folded_ones(images: torch.Tensor) -> None:
     made = fit(folded(tiny_teacher()), [images], frozenset(convolutions(folded(tiny_teacher()))))
-    shipped = QuantizedForm(made).folded()
+    shipped = QatNetwork(made).folded()
     for network, quantization in ((made.network, made.quantization), (shipped.network, shipped.quantization)):
         graph = quantized_graph(network, quantization).graph
         held = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
@@ -213,7 +213,7 @@ def test_another_scale_is_no_parity(images: torch.Tensor, tmp_path: Path) -> Non
 def test_training_form_rounds_as_what_ships_and_lets_gradients_through(images: torch.Tensor) -> None:
     network = folded(tiny_teacher())
     made = fit(network, [images], frozenset(convolutions(network)))
-    form = QuantizedForm(made)
+    form = QatNetwork(made)
     stages = form(images).stages
     assert apart(stages[-1], FakeQuantized(made.network, made.quantization)(images)) < 1e-3
     sum(part.square().sum() for maps in stages for part in maps).backward()

@@ -11,7 +11,7 @@ from compress.common.progress import Reporter
 from compress.training import engine, loop
 from compress.training.loop import Trainer
 from compress.training.losses import LossSettings
-from compress.training.reparameterization import FormSettings
+from compress.training.reparameterization import Reparameterization
 from students.init import fresh_network
 from teachers.posenet import PoseNet
 
@@ -24,11 +24,13 @@ def _in_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     "form",
-    [FormSettings(), FormSettings(branches=True)],
+    [Reparameterization(), Reparameterization(branches=True)],
     ids=["normed", "branches"],
 )
-def test_it_learns_as_in_single_precision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: FormSettings) -> None:
-    job = tiny_job(tmp_path, form=form)
+def test_it_learns_as_in_single_precision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: Reparameterization
+) -> None:
+    job = tiny_job(tmp_path, reparameterization=form)
     short = train(job, tmp_path / "short")
     monkeypatch.setattr(engine, "_precision", lambda: "no")
     single = train(job, tmp_path / "single")
@@ -43,10 +45,10 @@ def test_it_learns_as_in_single_precision(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_convolutions_compute_in_bf16_and_losses_do_not(tmp_path: Path) -> None:
-    trainer = Trainer(tiny_job(tmp_path, form=FormSettings()), tmp_path / "run", Reporter())
+    trainer = Trainer(tiny_job(tmp_path, reparameterization=Reparameterization()), tmp_path / "run", Reporter())
     widths: dict[str, set[torch.dtype]] = {"network": set(), "loss": set()}
     student_ = trainer._student
-    student_.form.register_forward_hook(
+    student_.network.register_forward_hook(
         lambda module, given, made: widths["network"].update(maps.dtype for one in made.stages for maps in one)
     )
     student_.loss.register_forward_hook(lambda module, given, made: widths["loss"].add(made.dtype))
@@ -54,13 +56,16 @@ def test_convolutions_compute_in_bf16_and_losses_do_not(tmp_path: Path) -> None:
     assert widths == {"network": {torch.bfloat16}, "loss": {torch.float32}}
 
 
-@pytest.mark.parametrize("form", [PLAIN, FormSettings(batch_norm=False, whiten=False)], ids=["balanced", "bare"])
-def test_weights_that_come_trained_learn_in_single_precision(tmp_path: Path, form: FormSettings) -> None:
+@pytest.mark.parametrize("form", [PLAIN, Reparameterization(batch_norm=False, whiten=False)], ids=["balanced", "bare"])
+def test_weights_that_come_trained_learn_in_single_precision(tmp_path: Path, form: Reparameterization) -> None:
     """In the process that has just learnt in bf16."""
-    assert train(tiny_job(tmp_path, form=FormSettings()), tmp_path / "fresh").facts["precision"] == "bf16"
-    trainer = Trainer(tiny_job(tmp_path, form=form), tmp_path / "run", Reporter())
+    assert (
+        train(tiny_job(tmp_path, reparameterization=Reparameterization()), tmp_path / "fresh").facts["precision"]
+        == "bf16"
+    )
+    trainer = Trainer(tiny_job(tmp_path, reparameterization=form), tmp_path / "run", Reporter())
     widths: set[torch.dtype] = set()
-    trainer._student.form.register_forward_hook(
+    trainer._student.network.register_forward_hook(
         lambda module, given, made: widths.update(maps.dtype for one in made.stages for maps in one)
     )
     assert trainer.run().facts["precision"] == "no" and widths == {torch.float32}
@@ -73,7 +78,7 @@ def test_a_teachers_features_may_be_hinted_at(tmp_path: Path) -> None:
 
 def test_a_network_that_normalises_each_image_learns(tmp_path: Path) -> None:
     network: PoseNet = fresh_network(normed_spec(), seed=0)
-    job = tiny_job(tmp_path, tiny_schedule(steps=4, crop=(48, 64)), network=network, form=PLAIN)
+    job = tiny_job(tmp_path, tiny_schedule(steps=4, crop=(48, 64)), network=network, reparameterization=PLAIN)
     assert not same(weights(train(job, tmp_path / "run")), network.state_dict())
 
 

@@ -11,16 +11,16 @@ import torch
 from conftest import LICENCE
 from safetensors.torch import load_file
 from training_jobs import PLAIN, Fate, one_thread, same, start, student, tiny_job, tiny_schedule, train, weights
-from training_lessons import tiny_teacher
+from training_targets import tiny_teacher
 
 from compress.common.progress import Reporter
 from compress.core.candidate import Candidate
 from compress.steps.cluster_weights import ClusterWeights
 from compress.steps.context import Workshop
 from compress.training import loop
-from compress.training.loop import CHECKPOINT, Job, Trainer
+from compress.training.loop import CHECKPOINT, Trainer, TrainingJob
 from compress.training.losses import LossSettings
-from compress.training.reparameterization import FormSettings
+from compress.training.reparameterization import Reparameterization
 from teachers.common.errors import UserError
 from teachers.posenet import PoseNet
 
@@ -33,7 +33,7 @@ def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Photographs and maps that all trainings here may learn from."""
-    folder = tmp_path_factory.mktemp("lessons")
+    folder = tmp_path_factory.mktemp("targets")
     torch.set_num_threads(1)
     tiny_job(folder)
     return folder
@@ -65,11 +65,14 @@ def small() -> PoseNet:
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "batch norm": {},
-    "branches": {"form": FormSettings(branches=True)},
-    "plain": {"form": PLAIN},
+    "branches": {"reparameterization": Reparameterization(branches=True)},
+    "plain": {"reparameterization": PLAIN},
     "accumulated": {"schedule": tiny_schedule(gradient_accumulation=2)},
-    "zeros held": {"form": FormSettings(preserve="sparsity"), "network": small()},
-    "shared values": {"form": FormSettings(batch_norm=False, preserve="clusters"), "network": small()},
+    "zeros held": {"reparameterization": Reparameterization(preserve="sparsity"), "network": small()},
+    "shared values": {
+        "reparameterization": Reparameterization(batch_norm=False, preserve="clusters"),
+        "network": small(),
+    },
     "hints": {"loss": LossSettings(hints=0.5), "teacher": tiny_teacher()},
 }
 
@@ -146,7 +149,7 @@ def _copied(shared: Path, folder: Path) -> Path:
     return folder
 
 
-def checkpoint_of(job: Job, folder: Path, steps: int = 3) -> Path:
+def checkpoint_of(job: TrainingJob, folder: Path, steps: int = 3) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "_SECONDS_BETWEEN_CHECKPOINTS", -1.0)
         stopped_after(Trainer(job, folder, Reporter()), steps)
@@ -169,7 +172,7 @@ def test_a_checkpoint_of_another_network_is_told_and_left_alone(shared: Path, tm
     whole = path.read_bytes()
     job = {
         "fewer stages": tiny_job(shared, network=student(stages=1), ship_stages=1),
-        "another form": tiny_job(shared, form=PLAIN),
+        "another form": tiny_job(shared, reparameterization=PLAIN),
         "hints": tiny_job(shared, **VARIANTS["hints"]),
     }[other]
     with pytest.raises(UserError, match=r"checkpoint\.safetensors: is of another network .*; remove it"):

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from compress.training.augmentation import Augmentation, Warp, draw
-from compress.training.crops import Evening, TeacherSamples, aligned, learnable, whole
+from compress.training.crops import FrameBalance, TeacherSamples, aligned, full_frame, learnable
 from compress.training.losses import Energies
 from compress.training.samples import Sample
-from compress.training.target_cache import Entry, Filled
+from compress.training.target_cache import CachedTarget, TargetIndex
 from eval.maps import PAD_VALUE, padded
 
 SPEC = tiny_spec()
@@ -29,18 +29,18 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def stored(folder: Path, hw: tuple[int, int], seed: int = 0) -> Entry:
+def stored(folder: Path, hw: tuple[int, int], seed: int = 0) -> CachedTarget:
     """A picture, and maps whose every value tells its cell: an interpolated one could not pass for another."""
     draw_ = np.random.default_rng(seed)
     rows, columns = -(-hw[0] // STRIDE), -(-hw[1] // STRIDE)
     maps = draw_.uniform(-0.2, 1.1, (CHANNELS, rows, columns)).astype(np.float16)
-    entry = Entry(folder / f"{seed}.image.npy", folder / f"{seed}.maps.npy")
+    entry = CachedTarget(folder / f"{seed}.image.npy", folder / f"{seed}.maps.npy")
     np.save(entry.image, draw_.integers(0, 256, (*hw, 3), dtype=np.uint8))
     np.save(entry.maps, maps)
     return entry
 
 
-def check_copied(sample: Sample, entry: Entry, crop_hw: tuple[int, int]) -> None:
+def check_copied(sample: Sample, entry: CachedTarget, crop_hw: tuple[int, int]) -> None:
     """Somewhere on the grid the sample is the padded picture and its maps, cut out."""
     image, maps = entry.load()
     canvas, values = _around(np.asarray(image), np.asarray(maps).astype(np.float32), crop_hw)
@@ -90,12 +90,12 @@ def test_crops_are_copies_of_what_is_stored(
 ) -> None:
     entry = stored(tmp_path_factory.mktemp("entry"), hw)
     crop_hw = (cells[0] * STRIDE, cells[1] * STRIDE)
-    samples = TeacherSamples(Filled(((entry,),)), SPEC, Augmentation.none(), crop_hw)
+    samples = TeacherSamples(TargetIndex(((entry,),)), SPEC, Augmentation.none(), crop_hw)
     check_copied(samples.sample(0, np.random.default_rng(seed)), entry, crop_hw)
 
 
 def test_crops_lie_everywhere_and_the_same_seed_gives_the_same(tmp_path: Path) -> None:
-    samples = TeacherSamples(Filled(((stored(tmp_path, (32, 40)),),)), SPEC, Augmentation.none(), (16, 16))
+    samples = TeacherSamples(TargetIndex(((stored(tmp_path, (32, 40)),),)), SPEC, Augmentation.none(), (16, 16))
     seen = {tuple(samples.sample(0, np.random.default_rng(seed)).heatmaps[:3, 0, 0]) for seed in range(300)}
     assert len(seen) == 3 * 4  # (4 - 2 + 1) * (5 - 2 + 1) places
     one, two = (samples.sample(0, np.random.default_rng(5)) for _ in range(2))
@@ -106,7 +106,7 @@ def test_light_alone_leaves_the_maps_as_they_are(tmp_path: Path) -> None:
     entry = stored(tmp_path, (96, 128))
     light = Augmentation(scale=(1, 1), rotation_deg=0, flip=False, brightness=0.3, contrast=0.3)
     changed, plain = (
-        TeacherSamples(Filled(((entry,),)), SPEC, how, (48, 64)).sample(0, np.random.default_rng(3))
+        TeacherSamples(TargetIndex(((entry,),)), SPEC, how, (48, 64)).sample(0, np.random.default_rng(3))
         for how in (light, Augmentation.none())
     )
     assert np.array_equal(changed.heatmaps, plain.heatmaps) and np.array_equal(changed.pafs, plain.pafs)
@@ -125,7 +125,7 @@ def test_a_warp_that_turns_or_scales_is_left_alone() -> None:
 def test_a_whole_frame_is_what_is_measured(tmp_path: Path, hw: tuple[int, int]) -> None:
     entry = stored(tmp_path, hw)
     image, maps = entry.load()
-    sample = whole(entry, SPEC)
+    sample = full_frame(entry, SPEC)
     assert np.array_equal(sample.image.transpose(2, 0, 1)[None].astype(np.float32), padded(np.asarray(image), STRIDE))
     assert np.array_equal(np.concatenate([sample.heatmaps, sample.pafs]), np.asarray(maps).astype(np.float32))
     assert sample.mask.shape == sample.heatmaps.shape[1:] and sample.mask.min() == 1.0
@@ -133,7 +133,7 @@ def test_a_whole_frame_is_what_is_measured(tmp_path: Path, hw: tuple[int, int]) 
 
 def test_larger_scales_are_drawn_more_often_but_not_by_their_area(tmp_path: Path) -> None:
     small, large = stored(tmp_path, (32, 40), 0), stored(tmp_path, (64, 80), 1)
-    samples = TeacherSamples(Filled(((small, large),)), SPEC, Augmentation.none(), (16, 16))
+    samples = TeacherSamples(TargetIndex(((small, large),)), SPEC, Augmentation.none(), (16, 16))
     of_large = set(map(tuple, np.asarray(large.load()[1])[:3].reshape(3, -1).T.tolist()))
     drawn = [
         tuple(samples.sample(0, np.random.default_rng(seed)).heatmaps[:3, 0, 0].tolist()) in of_large
@@ -172,19 +172,19 @@ def test_a_crop_from_the_middle_loses_a_strip_all_around() -> None:
 def test_a_frame_that_shows_little_counts_more_the_more_even_frames_are() -> None:
     mean = Energies(joints=0.02, background=1.0, pafs=0.05)
     quarter = np.array([0.005, 1.0, 0.0125])
-    assert Evening(mean, 1.0).weight(quarter) == pytest.approx(4.0)
-    assert Evening(mean, 0.5).weight(quarter) == pytest.approx(2.0)
-    assert Evening(mean, 1.0).weight(np.zeros(3)) == 30.0
-    assert Evening(mean, 1.0).weight(4 * quarter) == pytest.approx(1.0)
+    assert FrameBalance(mean, 1.0).weight(quarter) == pytest.approx(4.0)
+    assert FrameBalance(mean, 0.5).weight(quarter) == pytest.approx(2.0)
+    assert FrameBalance(mean, 1.0).weight(np.zeros(3)) == 30.0
+    assert FrameBalance(mean, 1.0).weight(4 * quarter) == pytest.approx(1.0)
 
 
 def test_the_weight_of_a_frame_is_on_its_cells(tmp_path: Path) -> None:
     entry = stored(tmp_path, (32, 40))
     heat = SPEC.skeleton.heatmap_channels
     joints, background, pafs = entry.energies(heat - 1)
-    plain = TeacherSamples(Filled(((entry,),)), SPEC, Augmentation.none(), (16, 16))
+    plain = TeacherSamples(TargetIndex(((entry,),)), SPEC, Augmentation.none(), (16, 16))
     # Everywhere four times what this frame shows: its cells count 4 ** 0.5 times.
-    even = replace(plain, evening=Evening(Energies(4 * joints, background, 4 * pafs), 0.5))
+    even = replace(plain, balance=FrameBalance(Energies(4 * joints, background, 4 * pafs), 0.5))
     masks = [samples.sample(0, np.random.default_rng(1)).mask for samples in (plain, even)]
     assert np.allclose(masks[1], 2 * masks[0], rtol=1e-5)
     assert masks[0].max() == 1.0

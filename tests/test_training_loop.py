@@ -19,24 +19,24 @@ from training_jobs import (
     train,
     weights,
 )
-from training_lessons import tiny_teacher
+from training_targets import tiny_teacher
 
 from compress.steps.distill import deepened
 from compress.training import loop
 from compress.training.loop import CHECKPOINT
 from compress.training.losses import LossSettings
-from compress.training.reparameterization import FormSettings
+from compress.training.reparameterization import Reparameterization
 from compress.training.samples import Sample
 from compress.training.schedule import Schedule
-from compress.training.student import Average
+from compress.training.student import AveragedWeights
 from compress.training.validation import validate
 from teachers.common.errors import UserError
 from teachers.posenet import first_stages
 
 CPU = torch.device("cpu")
 FORMS = {
-    "batch norm": FormSettings(),
-    "branches": FormSettings(branches=True),
+    "batch norm": Reparameterization(),
+    "branches": Reparameterization(branches=True),
     "plain": PLAIN,
 }
 
@@ -53,7 +53,7 @@ def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Photographs and maps that all trainings here may learn from."""
-    folder = tmp_path_factory.mktemp("lessons")
+    folder = tmp_path_factory.mktemp("targets")
     torch.set_num_threads(1)
     tiny_job(folder)
     return folder
@@ -94,7 +94,7 @@ def test_a_student_that_nothing_makes_better_comes_back_as_it_was(shared: Path, 
     job = replace(
         tiny_job(shared, tiny_schedule(steps=4, learning_rate=RUINOUS[form])), network=tiny_teacher(), ship_stages=3
     )
-    trained = train(replace(job, form=FORMS[form]), tmp_path)
+    trained = train(replace(job, reparameterization=FORMS[form]), tmp_path)
     assert trained.facts["best_step"] == 0 and trained.facts["best"] == trained.facts["before"]
     image = torch.rand(1, 3, *CROP) * 255
     with torch.no_grad():
@@ -104,7 +104,7 @@ def test_a_student_that_nothing_makes_better_comes_back_as_it_was(shared: Path, 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_the_same_seed_gives_the_same_and_another_another(shared: Path, tmp_path: Path, form: str) -> None:
-    job = replace(tiny_job(shared), form=FORMS[form])
+    job = replace(tiny_job(shared), reparameterization=FORMS[form])
     one, two = (weights(train(job, tmp_path / name)) for name in "ab")
     assert same(one, two)
     assert not same(one, weights(train(replace(job, seed=1), tmp_path / "c")))
@@ -130,7 +130,7 @@ class Poisoned:
 
 
 def test_a_loss_that_is_no_number_stops_it_and_names_the_step(shared: Path, tmp_path: Path) -> None:
-    job = tiny_job(shared, tiny_schedule(learning_rate=0.01), form=PLAIN)
+    job = tiny_job(shared, tiny_schedule(learning_rate=0.01), reparameterization=PLAIN)
     job = replace(job, samples=Poisoned(job.samples, first=32 + 8 * 4 + 5 * 4 + 2))
     with pytest.raises(UserError, match=r"training diverged: the loss of step 5 is nan at a learning rate of .*lower"):
         train(job, tmp_path)
@@ -140,13 +140,13 @@ def test_a_loss_that_is_no_number_stops_it_and_names_the_step(shared: Path, tmp_
 def test_a_learning_rate_that_diverges(shared: Path, tmp_path: Path) -> None:
     schedule = tiny_schedule(steps=200, learning_rate=10, warmup=0, max_grad_norm=1e6, validate_every=1000)
     with pytest.raises(UserError, match=r"training diverged: the loss of step \d+ is (nan|inf) at a learning rate of"):
-        train(tiny_job(shared, schedule, form=PLAIN), tmp_path)
+        train(tiny_job(shared, schedule, reparameterization=PLAIN), tmp_path)
 
 
 def test_the_average_is_the_recursion_that_it_says() -> None:
     torch.manual_seed(0)
     module = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 1), torch.nn.BatchNorm2d(3))
-    schedule, average = Schedule(steps=50, ema_decay=0.8), Average(module)
+    schedule, average = Schedule(steps=50, ema_decay=0.8), AveragedWeights(module)
     wanted = {name: tensor.numpy().astype(np.float64).copy() for name, tensor in module.state_dict().items()}
     for step in range(50):
         with torch.no_grad():
@@ -177,7 +177,12 @@ def test_the_rate_rises_to_its_peak_and_falls_to_a_hundredth() -> None:
 def test_batches_in_parts_learn_what_whole_ones_do(shared: Path, tmp_path: Path) -> None:
     """Batch norm sees the parts, so without it only."""
     results = [
-        weights(train(tiny_job(shared, tiny_schedule(gradient_accumulation=parts), form=PLAIN), tmp_path / str(parts)))
+        weights(
+            train(
+                tiny_job(shared, tiny_schedule(gradient_accumulation=parts), reparameterization=PLAIN),
+                tmp_path / str(parts),
+            )
+        )
         for parts in (1, 2, 4)
     ]
     start_ = student().state_dict()
@@ -189,7 +194,7 @@ def test_batches_in_parts_learn_what_whole_ones_do(shared: Path, tmp_path: Path)
 
 def test_further_stages_help_and_are_gone(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
-    job = tiny_job(shared, form=PLAIN)
+    job = tiny_job(shared, reparameterization=PLAIN)
     deep = replace(job, network=deepened(job.network, 2, tiny_teacher(), 0))
     assert len(deep.network.spec.stages) == 4
     looked = validate

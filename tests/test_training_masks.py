@@ -9,9 +9,10 @@ from conftest import LICENCE
 from pydantic import ValidationError
 from torch import nn
 from training_jobs import one_thread, student, tiny_job, tiny_schedule, train
-from training_lessons import tiny_lessons
+from training_targets import tiny_targets
 
 from compress.clustering.kmeans import SharedWeights, shared_layers
+from compress.common.display import shown
 from compress.core.candidate import Candidate
 from compress.packing.pack_file import pack
 from compress.steps.cluster_weights import ClusterWeights
@@ -19,13 +20,13 @@ from compress.steps.context import Workshop
 from compress.steps.distill import Distill
 from compress.steps.prune_weights import PruneWeights
 from compress.training.masks import SharedConv, learn_codebooks, zero_share
-from compress.training.reparameterization import FormSettings, TrainingForm
+from compress.training.reparameterization import Reparameterization, ReparameterizedNetwork
 from teachers.common.errors import UserError
 from teachers.posenet import PoseNet
 
-ZEROS = (FormSettings(preserve="sparsity"), FormSettings(batch_norm=False, preserve="sparsity"))
+ZEROS = (Reparameterization(preserve="sparsity"), Reparameterization(batch_norm=False, preserve="sparsity"))
 FAST = tiny_schedule(learning_rate=0.02, ema_decay=0.0, weight_decay=0.1)
-SHARED = FormSettings(batch_norm=False, preserve="clusters")
+SHARED = Reparameterization(batch_norm=False, preserve="clusters")
 
 
 @pytest.fixture(autouse=True)
@@ -34,8 +35,8 @@ def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def lessons(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("lessons")
+def targets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("targets")
 
 
 def shared(network: PoseNet | None = None) -> PoseNet:
@@ -69,9 +70,9 @@ def test_a_centroids_gradient_is_the_sum_over_its_weights() -> None:
 
 
 @pytest.mark.parametrize("settings", [ZEROS[1], SHARED])
-def test_before_training_nothing_has_changed(settings: FormSettings) -> None:
+def test_before_training_nothing_has_changed(settings: Reparameterization) -> None:
     network = shared()
-    form = TrainingForm(network, settings)
+    form = ReparameterizedNetwork(network, settings)
     form.calibrate(torch.rand(4, 3, 64, 80) * 255)
     folded = form.folded()
     for name, tensor in network.state_dict().items():
@@ -82,10 +83,13 @@ def test_before_training_nothing_has_changed(settings: FormSettings) -> None:
 
 
 @pytest.mark.parametrize("settings", ZEROS)
-def test_zeros_stay_and_the_others_learn(settings: FormSettings, lessons: Path, tmp_path: Path) -> None:
+def test_zeros_stay_and_the_others_learn(settings: Reparameterization, targets: Path, tmp_path: Path) -> None:
     network = shared()
     job = tiny_job(
-        lessons, tiny_schedule(learning_rate=0.02, ema_decay=0.0, weight_decay=0.1), network=network, form=settings
+        targets,
+        tiny_schedule(learning_rate=0.02, ema_decay=0.0, weight_decay=0.1),
+        network=network,
+        reparameterization=settings,
     )
     found = kernels(train(job, tmp_path).network)
     moved = 0
@@ -96,9 +100,9 @@ def test_zeros_stay_and_the_others_learn(settings: FormSettings, lessons: Path, 
     assert moved > 5 and zero_share(network) > 0.25
 
 
-def test_shared_values_stay_shared_and_the_file_as_small(lessons: Path, tmp_path: Path) -> None:
+def test_shared_values_stay_shared_and_the_file_as_small(targets: Path, tmp_path: Path) -> None:
     network = shared()
-    job = tiny_job(lessons, FAST, network=network, form=SHARED)
+    job = tiny_job(targets, FAST, network=network, reparameterization=SHARED)
     trained = train(job, tmp_path)
     assert trained.facts["best_step"] > 0, "this training makes something better"
     moved = 0
@@ -116,8 +120,8 @@ def test_shared_values_stay_shared_and_the_file_as_small(lessons: Path, tmp_path
     assert ours <= theirs
 
 
-def test_where_there_is_nothing_to_keep_the_step_says_so(lessons: Path) -> None:
-    workshop = Workshop(0, tiny_lessons(lessons, flip=False))
+def test_where_there_is_nothing_to_keep_the_step_says_so(targets: Path) -> None:
+    workshop = Workshop(0, tiny_targets(targets, flip=False))
     plain = Candidate.of(student(), LICENCE)
     schedule = tiny_schedule(steps=1)
     for form, says in ((ZEROS[0], "no weight is zero"), (SHARED, "no layer shares its weights")):
@@ -128,12 +132,13 @@ def test_where_there_is_nothing_to_keep_the_step_says_so(lessons: Path) -> None:
 def test_what_cannot_be_kept_is_refused() -> None:
     for settings in ({"preserve": "clusters"}, {"preserve": "sparsity", "branches": True}):
         with pytest.raises(ValidationError, match=r"batch_norm|branches"):
-            FormSettings.model_validate(settings)
+            Reparameterization.model_validate(settings)
 
 
-def test_a_training_that_fills_the_zeros_warns(lessons: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    workshop = Workshop(0, tiny_lessons(lessons, flip=False))
+def test_a_training_that_fills_the_zeros_warns(targets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    workshop = Workshop(0, tiny_targets(targets, flip=False))
     pruned = PruneWeights(sparsity=0.5).apply(Candidate.of(student(), LICENCE), workshop)
     step = Distill(schedule=tiny_schedule(learning_rate=0.02, ema_decay=0.0), ignore_border=0)
-    assert zero_share(step.apply(pruned, workshop).network) < 0.1
+    with shown():
+        assert zero_share(step.apply(pruned, workshop).network) < 0.1
     assert "weights that were zero; reparameterization.preserve holds them" in capsys.readouterr().err

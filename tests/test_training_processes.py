@@ -56,11 +56,11 @@ def together(tmp_path_factory: pytest.TempPathFactory, tiny_run: TinyRun) -> Pat
     """What two processes left; see training_torchrun.py."""
     folder = tmp_path_factory.mktemp("together")
     torch.set_num_threads(1)
-    (folder / "lessons").mkdir()
-    tiny_job(folder / "lessons")
+    (folder / "targets").mkdir()
+    tiny_job(folder / "targets")
     (folder / "learn.yaml").write_text(RECIPE.format(run=tiny_run))
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
-    words = [HERE / "training_torchrun.py", folder / "lessons", folder, folder / "learn.yaml", tiny_run.all_stages]
+    words = [HERE / "training_torchrun.py", folder / "targets", folder, folder / "learn.yaml", tiny_run.all_stages]
     paths = os.pathsep.join([str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [*command, *map(str, words)],
@@ -87,7 +87,7 @@ def furthest(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> fl
 @pytest.mark.parametrize("parts", [1, 2])
 def test_two_processes_learn_what_one_does(together: Path, tmp_path: Path, parts: int) -> None:
     ours, theirs = (load_file(together / f"{rank}-{parts}.safetensors") for rank in range(2))
-    alone = weights(train(tiny_job(together / "lessons", form=PLAIN), tmp_path))
+    alone = weights(train(tiny_job(together / "targets", reparameterization=PLAIN), tmp_path))
     assert same(ours, theirs)
     assert furthest(ours, alone) < 1e-4 and furthest(ours, student().state_dict()) > 1e-3
     assert [one["processes"] for one in found(together)] == [2, 2]

@@ -5,16 +5,16 @@ import torch
 from conftest import tiny_spec
 
 from compress.reconstruction.cross_layer_equalization import equalised, scalable
-from compress.training.reparameterization import FormSettings, NormedConv, TrainingForm
-from compress.training.whitening import BalancedConv, temper
+from compress.training.reparameterization import NormedConv, Reparameterization, ReparameterizedNetwork
+from compress.training.whitening import WhitenedConv, precondition
 from teachers.posenet import Maps, PoseNet
 from teachers.spec import BackboneSpec, Conv, Layer, Tap
 
 FORMS = [
-    FormSettings(),
-    FormSettings(branches=True),
-    FormSettings(batch_norm=False),
-    FormSettings(batch_norm=False, whiten=False),
+    Reparameterization(),
+    Reparameterization(branches=True),
+    Reparameterization(batch_norm=False),
+    Reparameterization(batch_norm=False, whiten=False),
 ]
 
 
@@ -27,14 +27,14 @@ def _apart(ours: Maps, theirs: Maps) -> float:
 
 
 @pytest.fixture(params=FORMS, ids=["batch norm", "branches", "balanced", "plain"])
-def form(request: pytest.FixtureRequest, tiny: PoseNet) -> TrainingForm:
-    form = TrainingForm(tiny, request.param)
+def form(request: pytest.FixtureRequest, tiny: PoseNet) -> ReparameterizedNetwork:
+    form = ReparameterizedNetwork(tiny, request.param)
     form.calibrate(_images())
     return form.eval()
 
 
 @torch.no_grad()
-def test_it_computes_what_the_network_did(form: TrainingForm, tiny: PoseNet) -> None:
+def test_it_computes_what_the_network_did(form: ReparameterizedNetwork, tiny: PoseNet) -> None:
     found, wanted = form(_images(1)).stages, tiny.all_stages(_images(1))
     assert len(found) == len(wanted) == 3
     for ours, theirs in zip(found, wanted, strict=True):
@@ -42,12 +42,14 @@ def test_it_computes_what_the_network_did(form: TrainingForm, tiny: PoseNet) -> 
 
 
 @torch.no_grad()
-def test_in_training_it_computes_the_same_of_what_it_was_calibrated_on(form: TrainingForm, tiny: PoseNet) -> None:
+def test_in_training_it_computes_the_same_of_what_it_was_calibrated_on(
+    form: ReparameterizedNetwork, tiny: PoseNet
+) -> None:
     found = form.train()(_images()).stages[-1]
     assert _apart(found, tiny(_images())) < 1e-3
 
 
-def test_after_training_it_folds_into_what_it_computes(form: TrainingForm, tiny: PoseNet) -> None:
+def test_after_training_it_folds_into_what_it_computes(form: ReparameterizedNetwork, tiny: PoseNet) -> None:
     optimiser = torch.optim.Adam(form.train().parameters(), 0.01)
     before = form.folded()(_images(1))
     for seed in range(5):
@@ -65,7 +67,7 @@ def test_after_training_it_folds_into_what_it_computes(form: TrainingForm, tiny:
 
 
 def test_branches_learn() -> None:
-    form = TrainingForm(PoseNet(tiny_spec()), FormSettings(branches=True))
+    form = ReparameterizedNetwork(PoseNet(tiny_spec()), Reparameterization(branches=True))
     form.calibrate(_images())
     form.train()
     optimiser = torch.optim.Adam(form.parameters(), 0.01)
@@ -86,7 +88,7 @@ def test_tiny_kernels_are_brought_to_size_and_back() -> None:
     first = network.backbone.layers[0].conv
     with torch.no_grad():
         first.weight *= 1e-3
-    form = TrainingForm(network, FormSettings())
+    form = ReparameterizedNetwork(network, Reparameterization())
     trained = form.network.backbone.layers[0].conv
     assert isinstance(trained, NormedConv)
     size = float(trained.conv.weight.detach().square().mean().sqrt())
@@ -97,7 +99,7 @@ def test_tiny_kernels_are_brought_to_size_and_back() -> None:
 
 def test_the_given_network_stays_as_it_was(tiny: PoseNet) -> None:
     before = {name: tensor.clone() for name, tensor in tiny.state_dict().items()}
-    form = TrainingForm(tiny, FormSettings(branches=True))
+    form = ReparameterizedNetwork(tiny, Reparameterization(branches=True))
     form.calibrate(_images())
     with torch.no_grad():
         for parameter in form.parameters():
@@ -118,7 +120,7 @@ def test_a_branch_beside_a_strided_first_convolution_learns_in_channels_last_mem
     spec = tiny_spec().model_copy(
         update={"backbone": BackboneSpec(name="strided", layers=layers, taps=(Tap(layer=2),))}
     )
-    form = TrainingForm(PoseNet(spec), FormSettings(branches=True))
+    form = ReparameterizedNetwork(PoseNet(spec), Reparameterization(branches=True))
     form.calibrate(_images())
     before = form.folded()
     form.to(memory_format=torch.channels_last)
@@ -139,9 +141,9 @@ def test_balanced_weights_are_of_one_size_whatever_the_channels_were() -> None:
     scales = {name: 10.0 ** (2 * torch.rand(modules[name].weight.shape[0]) - 1) for name in scalable(plain)}
     spreads = []
     for network in (plain, equalised(plain, scales)):
-        form = TrainingForm(network, FormSettings(batch_norm=False))
+        form = ReparameterizedNetwork(network, Reparameterization(batch_norm=False))
         form.calibrate(_images())
-        found = [module for module in form.modules() if isinstance(module, BalancedConv)]
+        found = [module for module in form.modules() if isinstance(module, WhitenedConv)]
         assert len(found) > 6
         # Equalised channels are the same signals in other units, so the numbers that are learnt are the same ones.
         spreads.append(torch.cat([module.weight.detach().flatten() for module in found]))
@@ -153,9 +155,9 @@ def test_balanced_weights_are_of_one_size_whatever_the_channels_were() -> None:
 def test_whitened_inputs_say_different_things() -> None:
     """What the weights are multiplied with has no correlations left, whatever the network was."""
     torch.manual_seed(0)
-    form = TrainingForm(PoseNet(tiny_spec()), FormSettings(batch_norm=False))
+    form = ReparameterizedNetwork(PoseNet(tiny_spec()), Reparameterization(batch_norm=False))
     first = form.network.backbone.layers[2].conv
-    assert isinstance(first, BalancedConv)
+    assert isinstance(first, WhitenedConv)
     seen: list[torch.Tensor] = []
     first.register_forward_hook(lambda _, given, __: seen.append(given[0].detach()))
     form.calibrate(_images())
@@ -168,14 +170,14 @@ def test_whitened_inputs_say_different_things() -> None:
 def test_tempered_weights_compute_the_same_and_are_equally_steep() -> None:
     torch.manual_seed(0)
     network = PoseNet(tiny_spec())
-    form = TrainingForm(network, FormSettings(batch_norm=False))
+    form = ReparameterizedNetwork(network, Reparameterization(batch_norm=False))
     form.calibrate(_images())
-    convolutions = form.tempered()
+    convolutions = form.preconditioned()
     assert len(convolutions) > 6
     steepness = [(torch.rand_like(one) + 0.5) * 3.0 ** (index % 3) for index, one in enumerate(form.parameters())]
     squares = dict(zip(form.parameters(), steepness, strict=True))
     before = {parameter: parameter.detach().clone() for parameter in squares}
-    temper(convolutions, squares)
+    precondition(convolutions, squares)
     assert _apart(form.folded()(_images(1)), network.eval()(_images(1))) < 1e-4
     # A weight that became f times smaller is f times steeper.
     factors = {one: (before[one] / one.detach()).nan_to_num(1.0) for one in squares}
@@ -186,9 +188,9 @@ def test_tempered_weights_compute_the_same_and_are_equally_steep() -> None:
 
 
 def test_where_the_loss_is_flat_nothing_is_tempered() -> None:
-    form = TrainingForm(PoseNet(tiny_spec()), FormSettings(batch_norm=False))
+    form = ReparameterizedNetwork(PoseNet(tiny_spec()), Reparameterization(batch_norm=False))
     form.calibrate(_images())
     before = [parameter.detach().clone() for parameter in form.parameters()]
-    temper(form.tempered(), {parameter: torch.zeros_like(parameter) for parameter in form.parameters()})
+    precondition(form.preconditioned(), {parameter: torch.zeros_like(parameter) for parameter in form.parameters()})
     assert len(before) > 6
     assert all(torch.equal(one, other) for one, other in zip(before, form.parameters(), strict=True))

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import torch
 from conftest import LICENCE
-from training_lessons import asking, tiny_lessons, tiny_teacher
+from training_targets import asking, tiny_targets, tiny_teacher
 
+from compress.common.display import shown
 from compress.core.candidate import Candidate
 from compress.training.augmentation import Augmentation
-from compress.training.target_cache import Entry
-from compress.training.teacher_targets import Lessons
+from compress.training.target_cache import CachedTarget
+from compress.training.teacher_targets import TeacherTargets
 from eval.maps import average_scales, prepare
 from teachers.common.errors import UserError
 from teachers.posenet import PoseNet
@@ -30,18 +31,18 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def counted(folder: Path, teacher: PoseNet | None = None, **plan: object) -> tuple[Lessons, list[int]]:
-    """Tiny lessons, and where their questions to the teacher are counted."""
+def counted(folder: Path, teacher: PoseNet | None = None, **plan: object) -> tuple[TeacherTargets, list[int]]:
+    """Tiny targets, and where their questions to the teacher are counted."""
     asked: list[int] = []
-    lessons, teacher = tiny_lessons(folder, **plan), teacher or tiny_teacher()
-    given = {name: getattr(lessons, name) for name in ("plan", "store", "seed", "reporter")}
-    return Lessons(teacher=Candidate.of(teacher, LICENCE), ask=asking(teacher, asked), **given), asked
+    targets, teacher = tiny_targets(folder, **plan), teacher or tiny_teacher()
+    given = {name: getattr(targets, name) for name in ("plan", "store", "seed", "reporter")}
+    return TeacherTargets(teacher=Candidate.of(teacher, LICENCE), ask=asking(teacher, asked), **given), asked
 
 
-def fill(lessons: Lessons) -> list[Entry]:
+def fill(targets: TeacherTargets) -> list[CachedTarget]:
     """Asks for everything that a training asks for."""
-    assert lessons.held_out
-    return [entry for entries in lessons.filled.entries for entry in entries]
+    assert targets.held_out
+    return [entry for entries in targets.filled.entries for entry in entries]
 
 
 def pictures(folder: Path) -> list[np.ndarray]:
@@ -54,8 +55,8 @@ def stacked(teacher: PoseNet, image: np.ndarray, scale: float) -> torch.Tensor:
 
 
 def test_the_teacher_is_asked_once_for_all(tmp_path: Path) -> None:
-    lessons, asked = counted(tmp_path)
-    assert len(fill(lessons)) == 4 * 2
+    targets, asked = counted(tmp_path)
+    assert len(fill(targets)) == 4 * 2
     assert len(asked) == 4 * 2 + 2  # four to learn from, mirrored too; two held out
     again, asked = counted(tmp_path)
     entries = fill(again)
@@ -87,8 +88,8 @@ def test_what_another_was_asked_is_never_used(tmp_path: Path, kind: str) -> None
     fill(counted(tmp_path)[0])
     fill(counted(tmp_path, multiscale_average=True, scales=(0.25, 0.35))[0])
     before = {path: path.read_bytes() for path in (tmp_path / "targets").rglob("*.npy")}
-    lessons, asked = counted(tmp_path, **others)
-    fill(lessons)
+    targets, asked = counted(tmp_path, **others)
+    fill(targets)
     assert len(asked) == questions
     assert before and all(path.read_bytes() == data for path, data in before.items())
 
@@ -97,16 +98,16 @@ def test_another_picture_under_the_same_name_is_asked_about(tmp_path: Path) -> N
     fill(counted(tmp_path)[0])
     photos = sorted((tmp_path / "photos").iterdir())
     shutil.copy(photos[0], photos[1])
-    lessons, asked = counted(tmp_path)
-    fill(lessons)
+    targets, asked = counted(tmp_path)
+    fill(targets)
     assert 1 <= len(asked) <= 4  # which frames are held out is drawn from all; those may ask for a mirrored one
 
 
 @pytest.mark.parametrize("scale", [0.25, 0.3])
 def test_entries_are_the_teachers_answers_in_half_precision(tmp_path: Path, scale: float) -> None:
-    lessons, _ = counted(tmp_path, scales=(scale,))
-    filled, teacher, images = fill(lessons), tiny_teacher(), pictures(tmp_path)
-    names = [frame.index for frame in lessons.frames.train]
+    targets, _ = counted(tmp_path, scales=(scale,))
+    filled, teacher, images = fill(targets), tiny_teacher(), pictures(tmp_path)
+    names = [frame.index for frame in targets.frames.train]
     assert len(filled) == 2 * len(names) == 8
     for number, entry in enumerate(filled):
         index, mirrored = names[number // 2], number % 2
@@ -122,11 +123,11 @@ def test_entries_are_the_teachers_answers_in_half_precision(tmp_path: Path, scal
 
 def test_averaged_entries_are_the_average_of_all_scales_on_their_own_grid(tmp_path: Path) -> None:
     scales = (0.25, 0.4)
-    lessons, asked = counted(tmp_path, multiscale_average=True, scales=scales, flip=False)
-    entries, teacher, images = fill(lessons), tiny_teacher(), pictures(tmp_path)
+    targets, asked = counted(tmp_path, multiscale_average=True, scales=scales, flip=False)
+    entries, teacher, images = fill(targets), tiny_teacher(), pictures(tmp_path)
     assert len(asked) == 6 * len(scales), "each scale is asked about once, not once for each scale it is averaged into"
     for number, entry in enumerate(entries):
-        image = images[lessons.frames.train[number // 2].index]
+        image = images[targets.frames.train[number // 2].index]
         mean = average_scales([stacked(teacher, image, scale) for scale in scales], image.shape[:2], scales, 8)
         maps = torch.from_numpy(np.array(entry.load()[1]))
         wanted = torch.nn.functional.interpolate(mean, maps.shape[1:], mode="bilinear", antialias=True)[0]
@@ -147,8 +148,8 @@ PICKLE = (
 @pytest.mark.parametrize("part", ["image", "maps"])
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_a_damaged_file_is_computed_again(tmp_path: Path, part: str, kind: str) -> None:
-    lessons, _ = counted(tmp_path)
-    path: Path = getattr(fill(lessons)[3], part)
+    targets, _ = counted(tmp_path)
+    path: Path = getattr(fill(targets)[3], part)
     whole = path.read_bytes()
     path.write_bytes(DAMAGE[kind](whole))
     again, asked = counted(tmp_path)
@@ -157,9 +158,9 @@ def test_a_damaged_file_is_computed_again(tmp_path: Path, part: str, kind: str) 
 
 
 def test_a_limit_says_what_would_do_and_keeps_what_is_there(tmp_path: Path) -> None:
-    lessons, asked = counted(tmp_path, cache_gib=1e-4)
+    targets, asked = counted(tmp_path, cache_gib=1e-4)
     with pytest.raises(UserError, match=r"would take .* GiB, training\.cache_gib allows 0.0001; fewer frames or sm"):
-        fill(lessons)
+        fill(targets)
     there = len(asked)
     assert 0 < there < 10
     larger, asked = counted(tmp_path)
@@ -172,15 +173,15 @@ def test_the_limit_holds_where_the_first_frame_says_little(tmp_path: Path) -> No
     """It cannot be read, or it is far smaller than the others, or another call has cached it."""
     for name in ("unreadable", "small"):
         (tmp_path / name).mkdir()
-        tiny_lessons(tmp_path / name, photos=8)
+        tiny_targets(tmp_path / name, photos=8)
         first = tmp_path / name / "photos" / "a-first.png"
         if name == "unreadable":
             first.write_bytes(b"no picture")
         else:
             cv2.imwrite(str(first), np.zeros((160, 8, 3), np.uint8))
-        lessons, asked = counted(tmp_path / name, cache_gib=2e-4, val_frames=1)
+        targets, asked = counted(tmp_path / name, cache_gib=2e-4, val_frames=1)
         with pytest.raises(UserError, match="cache_gib"):
-            lessons.filled  # noqa: B018 - asking for it fills it
+            targets.filled  # noqa: B018 - asking for it fills it
         assert len(asked) < 8
 
 
@@ -188,7 +189,7 @@ def test_the_limit_holds_where_the_first_frame_says_little(tmp_path: Path) -> No
 def test_a_full_disk_says_what_would_do_and_keeps_what_is_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    lessons, asked = counted(tmp_path)
+    targets, asked = counted(tmp_path)
     written, flush = [0], os.fsync
 
     def full(file: int) -> None:
@@ -200,7 +201,7 @@ def test_a_full_disk_says_what_would_do_and_keeps_what_is_there(
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         with pytest.raises(UserError, match=r"the disk is full; what was computed is kept.*COMPRESS_CACHE"):
-            fill(lessons)
+            fill(targets)
     assert len(asked) == 5
     assert not [path for path in (tmp_path / "targets").rglob("*") if "partial" in path.name]
     again, asked = counted(tmp_path)
@@ -223,21 +224,22 @@ def test_a_disk_that_is_full_in_the_middle_of_a_file_is_told_as_such(
 
 def test_a_disk_without_room_is_told_before_it_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 10_000))
-    lessons, asked = counted(tmp_path)
+    targets, asked = counted(tmp_path)
     with pytest.raises(UserError, match=r"the disk has .* free; fewer frames, smaller scales, or a larger disk"):
-        fill(lessons)
+        fill(targets)
     assert len(asked) <= 2
 
 
 def test_a_picture_that_cannot_be_read_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    lessons, _ = counted(tmp_path, photos=6)
+    targets, _ = counted(tmp_path, photos=6)
     bad = sorted((tmp_path / "photos").iterdir())
     for path in bad[:3]:
         path.write_bytes(path.read_bytes()[:40])
-    lessons, asked = counted(tmp_path, val_frames=1)
-    readable = {frame.name for frame in lessons.frames.train} - {path.stem for path in bad[:3]}
+    targets, asked = counted(tmp_path, val_frames=1)
+    readable = {frame.name for frame in targets.frames.train} - {path.stem for path in bad[:3]}
     assert 0 < len(readable) < 5
-    assert len(lessons.filled.entries) == len(lessons.samples((16, 16), Augmentation.none())) == len(readable)
+    with shown():
+        assert len(targets.filled.entries) == len(targets.samples((16, 16), Augmentation.none())) == len(readable)
     said = capsys.readouterr().err
     assert said.count("warning: training data: photo") == 5 - len(readable)
     assert len(asked) == 2 * len(readable)
@@ -261,25 +263,28 @@ def test_nobody_in_any_frame(tmp_path: Path) -> None:
 
 
 def test_people_in_few_frames_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    lessons, _ = counted(tmp_path)
-    seen = [max(float(entry.load()[1][:18].max()) for entry in frame) for frame in lessons.filled.entries]
+    targets, _ = counted(tmp_path)
+    seen = [max(float(entry.load()[1][:18].max()) for entry in frame) for frame in targets.filled.entries]
+    with shown():
+        assert fill(counted(tmp_path)[0])
     assert min(seen) >= 0.1 and "warning" not in capsys.readouterr().err
-    for frame in lessons.filled.entries[:3]:
+    for frame in targets.filled.entries[:3]:
         for entry in frame:
             np.save(entry.maps, np.asarray(entry.load()[1]) * np.float16(0))
-    assert counted(tmp_path)[0].filled.alive(18) == 0.25
+    with shown():
+        assert counted(tmp_path)[0].filled.alive(18) == 0.25
     assert "warning: training.data: the teacher sees people in 1 of 4 frames" in capsys.readouterr().err
 
 
 def _fill_beside_another(folder: Path, asked: "object") -> None:
     torch.set_num_threads(1)
-    lessons, questions = counted(folder)
-    fill(lessons)
+    targets, questions = counted(folder)
+    fill(targets)
     asked.put(len(questions))
 
 
 def test_two_processes_that_fill_at_once_leave_whole_files(tmp_path: Path) -> None:
-    tiny_lessons(tmp_path)
+    tiny_targets(tmp_path)
     context = get_context("forkserver")
     context.set_forkserver_preload(["compress.training.teacher_targets"])
     asked = context.Queue()

@@ -12,7 +12,7 @@ from compress_tiny_run import QUICK, TinyRun, set_to
 from compress.cli.main import run_command
 from compress.common.display import shown
 from compress.common.progress import Reporter
-from compress.tracking.base import Files, Place
+from compress.tracking.base import Files, TrackerPlace
 from compress.tracking.session import open_tracking
 
 METHODS = ("__init__", "config", "candidate", "point", "files", "finish", "abandon")
@@ -26,7 +26,7 @@ class Notebook:
     error: ClassVar[BaseException] = ConnectionResetError("gone")
     hangs: ClassVar[bool] = False
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: TrackerPlace) -> None:
         self.place = place
         self._note("__init__", place.run)
 

@@ -12,19 +12,19 @@ import pytest
 import torch
 from conftest import tiny_spec
 from safetensors.torch import save_file
-from training_lessons import tiny_lessons
+from training_targets import tiny_targets
 
 from compress.common.progress import Reporter
 from compress.training import loop
 from compress.training.augmentation import Augmentation
-from compress.training.loop import Job, Trained, Trainer
+from compress.training.loop import Trained, Trainer, TrainingJob
 from compress.training.losses import LossSettings
-from compress.training.reparameterization import FormSettings
+from compress.training.reparameterization import Reparameterization
 from compress.training.schedule import Schedule
 from teachers.posenet import PoseNet
 
 CROP = (48, 64)
-PLAIN = FormSettings(batch_norm=False)
+PLAIN = Reparameterization(batch_norm=False)
 
 
 def student(seed: int = 1, stages: int = 2) -> PoseNet:
@@ -37,25 +37,25 @@ def tiny_schedule(**changes: Any) -> Schedule:
     return Schedule(**{"steps": 12, "batch_size": 4, "crop": CROP, "validate_every": 4, "ema_decay": 0.9, **changes})
 
 
-def tiny_job(folder: Path, schedule: Schedule | None = None, **changes: Any) -> Job:
+def tiny_job(folder: Path, schedule: Schedule | None = None, **changes: Any) -> TrainingJob:
     """A student of two stages learns the tiny teacher's maps; everything is kept below the folder."""
-    lessons = tiny_lessons(folder, flip=False)
+    targets = tiny_targets(folder, flip=False)
     schedule = schedule or tiny_schedule()
-    job = Job(
+    job = TrainingJob(
         network=student(),
-        samples=lessons.samples(schedule.crop, Augmentation.none()),
-        held_out=lessons.held_out,
-        energies=lessons.energies,
+        samples=targets.samples(schedule.crop, Augmentation.none()),
+        held_out=targets.held_out,
+        energies=targets.energies,
         schedule=schedule,
         loss=LossSettings(),
-        form=FormSettings(),
+        reparameterization=Reparameterization(),
         seed=0,
         ship_stages=2,
     )
     return replace(job, **changes)
 
 
-def train(job: Job, folder: Path) -> Trained:
+def train(job: TrainingJob, folder: Path) -> Trained:
     return Trainer(job, folder, Reporter()).run()
 
 

@@ -13,7 +13,7 @@ from compress_tiny_run import make_photos
 from conftest import LICENCE
 from onnx import ModelProto
 from training_jobs import one_thread
-from training_lessons import tiny_teacher
+from training_targets import tiny_teacher
 
 from compress.cli.main import run_command
 from compress.export.onnx_export import export_all_stages, load_graph

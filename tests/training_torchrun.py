@@ -49,22 +49,22 @@ class PoisonedInOne:
 
 
 def main() -> None:
-    lessons, out, recipe, export = map(Path, sys.argv[1:])
+    targets, out, recipe, export = map(Path, sys.argv[1:])
     rank, found = int(os.environ["RANK"]), {}
     patch = pytest.MonkeyPatch()
     one_thread(patch)
     # Each looks at a clock of its own: here the first wants to keep every step, the other none.
     patch.setattr(loop, "_SECONDS_BETWEEN_CHECKPOINTS", -1.0 if rank == 0 else 1e9)
     for parts in (1, 2):
-        job = tiny_job(lessons, tiny_schedule(gradient_accumulation=parts), form=PLAIN)
+        job = tiny_job(targets, tiny_schedule(gradient_accumulation=parts), reparameterization=PLAIN)
         trained = train(job, out / f"folder-{rank}-{parts}")
         save_file(weights(trained), out / f"{rank}-{parts}.safetensors")
         found["processes"] = trained.facts["processes"]
-    normed = train(tiny_job(lessons), out / f"folder-{rank}-normed")
+    normed = train(tiny_job(targets), out / f"folder-{rank}-normed")
     save_file(weights(normed), out / f"{rank}-normed.safetensors")
     for name, broken in (
         ("poisoned", replace(job, samples=PoisonedInOne(job.samples, rank))),
-        ("odd batch", tiny_job(lessons, tiny_schedule(batch_size=3), form=PLAIN)),
+        ("odd batch", tiny_job(targets, tiny_schedule(batch_size=3), reparameterization=PLAIN)),
     ):
         try:
             train(broken, out / f"folder-{rank}-{name}")

@@ -13,9 +13,9 @@ from compress.results.records import Record
 from compress.results.search_facts import SearchFacts
 from compress.run.track_results import track_results
 from compress.search.artefact_store import Artefacts
-from compress.search.call import Places, SearchCall, search_folder
+from compress.search.call import SearchCall, SearchPaths, search_folder
 from compress.search.example_people import keep_front_people
-from compress.search.history import Entry
+from compress.search.history import TrialEntry
 from compress.search.processes import refuse_crowding, work_here, work_in_processes
 from compress.search.results import records_of, search_facts
 from compress.search.study import SearchStudy
@@ -50,7 +50,7 @@ def search(call: SearchCall, reporter: Reporter) -> SearchResult:
             well = True
         else:
             well = work_in_processes(call, reporter)
-        with Places(call.out).alone_on("report"):
+        with SearchPaths(call.out).alone_on("report"):
             return _report(call, study, reporter, well)
 
 
@@ -80,7 +80,7 @@ def _report(call: SearchCall, study: SearchStudy, reporter: Reporter, well: bool
     return SearchResult(records, facts, well)
 
 
-def _fetch_missing(call: SearchCall, entries: Sequence[Entry]) -> None:
+def _fetch_missing(call: SearchCall, entries: Sequence[TrialEntry]) -> None:
     """Trials of machines that share an object store with this one."""
     if call.artefacts is not None:
         store = Artefacts(call.artefacts)
@@ -89,12 +89,12 @@ def _fetch_missing(call: SearchCall, entries: Sequence[Entry]) -> None:
             if (
                 name
                 and entry.state in ("complete", "failed")
-                and not record_file(Places(call.out).trial(name)).exists()
+                and not record_file(SearchPaths(call.out).trial(name)).exists()
             ):
                 store.pull(call.out, name)
 
 
-def _tell_missing(entries: Sequence[Entry], records: Sequence[Record], reporter: Reporter) -> None:
+def _tell_missing(entries: Sequence[TrialEntry], records: Sequence[Record], reporter: Reporter) -> None:
     """Trials of machines that write elsewhere are in the study, and their records are not here."""
     there = {record.name for record in records}
     absent = [e.notes.name for e in entries if e.state == "complete" and e.notes.name not in there]

@@ -13,7 +13,7 @@ _AFTER_THE_FILE = 10**9
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """Where a value was written: its rank in reading order and how to name it."""
 
     rank: int
@@ -26,14 +26,14 @@ class Mistakes:
 
     label: str
     """The recipe's path as the user gave it."""
-    places: dict[Keys, Place]
+    places: dict[Keys, Location]
     found: dict[Keys, str] = field(default_factory=dict)
     about_overrides: dict[int, str] = field(default_factory=dict)
 
     @staticmethod
     def of_file(label: str, lines: dict[Keys, int]) -> "Mistakes":
         """No mistakes yet; lines come from the YAML, in reading order."""
-        places = {keys: Place(rank, f"{label}:{line}") for rank, (keys, line) in enumerate(lines.items())}
+        places = {keys: Location(rank, f"{label}:{line}") for rank, (keys, line) in enumerate(lines.items())}
         return Mistakes(label, places)
 
     def add(self, keys: Keys, message: str) -> None:
@@ -46,17 +46,17 @@ class Mistakes:
 
     def overridden(self, index: int, text: str, keys: Keys, parents: Iterable[Keys]) -> None:
         """From now on what stands at `keys` was written by a --set, and so were parents that it had to make."""
-        place = Place(_AFTER_THE_FILE + index, f"--set {shortened(text)}")
+        place = Location(_AFTER_THE_FILE + index, f"--set {shortened(text)}")
         for old in [old for old in self.places if old[: len(keys)] == keys]:
             del self.places[old]
         for made in (*parents, keys):
             self.places[made] = place
 
-    def place(self, keys: Keys) -> Place:
+    def place(self, keys: Keys) -> Location:
         """Where this path stands, or else the nearest thing around it."""
         while keys not in self.places and keys:
             keys = keys[:-1]
-        return self.places.get(keys, Place(0, f"{self.label}:1"))
+        return self.places.get(keys, Location(0, f"{self.label}:1"))
 
     def lines(self) -> list[str]:
         """One line for each mistake, in the order of the file, then of the overrides."""

@@ -9,7 +9,7 @@ from compress.recipe.models import Measure, Recipe
 from compress.recipe.overrides import nearest_path, path_keys
 from compress.recipe.paths import Paths
 from compress.recipe.search_space import Assignment, Choice, Options, Scalar
-from compress.recipe.search_space_reader import Reading
+from compress.recipe.search_space_reader import SpaceReader
 from compress.recipe.trial_data import Space, first_of, may_vary
 from compress.results.goals import GoalError, parse_goal
 from compress.results.objectives import OBJECTIVES, Part
@@ -37,7 +37,7 @@ def check_search(data: Mapping[str, Any], paths: Paths, mistakes: Mistakes) -> S
     if not isinstance(vary, dict):
         return None
     known = {text: keys for text in vary if (keys := _path(text, vary, paths, mistakes))}
-    trees = Reading(data, mistakes).read(vary, known)
+    trees = SpaceReader(data, mistakes).read(vary, known)
     space = Space(data, trees)
     if not any(keys[:2] == ("search", "vary") for keys in mistakes.found):
         _check_enqueued(search.get("enqueue"), space, mistakes)
@@ -51,7 +51,7 @@ def space_of(recipe: Recipe) -> Space:
     mistakes = Mistakes("recipe", {})
     paths = {text: path_keys(text) for text in recipe.search.vary}
     base = recipe.model_dump(mode="json")
-    trees = Reading(base, mistakes).read(recipe.search.vary, paths)
+    trees = SpaceReader(base, mistakes).read(recipe.search.vary, paths)
     mistakes.refuse()
     return Space(base, trees)
 

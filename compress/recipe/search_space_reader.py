@@ -29,7 +29,7 @@ class Found:
 
 
 @dataclass
-class Reading:
+class SpaceReader:
     """Reads one `vary`; names are given when everything has been seen."""
 
     base: Mapping[str, Any]

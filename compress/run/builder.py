@@ -66,7 +66,7 @@ class Builder:
     def _key(self, steps: Sequence[Step]) -> tuple[list[dict[str, object]], str]:
         """The steps' settings, and what stands for all that the candidate depends on."""
         settings = [step.model_dump(mode="json") for step in steps]
-        learnt = self.workshop.lessons.key if any(step.learns for step in steps) else None
+        learnt = self.workshop.targets.key if any(step.learns for step in steps) else None
         return settings, fact_key(
             "built", 3, self.teacher.id, settings, self.workshop.seed, learnt, content_of_files(steps)
         )

@@ -33,8 +33,8 @@ from compress.run.record_builder import Identity, failed_record, finished_record
 from compress.steps.base import Step
 from compress.steps.context import Workshop
 from compress.tracking.session import Tracking
-from compress.training.target_cache import Array, Ask
-from compress.training.teacher_targets import Lessons
+from compress.training.target_cache import Array, TeacherFn
+from compress.training.teacher_targets import TeacherTargets
 from eval.maps import prepare
 from eval.runtimes import RUNTIMES
 from teachers.assets import cache_folder
@@ -164,7 +164,7 @@ class Prepared:
             None if self._clip is None else self._clip.digest,
             None if self._labelled is None else self._labelled.digest,
         )
-        learnt = self._workshop.lessons.key if any(step.learns for step in self._plan[name]) else None
+        learnt = self._workshop.targets.key if any(step.learns for step in self._plan[name]) else None
         asked: list[Any] = [
             self._teacher.id,
             steps,
@@ -189,13 +189,13 @@ class Prepared:
         work = self._call.out / WORK
         if recipe.training is None or not (recipe.learns or self._sharing):
             return Workshop(seed, folder=work, reporter=self._reporter)
-        lessons = Lessons(
+        targets = TeacherTargets(
             self._teacher, recipe.training, self._load_teacher, cache_folder() / "targets", seed, self._reporter
         )
-        assert lessons.frames  # opened before anything is computed: a source that cannot be used is a mistake
-        return Workshop(seed, lessons, work, self._reporter)
+        assert targets.frames  # opened before anything is computed: a source that cannot be used is a mistake
+        return Workshop(seed, targets, work, self._reporter)
 
-    def _load_teacher(self) -> Ask:
+    def _load_teacher(self) -> TeacherFn:
         session = RUNTIMES["onnxruntime"].load(self._builder().all_stages_file(), usable_cores())
         last = stage_outputs(len(self._teacher.spec.stages))
         return lambda image: cast(tuple[Array, Array], tuple(session.outputs(image, last)))

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import fsspec
 
 from compress.common.run_folder import CANDIDATES, TRIALS
-from compress.search.call import Places
+from compress.search.call import SearchPaths
 from compress.search.storage_url import hidden, without_secrets
 from compress.search.trial_evaluator import record_file
 from teachers.common.errors import UserError
@@ -77,4 +77,4 @@ class Artefacts:
 
 
 def _local(out: Path, name: str) -> tuple[Path, Path]:
-    return out / CANDIDATES / name, Places(out).trial(name)
+    return out / CANDIDATES / name, SearchPaths(out).trial(name)

@@ -107,7 +107,7 @@ def search_folder(call: SearchCall) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Places:
+class SearchPaths:
     """Where processes of a search meet."""
 
     out: Path

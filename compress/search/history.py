@@ -15,8 +15,8 @@ class Notes:
 
     name: str | None = None
     """Of the trial's folder and record."""
-    start: str | None = None
-    """Why it was enqueued: `stages-3`, `start 1`; None if the sampler chose it."""
+    enqueued_as: str | None = None
+    """Why it was enqueued: `stages-3`, `enqueued-1`; None if the sampler chose it."""
     left_over: bool = False
     """Enqueued because the sampler only repeated itself."""
     steps: str | None = None
@@ -42,7 +42,7 @@ class Notes:
 
 
 @dataclass(frozen=True)
-class Entry:
+class TrialEntry:
     """One trial of the study."""
 
     number: int
@@ -62,29 +62,29 @@ class Entry:
         return self.notes.same_as is None and not (self.state == "failed" and self.notes.error is None)
 
 
-def costs_of(entry: Entry, objectives: Sequence[str], smaller: Sequence[bool]) -> tuple[float, ...]:
+def costs_of(entry: TrialEntry, objectives: Sequence[str], smaller: Sequence[bool]) -> tuple[float, ...]:
     """Its objectives, smaller is better."""
     return tuple(
         entry.notes.measured[name] * (1 if less else -1) for name, less in zip(objectives, smaller, strict=True)
     )
 
 
-def by_root(entries: Sequence[Entry]) -> dict[int, list[Entry]]:
+def by_root(entries: Sequence[TrialEntry]) -> dict[int, list[TrialEntry]]:
     """Everything that was done with the same choices, in order; repetitions left out."""
-    found: dict[int, list[Entry]] = {}
+    found: dict[int, list[TrialEntry]] = {}
     for entry in entries:
         if entry.counts:
             found.setdefault(entry.root, []).append(entry)
     return found
 
 
-def lost(entries: Sequence[Entry]) -> list[Entry]:
+def lost(entries: Sequence[TrialEntry]) -> list[TrialEntry]:
     """Trials whose process died and that nobody has taken up yet."""
     taken = {entry.notes.retry_of for entry in entries}
     return [e for e in entries if e.state == "failed" and e.notes.error is None and e.number not in taken]
 
 
-def ordinal(entries: Sequence[Entry], number: int) -> int:
+def ordinal(entries: Sequence[TrialEntry], number: int) -> int:
     """How many trials came before, retries left out: with it a search that was killed draws what another drew."""
     mine = next((entry for entry in entries if entry.number == number), None)
     if mine is not None and mine.notes.retry_of is not None:

@@ -15,7 +15,7 @@ from typing import Any
 from compress.common.display import Shown, currently_shown, shown
 from compress.common.failure import failure
 from compress.common.progress import Reporter
-from compress.search.call import Places, SearchCall, worker_name
+from compress.search.call import SearchCall, SearchPaths, worker_name
 from compress.search.torchrun import Leader, train_along
 from compress.search.trial_evaluator import Trials
 from compress.search.worker import Worker
@@ -38,7 +38,7 @@ def work_in_processes(call: SearchCall, reporter: Reporter) -> bool:
     context: Any = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["compress.search.preload"])
     # A file, not a semaphore: one that a killed worker has left is reported as a leak.
-    stop = Places(call.out).work / f"stop-{worker_name(call.out)}"
+    stop = SearchPaths(call.out).work / f"stop-{worker_name(call.out)}"
     shares = core_shares(call.workers)
     running: dict[int, ForkServerProcess] = {}
     deaths, well = 0, True
@@ -152,7 +152,7 @@ def follow_here(call: SearchCall) -> None:
 
 
 def _work(call: SearchCall, reporter: Reporter, place: str, stop: Any) -> None:
-    name, places = worker_name(call.out), Places(call.out)
+    name, places = worker_name(call.out), SearchPaths(call.out)
     quiet = Reporter(quiet=True)
     lock = places.worker(name)
     lock.parent.mkdir(parents=True, exist_ok=True)

@@ -6,8 +6,8 @@ missed. No clock of ours decides anything.
 
 import time
 
-from compress.search.call import Places, lock_token
-from compress.search.history import Entry, Notes, lost
+from compress.search.call import SearchPaths, lock_token
+from compress.search.history import Notes, TrialEntry, lost
 from compress.search.study import SearchStudy
 
 MOST_RETRIES = 5
@@ -17,7 +17,7 @@ MOST_RETRIES = 5
 class Recovery:
     """What one worker has seen of the others."""
 
-    def __init__(self, study: SearchStudy, places: Places, heartbeat_s: int) -> None:
+    def __init__(self, study: SearchStudy, places: SearchPaths, heartbeat_s: int) -> None:
         self._study, self._places = study, places
         self._patience_s = 2 * heartbeat_s
         self._nameless: dict[int, float] = {}
@@ -33,7 +33,7 @@ class Recovery:
         for entry in lost(self._study.entries()):
             notes = entry.notes
             again = Notes(
-                start=notes.start,
+                enqueued_as=notes.enqueued_as,
                 left_over=notes.left_over,
                 steps=notes.steps,
                 rung=notes.rung,
@@ -42,10 +42,10 @@ class Recovery:
                 retries=notes.retries + 1,
             )
             # Before a worker put its name to it, not all may have been chosen: the same seed chooses them again.
-            unchosen = notes.worker is None and notes.start is None and notes.rung == 0 and not notes.left_over
+            unchosen = notes.worker is None and notes.enqueued_as is None and notes.rung == 0 and not notes.left_over
             self._study.enqueue({} if unchosen else entry.choices, again)
 
-    def _is_dead(self, entry: Entry) -> bool:
+    def _is_dead(self, entry: TrialEntry) -> bool:
         worker = entry.notes.worker
         if worker is None:
             # Its process died between taking it and saying so. Here nobody else is in between: we hold the lock.

@@ -7,8 +7,8 @@ from compress.recipe.models import TEACHER_ROW
 from compress.recipe.search_checks import space_of
 from compress.results.records import Record
 from compress.results.search_facts import Growth, SearchFacts, TrialFacts
-from compress.search.call import Places, SearchCall
-from compress.search.history import Entry, by_root, costs_of
+from compress.search.call import SearchCall, SearchPaths
+from compress.search.history import TrialEntry, by_root, costs_of
 from compress.search.ranking import hypervolume, reference_of
 from compress.search.study import SearchStudy
 from compress.search.trial_evaluator import record_file
@@ -35,14 +35,14 @@ def search_facts(call: SearchCall, study: SearchStudy, there: Mapping[str, Recor
     )
 
 
-def records_of(out: Path, entries: Sequence[Entry]) -> tuple[Record, ...]:
+def records_of(out: Path, entries: Sequence[TrialEntry]) -> tuple[Record, ...]:
     """The teacher's, then those of complete and of failed trials, by number, as far as they are in this folder."""
     names = [climb[-1].notes.name for climb in by_root(entries).values() if climb[-1].state in ("complete", "failed")]
-    paths = [record_file(Places(out).trial(name)) for name in (TEACHER_ROW, *names) if name]
+    paths = [record_file(SearchPaths(out).trial(name)) for name in (TEACHER_ROW, *names) if name]
     return tuple(Record.model_validate_json(path.read_bytes()) for path in paths if path.is_file())
 
 
-def _trial(climb: Sequence[Entry], there: Mapping[str, Record]) -> TrialFacts:
+def _trial(climb: Sequence[TrialEntry], there: Mapping[str, Record]) -> TrialFacts:
     """Everything that was done with the same choices, as one: what it came to last counts."""
     first, last = climb[0], climb[-1]
     name = last.notes.name
@@ -56,23 +56,23 @@ def _trial(climb: Sequence[Entry], there: Mapping[str, Record]) -> TrialFacts:
         rung=last.notes.rung,
         started_s=first.notes.started_s,
         seconds=sum(entry.notes.seconds or 0.0 for entry in known) if last.notes.seconds is not None else None,
-        is_start=first.notes.start is not None,
+        is_start=first.notes.enqueued_as is not None,
         error=last.notes.error,
     )
 
 
-def ranking(entries: Sequence[Entry]) -> list[Entry]:
+def ranking(entries: Sequence[TrialEntry]) -> list[TrialEntry]:
     """Those that may rank: complete, measured, within the constraints; in the order in which they ended."""
     able = [entry for entry in entries if entry.state == "complete" and entry.notes.feasible and entry.notes.measured]
     return sorted(able, key=lambda entry: entry.notes.started_s + (entry.notes.seconds or 0.0))
 
 
-def _growth(call: SearchCall, entries: Sequence[Entry]) -> Growth | None:
+def _growth(call: SearchCall, entries: Sequence[TrialEntry]) -> Growth | None:
     able = ranking(entries)
     if not able:
         return None
     costs = [costs_of(entry, call.objectives, call.smaller) for entry in able]
-    start = [point for point, entry in zip(costs, able, strict=True) if entry.notes.start is not None]
+    start = [point for point, entry in zip(costs, able, strict=True) if entry.notes.enqueued_as is not None]
     # Of the plain table where there is one: a network whose maps have died would stretch it beyond all use.
     reference = reference_of(start if len(start) > 1 else costs)
     signed = dict(zip(call.objectives, reference, strict=True))
@@ -87,7 +87,7 @@ def _growth(call: SearchCall, entries: Sequence[Entry]) -> Growth | None:
     )
 
 
-def _importance(study: SearchStudy, entries: Sequence[Entry]) -> tuple[dict[str, dict[str, float]], str | None]:
+def _importance(study: SearchStudy, entries: Sequence[TrialEntry]) -> tuple[dict[str, dict[str, float]], str | None]:
     chosen = [entry for entry in ranking(entries) if entry.choices]
     if len(chosen) < _FEWEST_FOR_IMPORTANCE:
         return {}, f"{len(chosen)} complete trials with choices say too little; it takes {_FEWEST_FOR_IMPORTANCE}"

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from compress.common.fact_cache import fact_key
 from compress.recipe.search_plan import SamplerPlan
-from compress.search.history import Entry, State, notes_from, ordinal
+from compress.search.history import State, TrialEntry, notes_from, ordinal
 
 STATES: Mapping[TrialState, State] = {
     TrialState.WAITING: "waiting",
@@ -23,13 +23,13 @@ STATES: Mapping[TrialState, State] = {
 _FIXED = "fixed_params"
 
 
-def entry_of(trial: FrozenTrial) -> Entry:
+def entry_of(trial: FrozenTrial) -> TrialEntry:
     """Optuna's record of a trial as ours."""
     choices = {**trial.system_attrs.get(_FIXED, {}), **trial.params}
-    return Entry(trial.number, STATES[trial.state], choices, notes_from(trial.user_attrs))
+    return TrialEntry(trial.number, STATES[trial.state], choices, notes_from(trial.user_attrs))
 
 
-class Reseeded(BaseSampler):
+class SeededSampler(BaseSampler):
     """The sampler of a plan, made anew for every trial with a seed of its own.
 
     So what is proposed follows from the seed, the trial's ordinal and the history alone: a process that was killed and

@@ -21,8 +21,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from compress.recipe.search_plan import SamplerPlan
 from compress.recipe.search_space import Choice, Choose, Options, Scalar
-from compress.search.history import Entry, Notes, State, notes_from
-from compress.search.seeded_sampler import STATES, Reseeded, entry_of
+from compress.search.history import Notes, State, TrialEntry, notes_from
+from compress.search.seeded_sampler import STATES, SeededSampler, entry_of
 from compress.search.storage_url import hidden, is_local, without_secrets
 from teachers.common.errors import UserError
 
@@ -68,7 +68,7 @@ class SearchStudy:
             storage=_storage(plan, self.local),
             study_name=plan.name,
             directions=["minimize" if less else "maximize" for less in plan.smaller],
-            sampler=Reseeded(plan.sampler),
+            sampler=SeededSampler(plan.sampler),
             load_if_exists=True,
         )
         theirs = study.user_attrs.get(_RECIPE)
@@ -107,7 +107,7 @@ class SearchStudy:
             path = self._plan.url.partition("///")[2]
             raise OSError(errno.ENOSPC, f"the study cannot be written: {error}", path) from None
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[TrialEntry]:
         """Every trial, by number."""
         with self.speaking():
             return [entry_of(trial) for trial in self._study.get_trials(deepcopy=False)]
@@ -117,10 +117,10 @@ class SearchStudy:
         with self.speaking():
             self._study.enqueue_trial(dict(choices), user_attrs=_attributes(notes))
 
-    def take(self) -> "Taken":
+    def take(self) -> "ActiveTrial":
         """The next waiting trial, or a new one."""
         with self.speaking():
-            return Taken(self, self._study.ask())
+            return ActiveTrial(self, self._study.ask())
 
     def fail(self, number: int, error: str | None) -> None:
         """Ends a running trial of a process that died; without an error it may be retried."""
@@ -171,7 +171,7 @@ class SearchStudy:
     def next_choices(self, walk: Callable[[Choose], object], count: int) -> list[dict[str, Scalar]]:
         """What the sampler would try next: asked of a copy, so that the study is as it was."""
         there = [trial for trial in self._study.get_trials() if trial.state.is_finished()]
-        replica = optuna.create_study(directions=self._study.directions, sampler=Reseeded(self._plan.sampler))
+        replica = optuna.create_study(directions=self._study.directions, sampler=SeededSampler(self._plan.sampler))
         replica.add_trials(there)
         found: list[dict[str, Scalar]] = []
         for _ in range(count):
@@ -181,7 +181,7 @@ class SearchStudy:
         return found
 
 
-class Taken:
+class ActiveTrial:
     """A trial that this process works on."""
 
     def __init__(self, study: SearchStudy, trial: Trial) -> None:

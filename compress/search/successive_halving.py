@@ -7,7 +7,7 @@ something new is tried. The best are the first of `ranking.order`, so nobody wai
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from compress.search.history import Entry, by_root, costs_of
+from compress.search.history import TrialEntry, by_root, costs_of
 from compress.search.ranking import order
 
 
@@ -29,7 +29,7 @@ class Halving:
 class Promote:
     """These choices go on to the next rung."""
 
-    entry: Entry
+    entry: TrialEntry
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class Finished:
     """There is nothing left to do."""
 
 
-Job = Promote | Take | Wait | Finished
+Action = Promote | Take | Wait | Finished
 
 
-def next_job(entries: Sequence[Entry], plan: Halving, new: bool = True) -> Job:
+def next_action(entries: Sequence[TrialEntry], plan: Halving, new: bool = True) -> Action:
     """Decided from the study alone, so that whoever asks after the same history is told the same.
 
     new: whether the sampler may be asked for something new; if not, the search comes to its end.
@@ -67,7 +67,7 @@ def next_job(entries: Sequence[Entry], plan: Halving, new: bool = True) -> Job:
     return Wait() if running else Finished()
 
 
-def _climber(entries: Sequence[Entry], plan: Halving, at_end: bool) -> Entry | None:
+def _climber(entries: Sequence[TrialEntry], plan: Halving, at_end: bool) -> TrialEntry | None:
     """The best trial of the highest rung that has one to send on."""
     for rung in reversed(range(plan.rungs - 1)):
         there = screened(entries, rung)
@@ -82,7 +82,7 @@ def _climber(entries: Sequence[Entry], plan: Halving, at_end: bool) -> Entry | N
     return None
 
 
-def screened(entries: Sequence[Entry], rung: int) -> list[Entry]:
+def screened(entries: Sequence[TrialEntry], rung: int) -> list[TrialEntry]:
     """Trials that were measured at this rung and could go on; those that cost too much never will."""
     return [
         entry

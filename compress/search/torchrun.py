@@ -12,7 +12,7 @@ from pathlib import Path
 from compress.recipe.loader import load_recipe
 from compress.recipe.models import Recipe
 from compress.run.runner import CANDIDATE_ERRORS
-from compress.search.call import Places
+from compress.search.call import SearchPaths
 from compress.search.trial_evaluator import Trials
 from compress.training.engine import wait_for_all
 from teachers.common.files import write_text
@@ -59,4 +59,4 @@ def train_along(out: Path, make: Callable[[], Trials]) -> None:
 
 
 def _folder(out: Path) -> Path:
-    return Places(out).work / "together"
+    return SearchPaths(out).work / "together"

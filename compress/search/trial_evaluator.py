@@ -11,7 +11,7 @@ from compress.measure.evaluator import Sharing
 from compress.recipe.models import CandidatePlan, Recipe
 from compress.results.records import Record
 from compress.run.runner import Prepared, RunCall
-from compress.search.call import JOURNALS, Places, SearchCall, timing_alone
+from compress.search.call import JOURNALS, SearchCall, SearchPaths, timing_alone
 from compress.steps.remove_stages import RemoveStages
 from compress.tracking.session import Tracking
 from teachers.registry import teacher_spec
@@ -39,7 +39,7 @@ class Trials:
     ) -> None:
         self._leader = leader or Silent()
         self._call, self._reporter, self._tracking = call, reporter, tracking
-        self._places = Places(call.out)
+        self._places = SearchPaths(call.out)
         (call.out / JOURNALS).mkdir(exist_ok=True)
         self._journal = Journal(call.out / JOURNALS / f"{worker}.jsonl", beside="*.jsonl")
         self._prepared: dict[str, Prepared] = {}

@@ -21,11 +21,11 @@ from compress.results.goals import judge, parse_goals
 from compress.results.records import Record
 from compress.run.runner import CANDIDATE_ERRORS
 from compress.search.artefact_store import Artefacts
-from compress.search.call import Places, SearchCall
-from compress.search.history import Entry, Notes, State
+from compress.search.call import SearchCall, SearchPaths
+from compress.search.history import Notes, State, TrialEntry
 from compress.search.recovery import Recovery
-from compress.search.study import SearchStudy, Taken
-from compress.search.successive_halving import Finished, Halving, Promote, Wait, next_job
+from compress.search.study import ActiveTrial, SearchStudy
+from compress.search.successive_halving import Finished, Halving, Promote, Wait, next_action
 from compress.search.trial_evaluator import Trials, record_file, stage_table
 from teachers.common.files import write_text
 
@@ -50,7 +50,7 @@ class Worker:
     def __init__(self, call: SearchCall, name: str, trials: Trials, reporter: Reporter) -> None:
         plan = call.plan
         self._call, self._name, self._trials, self._reporter = call, name, trials, reporter
-        self._places, self._study = Places(call.out), SearchStudy(call.study)
+        self._places, self._study = SearchPaths(call.out), SearchStudy(call.study)
         self._space = space_of(call.recipe)
         self._rungs = plan.rungs
         self._goals = parse_goals(plan.constraints)
@@ -101,22 +101,26 @@ class Worker:
         limit = self._call.timeout_s
         return limit is not None and time.monotonic() - self._begun >= limit
 
-    def _next(self) -> Taken | Wait | None:
+    def _next(self) -> ActiveTrial | Wait | None:
         """A trial with its choices made and noted; None at the end."""
         self._recovery.take_up()
         entries = self._study.entries()
-        self._enqueue_start(entries)
+        self._enqueue_first(entries)
         if self._late():
             return None
         untried = self._untried(entries) if self._circling(entries) else None
-        job = next_job(self._study.entries(), self._halving, new=untried is not None or not self._circling(entries))
-        if isinstance(job, Finished):
+        action = next_action(
+            self._study.entries(), self._halving, new=untried is not None or not self._circling(entries)
+        )
+        if isinstance(action, Finished):
             return None
-        if isinstance(job, Wait):
-            return job
-        if isinstance(job, Promote):
-            notes = Notes(rung=job.entry.notes.rung + 1, first=job.entry.root, start=job.entry.notes.start)
-            self._study.enqueue(job.entry.choices, replace(notes, steps=job.entry.notes.steps))
+        if isinstance(action, Wait):
+            return action
+        if isinstance(action, Promote):
+            notes = Notes(
+                rung=action.entry.notes.rung + 1, first=action.entry.root, enqueued_as=action.entry.notes.enqueued_as
+            )
+            self._study.enqueue(action.entry.choices, replace(notes, steps=action.entry.notes.steps))
         elif untried is not None and not any(entry.state == "waiting" for entry in self._study.entries()):
             self._study.enqueue(untried, Notes(left_over=True))
         taken = self._study.take()
@@ -130,20 +134,20 @@ class Worker:
         taken.note(replace(taken.notes, worker=self._name, started_s=self._now()))
         return taken
 
-    def _enqueue_start(self, entries: Sequence[Entry]) -> None:
+    def _enqueue_first(self, entries: Sequence[TrialEntry]) -> None:
         """The plain stage table, then what the recipe names, as far as an interrupted call has not enqueued them."""
-        there = {entry.notes.start for entry in entries}
+        there = {entry.notes.enqueued_as for entry in entries}
         for plan in stage_table(self._call.recipe):
             if plan.name not in there:
                 steps = [{"step": "remove_stages", "stages": step.stages} for step in plan.steps]  # type: ignore[attr-defined]
                 choices = self._space.choices_for(steps)
                 given = None if choices is not None else json.dumps(steps)
-                self._study.enqueue(choices or {}, Notes(start=plan.name, steps=given))
+                self._study.enqueue(choices or {}, Notes(enqueued_as=plan.name, steps=given))
         for index, point in enumerate(self._call.plan.enqueue):
-            if f"start-{index}" not in there:
-                self._study.enqueue(point, Notes(start=f"start-{index}"))
+            if f"enqueued-{index}" not in there:
+                self._study.enqueue(point, Notes(enqueued_as=f"enqueued-{index}"))
 
-    def _same(self, taken: Taken) -> int | None:
+    def _same(self, taken: ActiveTrial) -> int | None:
         """The trial that has these choices already, or that goes on with them already."""
         mine = taken.notes
         root = taken.number if mine.first is None else mine.first
@@ -157,25 +161,25 @@ class Worker:
                 return entry.number
         return None
 
-    def _circling(self, entries: Sequence[Entry]) -> bool:
+    def _circling(self, entries: Sequence[TrialEntry]) -> bool:
         """Whether the sampler has only repeated itself for a while, or there is nothing else to say."""
         latest = [entry for entry in entries if entry.counts or entry.notes.same_as is not None][-_REPEATS:]
         size = self._space.size
         exhausted = size is not None and len(_tried(entries)) >= size
         return exhausted or (len(latest) == _REPEATS and all(entry.notes.same_as is not None for entry in latest))
 
-    def _untried(self, entries: Sequence[Entry]) -> dict[str, Scalar] | None:
+    def _untried(self, entries: Sequence[TrialEntry]) -> dict[str, Scalar] | None:
         """Where the sampler goes round in circles, the first choices that nobody tried; None where there are none."""
         tried = _tried(entries)
         return next((one for one in assignments(list(self._space.trees.values())) if _spelt(one) not in tried), None)
 
-    def _data(self, taken: Taken) -> dict[str, Any]:
+    def _data(self, taken: ActiveTrial) -> dict[str, Any]:
         steps = taken.notes.steps
         if steps is not None:
             return self._space.with_steps(json.loads(steps))
         return self._space.of(taken.choices)
 
-    def _measured(self, taken: Taken) -> Outcome:
+    def _measured(self, taken: ActiveTrial) -> Outcome:
         """Whatever its recipe makes of it; a mistake or a failure of its own ends the trial, not the search."""
         begun, data = time.monotonic(), self._data(taken)
         notes, short = replace(taken.notes, learns=learns(data)), at_rung(data, self._rungs[taken.notes.rung])
@@ -257,11 +261,11 @@ class Worker:
 def _name(number: int, notes: Notes, partly: bool) -> str:
     """`stages-3`, `trial-0012`, and `trial-0012-rung-0` for what is a first look at it only."""
     root = number if notes.first is None else notes.first
-    base = notes.start or f"trial-{root:04d}"
+    base = notes.enqueued_as or f"trial-{root:04d}"
     return f"{base}-rung-{notes.rung}" if partly else base
 
 
-def _tried(entries: Sequence[Entry]) -> set[str]:
+def _tried(entries: Sequence[TrialEntry]) -> set[str]:
     return {_spelt(entry.choices) for entry in entries if entry.choices and entry.counts}
 
 

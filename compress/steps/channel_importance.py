@@ -39,7 +39,7 @@ class Asked:
     @cached_property
     def samples(self) -> list[Sample]:
         """Training frames with the teacher's maps."""
-        return probe_samples(self.workshop.lessons, self.frames)
+        return probe_samples(self.workshop.targets, self.frames)
 
     @property
     def batches(self) -> list[Batch]:

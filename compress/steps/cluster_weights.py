@@ -105,8 +105,8 @@ class ClusterWeights(Step):
         return candidate.followed_by(self.model_dump(mode="json"), network)
 
     def _refitted(self, network: PoseNet, workshop: "Workshop") -> PoseNet:
-        lessons, stride = workshop.lessons, network.spec.stride
-        looked = batches(lessons.frames.train, self.calibration_frames, lessons.plan.scales, stride)
+        targets, stride = workshop.targets, network.spec.stride
+        looked = batches(targets.frames.train, self.calibration_frames, targets.plan.scales, stride)
         even = evened(network, looked)
         for module in even.modules():
             if isinstance(module, nn.Conv2d) and module.groups == 1:

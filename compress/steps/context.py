@@ -6,7 +6,7 @@ from typing import Protocol
 
 from compress.common.progress import Reporter
 from compress.training.curve import Follow, unfollowed
-from compress.training.teacher_targets import Lessons
+from compress.training.teacher_targets import TeacherTargets
 from teachers.common.errors import UserError
 
 
@@ -30,7 +30,7 @@ class Workshop:
     """The run's seed, and what steps that train or calibrate learn from."""
 
     seed: int
-    learning: Lessons | None = None
+    learning: TeacherTargets | None = None
     """None where the recipe has no `training`."""
     folder: Path | None = None
     """Where a step may keep unfinished work, in a subfolder of its own; None where nothing can be continued."""
@@ -41,7 +41,7 @@ class Workshop:
     """The name of the candidate that is being made."""
 
     @property
-    def lessons(self) -> Lessons:
+    def targets(self) -> TeacherTargets:
         """UserError where the recipe has no `training`."""
         if self.learning is None:
             raise UserError("this step learns from frames: the recipe needs `training`, with `data`")

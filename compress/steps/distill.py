@@ -15,13 +15,13 @@ from compress.common.fact_cache import fact_key
 from compress.steps.base import SettingError, Step
 from compress.training.augmentation import Augmentation
 from compress.training.batches import Samples
-from compress.training.engine import first_alone
-from compress.training.loop import Job, Trained, Trainer
+from compress.training.engine import main_process_first
+from compress.training.loop import Trained, Trainer, TrainingJob
 from compress.training.losses import LossSettings
 from compress.training.masks import zero_share
-from compress.training.reparameterization import FormSettings
+from compress.training.reparameterization import Reparameterization
 from compress.training.schedule import Schedule
-from compress.training.teacher_targets import Lessons
+from compress.training.teacher_targets import TeacherTargets
 from teachers.common.errors import UserError
 from teachers.posenet import PoseNet
 from teachers.spec import PoseNetSpec
@@ -49,8 +49,8 @@ class Distill(Step):
     step: Literal["distill"] = "distill"
     schedule: Annotated[Schedule, Field(description="How long and how fast it learns.")]
     loss: Annotated[LossSettings, Field(description="What counts how much.")] = LossSettings()
-    reparameterization: Annotated[FormSettings, Field(description="What is added for the time of training.")] = (
-        FormSettings()
+    reparameterization: Annotated[Reparameterization, Field(description="What is added for the time of training.")] = (
+        Reparameterization()
     )
     augmentation: Annotated[
         Augmentation, Field(description="Random changes of the crops; each moves them off what the teacher said.")
@@ -108,11 +108,11 @@ class Distill(Step):
 
     def train(self, candidate: "Candidate", workshop: "Workshop", place: str) -> tuple[PoseNet, dict[str, Any]]:
         """The trained network and the note of its training; `place` is the step's path below the recipe's `steps`."""
-        lessons = workshop.lessons
-        lessons.require_fit(candidate.spec)
+        targets = workshop.targets
+        targets.require_fit(candidate.spec)
         _require_kept(candidate.network, self.reparameterization.preserve)
         settings = self.model_dump(mode="json")
-        key = fact_key("distill", 5, settings, candidate.id, lessons.key, workshop.seed)
+        key = fact_key("distill", 5, settings, candidate.id, targets.key, workshop.seed)
         with TemporaryDirectory() as temporary:
             folder = Path(temporary) if workshop.folder is None else workshop.folder / f"training-{key}"
             trained = self._train(candidate, workshop, folder, place)
@@ -128,29 +128,29 @@ class Distill(Step):
         return trained.network, {"kind": "training", "place": place, **trained.facts}
 
     def _train(self, candidate: "Candidate", workshop: "Workshop", folder: Path, place: str) -> Trained:
-        lessons = workshop.lessons
-        teacher = lessons.teacher.network
-        with first_alone():
-            lessons.prepare()
-        job = Job(
+        targets = workshop.targets
+        teacher = targets.teacher.network
+        with main_process_first():
+            targets.prepare()
+        job = TrainingJob(
             network=deepened(candidate.network, self.auxiliary_stages, teacher, workshop.seed),
-            samples=self._samples(lessons),
-            held_out=lessons.held_out_evenly(self.frame_balance),
-            energies=lessons.energies,
+            samples=self._samples(targets),
+            held_out=targets.balanced_held_out(self.frame_balance),
+            energies=targets.energies,
             schedule=self.schedule,
             loss=self.loss,
-            form=self.reparameterization,
+            reparameterization=self.reparameterization,
             seed=workshop.seed,
             ship_stages=len(candidate.spec.stages),
             teacher=teacher if self.loss.hints > 0 else None,
         )
         return Trainer(job, folder, workshop.reporter, workshop.following(place)).run()
 
-    def _samples(self, lessons: Lessons) -> Samples:
+    def _samples(self, targets: TeacherTargets) -> Samples:
         crop_hw = self.schedule.crop
         if self.full_frames:
-            return lessons.full_frames(crop_hw[0] * crop_hw[1], self.frame_balance)
-        return lessons.samples(crop_hw, self.augmentation, self.ignore_border, self.frame_balance)
+            return targets.full_frames(crop_hw[0] * crop_hw[1], self.frame_balance)
+        return targets.samples(crop_hw, self.augmentation, self.ignore_border, self.frame_balance)
 
 
 def _require_kept(network: PoseNet, preserve: Literal["sparsity", "clusters"] | None) -> None:

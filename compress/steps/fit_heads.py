@@ -12,8 +12,8 @@ from pydantic import Field
 
 from compress.steps.base import SettingError, Step
 from compress.steps.distill import FrameBalanceExponent
-from compress.training.crops import whole
-from compress.training.engine import first_alone
+from compress.training.crops import full_frame
+from compress.training.engine import main_process_first
 from compress.training.heads import fit_heads, head_convolutions
 from compress.training.validation import validate
 from teachers.posenet import PoseNet
@@ -51,17 +51,17 @@ class FitHeads(Step):
     def apply(self, candidate: "Candidate", workshop: "Workshop") -> "Candidate":
         """The candidate with fitted heads; its note says what L2 was on held-out frames, before and after."""
         self.check(candidate.spec)
-        lessons, reporter = workshop.lessons, workshop.reporter
-        lessons.require_fit(candidate.spec)
-        with first_alone():
-            lessons.prepare()
-        evening, spec = lessons.evening(self.frame_balance), lessons.teacher.spec
-        entries = [entry for entries in lessons.filled.entries for entry in entries]
+        targets, reporter = workshop.targets, workshop.reporter
+        targets.require_fit(candidate.spec)
+        with main_process_first():
+            targets.prepare()
+        balance, spec = targets.frame_balance(self.frame_balance), targets.teacher.spec
+        entries = [entry for entries in targets.filled.entries for entry in entries]
         count = min(self.calibration_frames, len(entries))
         chosen = [entries[round(place)] for place in np.linspace(0, len(entries) - 1, count)]
-        samples = (whole(entry, spec, evening) for entry in reporter.track(chosen, "fitting heads", count))
+        samples = (full_frame(entry, spec, balance) for entry in reporter.track(chosen, "fitting heads", count))
         network, cpu = fit_heads(candidate.network, samples), torch.device("cpu")
-        held_out = lessons.held_out_evenly(self.frame_balance)
+        held_out = targets.balanced_held_out(self.frame_balance)
         looks = [validate(one, held_out, cpu) for one in (candidate.network, network)]
         if looks[1].score > looks[0].score:
             reporter.warn("fit_heads made nothing better on the held-out frames; more frames may")

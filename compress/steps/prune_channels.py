@@ -19,7 +19,7 @@ from compress.steps.base import SettingError, Step
 from compress.steps.channel_importance import BY_FRAMES, IMPORTANCE, Asked
 from compress.steps.iterative import Between, RoundCount, Rounds, share_after
 from compress.training.calibration_frames import batches
-from compress.training.engine import first_alone
+from compress.training.engine import main_process_first
 from teachers.posenet import PoseNet
 from teachers.spec import PoseNetSpec
 from teachers.zoo import nearest
@@ -149,16 +149,16 @@ class PruneChannels(Step):
             layout = _layout(now.spec)
             scores = IMPORTANCE[self.importance](Asked(now.network, layout, workshop, self.calibration_frames))
             # Several processes must cut alike: the first fills the table, the others then read it.
-            with first_alone():
+            with main_process_first():
                 chosen.append(self.choose(layout, scores, whole=whole, done=done))
             removed = {name: strongest(scores[name], count) for name, count in chosen[-1].counts.items()}
             if not self.reconstruct:
                 return remove_channels(now.network, removed)
-            lessons = workshop.lessons
+            targets = workshop.targets
             return remove_and_refit(
                 now.network,
                 removed,
-                batches(lessons.frames.train, self.calibration_frames, lessons.plan.scales, now.spec.stride),
+                batches(targets.frames.train, self.calibration_frames, targets.plan.scales, now.spec.stride),
             )
 
         network, notes = Rounds(self.iterative_steps, self.finetune).run(candidate, workshop, once)

@@ -18,7 +18,7 @@ from compress.steps.distill import Distill
 from compress.steps.iterative import Between, RoundCount, Rounds, share_after
 from compress.training.calibration import images_of, probe_samples
 from compress.training.calibration_frames import batches
-from compress.training.reparameterization import FormSettings
+from compress.training.reparameterization import Reparameterization
 from teachers.posenet import PoseNet
 from teachers.spec import PoseNetSpec
 
@@ -102,15 +102,15 @@ class PruneWeights(Step):
         return candidate.followed_by(self.model_dump(mode="json"), network, *notes)
 
     def _seen(self, now: "Candidate", workshop: "Workshop") -> tuple[Tensor, ...]:
-        lessons = workshop.lessons
-        return batches(lessons.frames.train, self.calibration_frames, lessons.plan.scales, now.spec.stride)
+        targets = workshop.targets
+        return batches(targets.frames.train, self.calibration_frames, targets.plan.scales, now.spec.stride)
 
     def _scores(self, network: PoseNet, workshop: "Workshop", looked: Sequence[Tensor]) -> Scores:
         if self.importance == "magnitude":
             return magnitude_of(network)
         if self.importance == "obs":
             return surgeon_of(network, looked)
-        return signal_of(network, images_of(probe_samples(workshop.lessons, self.calibration_frames)))
+        return signal_of(network, images_of(probe_samples(workshop.targets, self.calibration_frames)))
 
 
 @torch.no_grad()
@@ -147,7 +147,7 @@ def _keeping_zeros(distill: Distill | None) -> Distill | None:
     """What went in one round does not come back in the training before the next."""
     if distill is None:
         return None
-    form = FormSettings.model_validate(
+    form = Reparameterization.model_validate(
         distill.reparameterization.model_dump() | {"preserve": distill.reparameterization.preserve or "sparsity"}
     )
     return distill.model_copy(update={"reparameterization": form})

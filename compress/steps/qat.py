@@ -11,9 +11,9 @@ from compress.core.candidate import Candidate, content_id
 from compress.quantization.calibrate import Fitted
 from compress.steps.distill import Distill
 from compress.training.augmentation import Augmentation
-from compress.training.loop import Job, Trainer
+from compress.training.loop import Trainer, TrainingJob
 from compress.training.losses import LossSettings
-from compress.training.qat_network import QuantizedForm
+from compress.training.qat_network import QatNetwork
 from compress.training.schedule import Schedule
 from teachers.common.frozen import Frozen
 
@@ -54,26 +54,26 @@ def learn(made: Fitted, settings: Qat, parent: Candidate, workshop: "Workshop") 
 
     parent: the float candidate that `made` was fitted from.
     """
-    lessons, crop, place = workshop.lessons, settings.schedule.crop, f"{len(parent.steps)}"
+    targets, crop, place = workshop.targets, settings.schedule.crop, f"{len(parent.steps)}"
     start = content_id(made.network, made.quantization)
-    key = fact_key("quantize", 1, settings.model_dump(mode="json"), start, lessons.key, workshop.seed)
+    key = fact_key("quantize", 1, settings.model_dump(mode="json"), start, targets.key, workshop.seed)
     with TemporaryDirectory() as temporary:
         folder = Path(temporary) if workshop.folder is None else workshop.folder / f"training-{key}"
-        job = Job(
+        job = TrainingJob(
             network=made.network,
-            samples=lessons.full_frames(crop[0] * crop[1], settings.frame_balance)
+            samples=targets.full_frames(crop[0] * crop[1], settings.frame_balance)
             if settings.full_frames
-            else lessons.samples(crop, Augmentation.none(), settings.ignore_border, settings.frame_balance),
-            held_out=lessons.held_out_evenly(settings.frame_balance),
-            energies=lessons.energies,
+            else targets.samples(crop, Augmentation.none(), settings.ignore_border, settings.frame_balance),
+            held_out=targets.balanced_held_out(settings.frame_balance),
+            energies=targets.energies,
             schedule=settings.schedule,
             loss=settings.loss,
-            form=QuantizedForm(made),
+            reparameterization=QatNetwork(made),
             seed=workshop.seed,
             ship_stages=len(made.network.spec.stages),
         )
         trained = Trainer(job, folder, workshop.reporter, workshop.following(place)).run()
     if trained.facts["best_step"] == 0:
         workshop.reporter.warn("training int8 made nothing better on the held-out frames")
-    assert trained.quantization is not None, "a quantised form folds into a quantised network"
+    assert trained.quantization is not None, "a QAT network folds into a quantised network"
     return Fitted(trained.network, trained.quantization), {"kind": "training", "place": place, **trained.facts}

@@ -19,7 +19,7 @@ from compress.quantization.mixed_precision import Choice, choose_and_fit, named
 from compress.steps.base import SettingError, Step
 from compress.steps.qat import Qat, learn
 from compress.training.calibration_frames import batches
-from compress.training.engine import first_alone
+from compress.training.engine import main_process_first
 from teachers.posenet import PoseNet
 from teachers.spec import PoseNetSpec
 from teachers.zoo import nearest
@@ -130,12 +130,12 @@ class Quantize(Step):
         return self._int8(candidate, workshop, settings)
 
     def _int8(self, candidate: "Candidate", workshop: "Workshop", settings: dict[str, Any]) -> "Candidate":
-        lessons = workshop.lessons
-        lessons.require_fit(candidate.spec)
-        scales, stride, frames = lessons.plan.scales, candidate.spec.stride, lessons.frames
+        targets = workshop.targets
+        targets.require_fit(candidate.spec)
+        scales, stride, frames = targets.plan.scales, candidate.spec.stride, targets.frames
         if self.qat is not None:
-            with first_alone():
-                lessons.prepare()
+            with main_process_first():
+                targets.prepare()
         seen = batches(frames.train, self.calibration_frames, scales, stride)
         held_out = batches(frames.held_out, GUARD_FRAMES, scales, stride)
         network = folded(candidate.network)

@@ -18,7 +18,7 @@ from compress.training.augmentation import Augmentation
 from compress.training.frames import Text
 from compress.training.labelled_data import HeldOut
 from compress.training.losses import LossSettings
-from compress.training.reparameterization import FormSettings
+from compress.training.reparameterization import Reparameterization
 from compress.training.schedule import Schedule
 from students.stages import MOST_STAGES
 from teachers.common.errors import UserError
@@ -75,8 +75,8 @@ class TeacherRecipe(Frozen):
     ]
     schedule: Annotated[Schedule, Field(description="How long and how fast it learns.")]
     loss: Annotated[LossSettings, Field(description="What counts how much.")] = LossSettings()
-    reparameterization: Annotated[FormSettings, Field(description="What is added for the time of training.")] = (
-        FormSettings()
+    reparameterization: Annotated[Reparameterization, Field(description="What is added for the time of training.")] = (
+        Reparameterization()
     )
     augmentation: Annotated[
         Augmentation, Field(description="Random changes; the maps are drawn from the moved labels, so all are exact.")

@@ -21,7 +21,7 @@ from compress.teacher_training.checks import architecture_spec
 from compress.teacher_training.recipe import TeacherRecipe
 from compress.training.engine import Engine
 from compress.training.labelled_data import LabelledCrops, LabelledData, WholeImages, open_labelled
-from compress.training.loop import Job, Trained, Trainer, require_even
+from compress.training.loop import Trained, Trainer, TrainingJob, require_even
 from students.init import fresh_network
 from teachers.checkpoint import SPEC, WEIGHTS, is_model, save_model
 from teachers.common.errors import UserError
@@ -135,16 +135,16 @@ def _begun(call: TeacherCall, network: PoseNet, data: LabelledData) -> str:
     return text
 
 
-def _job(recipe: TeacherRecipe, network: PoseNet, data: LabelledData) -> Job:
+def _job(recipe: TeacherRecipe, network: PoseNet, data: LabelledData) -> TrainingJob:
     crops = LabelledCrops(data.train, network.spec, recipe.augmentation, recipe.schedule.crop)
-    return Job(
+    return TrainingJob(
         network=network,
         samples=crops,
         held_out=WholeImages(data.held_out, network.spec),
         energies=crops.energies(recipe.seed),
         schedule=recipe.schedule,
         loss=recipe.loss,
-        form=recipe.reparameterization,
+        reparameterization=recipe.reparameterization,
         seed=recipe.seed,
         ship_stages=len(network.spec.stages),
     )

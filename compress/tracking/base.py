@@ -10,7 +10,7 @@ from compress.common.values import Value
 
 
 @dataclass(frozen=True)
-class Place:
+class TrackerPlace:
     """Which run is tracked, and where its tracker may keep files."""
 
     folder: Path

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from compress.common.values import Value
-from compress.tracking.base import Files, Place
+from compress.tracking.base import Files, TrackerPlace
 from teachers.common.files import append_line
 
 EVENTS = "events.jsonl"
@@ -16,7 +16,7 @@ EVENTS = "events.jsonl"
 class JsonlTracker:
     """For scripts and dashboards of one's own: `tail -f` shows a run as it goes."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: TrackerPlace) -> None:
         self._file = place.folder / EVENTS
         # A kill may have come between this line and the note that it was told.
         self._last = _last_event(self._file)

@@ -10,15 +10,15 @@ from compress.common.progress import Reporter
 from compress.common.run_folder import TRACKING
 from compress.common.values import Value
 from compress.tracking import TRACKERS
-from compress.tracking.base import Files, Place
-from compress.tracking.thread import Lane
+from compress.tracking.base import Files, TrackerPlace
+from compress.tracking.thread import TrackerThread
 from compress.training.curve import Follow
 
 
 class Tracking:
     """The methods of a tracker, each of which returns at once and raises nothing."""
 
-    def __init__(self, lanes: Sequence[Lane] = ()) -> None:
+    def __init__(self, lanes: Sequence[TrackerThread] = ()) -> None:
         self._lanes = tuple(lanes)
 
     def config(self, values: Mapping[str, Any]) -> None:
@@ -61,7 +61,9 @@ def open_tracking(names: Sequence[str], out: Path, reporter: Reporter, worker: s
     """
     group = out.resolve().name
     base, run = (out / TRACKING / worker, f"{group}-{worker}") if worker else (out / TRACKING, group)
-    tracking = Tracking([Lane(name, TRACKERS[name], Place(base / name, run, group, reporter)) for name in names])
+    tracking = Tracking(
+        [TrackerThread(name, TRACKERS[name], TrackerPlace(base / name, run, group, reporter)) for name in names]
+    )
     ok = False
     try:
         yield tracking

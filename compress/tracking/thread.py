@@ -11,7 +11,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from compress.common.progress import Reporter
-from compress.tracking.base import Place, Tracker
+from compress.tracking.base import Tracker, TrackerPlace
 from teachers.common.errors import UserError
 from teachers.common.files import append_line
 
@@ -24,10 +24,10 @@ _ANYTHING = (Exception, SystemExit)
 Tell = Callable[[Tracker], None]
 
 
-class Lane:
+class TrackerThread:
     """Takes in what the tracker is to be told, and returns at once."""
 
-    def __init__(self, name: str, make: Callable[[Place], Tracker], place: Place) -> None:
+    def __init__(self, name: str, make: Callable[[TrackerPlace], Tracker], place: TrackerPlace) -> None:
         self._name, self._make, self._place = name, make, place
         self._tracker: Tracker | None = None
         self._queue: SimpleQueue[tuple[str, str, Tell] | bool] = SimpleQueue()

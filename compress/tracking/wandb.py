@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from compress.common.values import Value
-from compress.tracking.base import Files, Place
+from compress.tracking.base import Files, TrackerPlace
 from teachers.common.errors import UserError
 from teachers.common.files import write_text
 
@@ -31,7 +31,7 @@ _FOLDERS = ("WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_ARTIFACT_DIR")
 class WandbTracker:
     """One wandb run, of one id through all calls on the same folder; runs of one run folder are one group."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: TrackerPlace) -> None:
         """UserError where wandb is not installed."""
         self._place = place
         self._hooks = (sys.exit, sys.excepthook)

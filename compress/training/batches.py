@@ -28,7 +28,7 @@ class Samples(Protocol):
         """A crop; the same one for the same state of the generator."""
 
 
-class Dealing(NamedTuple):
+class BatchSpec(NamedTuple):
     """How a batch is shared out."""
 
     batch: int
@@ -38,10 +38,10 @@ class Dealing(NamedTuple):
 
 
 @runtime_checkable
-class Dealt(Protocol):
+class BatchSampler(Protocol):
     """Samples that say themselves which of them go together."""
 
-    def dealt(self, step: int, dealing: Dealing) -> list[int]:
+    def dealt(self, step: int, dealing: BatchSpec) -> list[int]:
         """The samples of a step's batch, over all processes and parts."""
 
 
@@ -74,8 +74,8 @@ class Order:
 
     def batch_of(self, step: int, part: int) -> Batch:
         """This process's share of one part of a step's batch."""
-        if isinstance(self.samples, Dealt):
-            whole = self.samples.dealt(step, Dealing(self.batch, self.world * self.parts, self.seed))
+        if isinstance(self.samples, BatchSampler):
+            whole = self.samples.dealt(step, BatchSpec(self.batch, self.world * self.parts, self.seed))
             mine = list(enumerate(whole))[self.rank :: self.world][part :: self.parts]
             generators = [np.random.default_rng([self.seed, 2, step, place]) for place, _ in mine]
             return stack([self.samples.sample(index, rng) for (_, index), rng in zip(mine, generators, strict=True)])

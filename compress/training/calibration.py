@@ -6,20 +6,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compress.training.crops import whole
-from compress.training.engine import first_alone
+from compress.training.crops import full_frame
+from compress.training.engine import main_process_first
 from compress.training.samples import Sample
-from compress.training.teacher_targets import Lessons
+from compress.training.teacher_targets import TeacherTargets
 
 
-def probe_samples(lessons: Lessons, frames: int) -> list[Sample]:
+def probe_samples(targets: TeacherTargets, frames: int) -> list[Sample]:
     """At most so many whole frames, spread evenly over the training frames, their scales in turn."""
-    with first_alone():
-        lessons.prepare()
-    entries = lessons.filled.entries
+    with main_process_first():
+        targets.prepare()
+    entries = targets.filled.entries
     count = min(frames, len(entries))
     chosen = [entries[round(place)] for place in np.linspace(0, len(entries) - 1, count)]
-    return [whole(views[number % len(views)], lessons.teacher.spec) for number, views in enumerate(chosen)]
+    return [full_frame(views[number % len(views)], targets.teacher.spec) for number, views in enumerate(chosen)]
 
 
 def images_of(samples: Sequence[Sample]) -> list[Tensor]:

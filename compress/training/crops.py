@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from compress.training.augmentation import Augmentation, Warp, draw
 from compress.training.losses import Energies
 from compress.training.samples import Sample
-from compress.training.target_cache import Entry, Filled
+from compress.training.target_cache import CachedTarget, TargetIndex
 from eval.maps import padded
 from teachers.spec import PoseNetSpec
 
 
 @dataclass(frozen=True)
-class Evening:
+class FrameBalance:
     """How much the cells of a frame count, by how much the teacher sees in it.
 
     Students are measured by L2 relative to each frame's own norm, so an error where hardly anybody is seen weighs more
@@ -25,28 +25,28 @@ class Evening:
 
     energies: Energies
     """Means over all frames."""
-    evenness: float
+    exponent: float
     """0: as summed squares have it; 1: every frame alike, but for the limit."""
     most: float = 30.0
 
     def weight(self, of_frame: NDArray[np.float64]) -> float:
-        """of_frame: (3,) as `Entry.energies` gives it; 1 for a frame like the mean, at most `most`."""
+        """of_frame: (3,) as `CachedTarget.energies` gives it; 1 for a frame like the mean, at most `most`."""
         joints, _, pafs = of_frame.tolist()
         share = (joints / max(self.energies.joints, 1e-12) + pafs / max(self.energies.pafs, 1e-12)) / 2
-        return float(min(self.most, max(share, 1e-12) ** -self.evenness))
+        return float(min(self.most, max(share, 1e-12) ** -self.exponent))
 
 
 @dataclass(frozen=True)
 class TeacherSamples:
     """What the teacher says about crops of the cached frames."""
 
-    filled: Filled
+    filled: TargetIndex
     spec: PoseNetSpec
     augmentation: Augmentation
     crop_hw: tuple[int, int]
     margin: int = 0
     """Cells beside a cut edge that nothing is learnt from; see `learnable`."""
-    evening: Evening | None = None
+    balance: FrameBalance | None = None
     """None lets every cell count alike, whoever its frame shows."""
 
     def __len__(self) -> int:
@@ -62,8 +62,8 @@ class TeacherSamples:
         crop = warp.maps(maps.astype(np.float32), skeleton, stride)
         heat = skeleton.heatmap_channels
         mask = learnable(warp, image.shape[:2], crop.shape[1:], self.margin)
-        if self.evening is not None:
-            mask *= self.evening.weight(entry.energies(heat - 1))
+        if self.balance is not None:
+            mask *= self.balance.weight(entry.energies(heat - 1))
         return Sample(warp.image(np.asarray(image)), crop[:heat], crop[heat:], mask)
 
 
@@ -89,7 +89,7 @@ def learnable(warp: Warp, source_hw: tuple[int, ...], grid_hw: tuple[int, ...], 
     return mask
 
 
-def whole(entry: Entry, spec: PoseNetSpec, evening: Evening | None = None) -> Sample:
+def full_frame(entry: CachedTarget, spec: PoseNetSpec, balance: FrameBalance | None = None) -> Sample:
     """A whole frame as the network sees it when it is measured: padded at the right and bottom.
 
     Nothing is learnt from cells that show padding alone, as there are where inputs are padded beyond the stride.
@@ -99,12 +99,12 @@ def whole(entry: Entry, spec: PoseNetSpec, evening: Evening | None = None) -> Sa
     pixels = padded(np.asarray(image), spec.multiple)[0].transpose(1, 2, 0).astype(np.uint8)
     beyond = [(0, side // spec.stride - cells) for side, cells in zip(pixels.shape, maps.shape[1:], strict=False)]
     values = np.pad(maps.astype(np.float32), [(0, 0), *beyond])
-    weight = 1.0 if evening is None else evening.weight(entry.energies(heat - 1))
+    weight = 1.0 if balance is None else balance.weight(entry.energies(heat - 1))
     mask = np.pad(np.full(maps.shape[1:], weight, np.float32), beyond)
     return Sample(pixels, values[:heat], values[heat:], mask)
 
 
-def _choose(entries: Sequence[Entry], crop_hw: tuple[int, int], rng: np.random.Generator) -> Entry:
+def _choose(entries: Sequence[CachedTarget], crop_hw: tuple[int, int], rng: np.random.Generator) -> CachedTarget:
     if len(entries) == 1:
         return entries[0]
     # The square root: a scale of four times the area holds four times the crops, but the same people.

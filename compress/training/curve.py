@@ -25,7 +25,7 @@ def unfollowed(kind: str, step: int, values: Mapping[str, float]) -> None:
     """Where nobody looks on."""
 
 
-class Curve:
+class TrainingCurve:
     """Facts of one training, JSON-able, as they are kept in the checkpoint and shown in the report."""
 
     def __init__(self, schedule: Schedule, facts: dict[str, Any] | None = None, follow: Follow = unfollowed) -> None:

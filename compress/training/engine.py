@@ -30,7 +30,7 @@ def wait_for_all() -> None:
 
 
 @contextmanager
-def first_alone() -> Iterator[None]:
+def main_process_first() -> Iterator[None]:
     """The first process goes through the block while the others wait before it, then they follow."""
     if is_follower():
         wait_for_all()

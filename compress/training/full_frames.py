@@ -10,28 +10,28 @@ from functools import cached_property
 
 import numpy as np
 
-from compress.training.batches import Dealing
-from compress.training.crops import Evening, whole
+from compress.training.batches import BatchSpec
+from compress.training.crops import FrameBalance, full_frame
 from compress.training.samples import Sample
-from compress.training.target_cache import Entry, Filled
+from compress.training.target_cache import CachedTarget, TargetIndex
 from teachers.spec import PoseNetSpec
 
 _Batches = list[list[int]]
 
 
 @dataclass(frozen=True)
-class WholeFrames:
+class FullFrames:
     """The cached frames, each at each of its scales."""
 
-    filled: Filled
+    filled: TargetIndex
     spec: PoseNetSpec
     pixels: int
     """Of one frame of the batch that is asked for: of larger frames a batch has fewer, of smaller ones more."""
-    evening: Evening | None = None
+    balance: FrameBalance | None = None
     _dealt: dict[tuple[int, int], _Batches] = field(default_factory=dict, compare=False)
 
     @cached_property
-    def entries(self) -> Sequence[Entry]:
+    def entries(self) -> Sequence[CachedTarget]:
         """Every frame at every scale."""
         return [entry for entries in self.filled.entries for entry in entries]
 
@@ -49,16 +49,16 @@ class WholeFrames:
 
     def sample(self, index: int, rng: np.random.Generator) -> Sample:
         """The frame as it is; there is nothing to draw."""
-        return whole(self.entries[index], self.spec, self.evening)
+        return full_frame(self.entries[index], self.spec, self.balance)
 
-    def dealt(self, step: int, dealing: Dealing) -> list[int]:
+    def dealt(self, step: int, dealing: BatchSpec) -> list[int]:
         """The entries of a step's batch, all of one shape, over all processes and parts."""
         epoch = 0
         while step >= len(batches := self._batches(epoch, dealing)):
             step, epoch = step - len(batches), epoch + 1
         return batches[step]
 
-    def _batches(self, epoch: int, dealing: Dealing) -> _Batches:
+    def _batches(self, epoch: int, dealing: BatchSpec) -> _Batches:
         """One epoch's, in their order; an entry that finds no place in a full share waits for another epoch."""
         key = (dealing.seed, epoch)
         if key not in self._dealt:

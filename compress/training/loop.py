@@ -20,17 +20,17 @@ from compress.common.environment import usable_cores
 from compress.common.progress import Reporter
 from compress.core.qparams import Int8
 from compress.quantization.fake_quant import FakeQuantized
-from compress.training.batches import Batch, Dealt, Order, Samples, stack
+from compress.training.batches import Batch, BatchSampler, Order, Samples, stack
 from compress.training.checkpoint import TrainingState, load_state, optimiser_tensors, restore_optimiser
-from compress.training.curve import Curve, Follow, unfollowed
+from compress.training.curve import Follow, TrainingCurve, unfollowed
 from compress.training.engine import Engine
 from compress.training.losses import Energies, LossSettings
-from compress.training.reparameterization import Form, FormSettings
+from compress.training.reparameterization import Reparameterization, TrainingNetwork
 from compress.training.samples import Sample
 from compress.training.schedule import Schedule
-from compress.training.student import Average, groups, make_student
+from compress.training.student import AveragedWeights, groups, make_student
 from compress.training.validation import validate
-from compress.training.whitening import temper
+from compress.training.whitening import precondition
 from teachers.common.errors import UserError
 from teachers.posenet import PoseNet, first_stages
 
@@ -43,7 +43,7 @@ _SLOPES = 8
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingJob:
     """Everything that decides the result of a training."""
 
     network: PoseNet
@@ -52,7 +52,7 @@ class Job:
     energies: Energies
     schedule: Schedule
     loss: LossSettings
-    form: FormSettings | Form
+    reparameterization: Reparameterization | TrainingNetwork
     """What is added for the time of training, or the network dressed already."""
     seed: int
     ship_stages: int
@@ -70,18 +70,18 @@ class Trained:
     """`steps`, `best_step`, `before` and `best` (held-out L2), `losses` and `validations` on the way, `seconds`,
     `images_per_s` (None where an earlier call had done all the steps), `device`, `precision`, `processes`."""
     quantization: Int8 | None = None
-    """The grids that it computes on, where its form has some."""
+    """The grids that it computes on, where its training network has some."""
 
 
 class Trainer:
     """One training in one folder, by this process or by several."""
 
-    def __init__(self, job: Job, folder: Path, reporter: Reporter, follow: Follow = unfollowed) -> None:
+    def __init__(self, job: TrainingJob, folder: Path, reporter: Reporter, follow: Follow = unfollowed) -> None:
         """follow: told every point of the curves as it comes."""
         self._job, self._folder, self._reporter, self._follow = job, folder, reporter, follow
         _use_all_cores()
         torch.manual_seed(job.seed)  # the only numbers drawn from torch are those of new branches and hints
-        self._engine = engine = Engine(job.schedule.gradient_accumulation, _bears_bf16(job.form))
+        self._engine = engine = Engine(job.schedule.gradient_accumulation, _bears_bf16(job.reparameterization))
         require_even(job.schedule, engine.world)
         self._order = Order(
             job.samples,
@@ -91,19 +91,19 @@ class Trainer:
             engine.world,
             job.schedule.gradient_accumulation,
         )
-        self._student = make_student(job.network, job.form, job.loss, job.energies, job.teacher)
+        self._student = make_student(job.network, job.reparameterization, job.loss, job.energies, job.teacher)
         state = load_state(folder / CHECKPOINT)
         if state is None:
-            self._student.form.calibrate(self._first_images())
-            self._temper()
+            self._student.network.calibrate(self._first_images())
+            self._precondition()
         self._student.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lack it
         optimiser = torch.optim.AdamW(groups(self._student, job.schedule.weight_decay), job.schedule.learning_rate)
         self._module, self._optimiser = engine.prepare(self._student, optimiser)
         # A copy: the run's own teacher stays where it is, other steps compare with it there.
         self._teacher = None if job.teacher is None else copy.deepcopy(job.teacher).to(engine.device)
-        self._average = Average(self._student)
+        self._average = AveragedWeights(self._student)
         self._best = dict(self._average.tensors)
-        self._curve = Curve(job.schedule, follow=follow)
+        self._curve = TrainingCurve(job.schedule, follow=follow)
         self._step = 0
         if state is not None:
             self._restore(state)
@@ -184,14 +184,14 @@ class Trainer:
         # Into tensors that lie in memory as the student's do: mixed layouts would slow every further step.
         self._best = _as_laid_out(state.tensors["best"], self._average.tensors)
         self._average.tensors = _as_laid_out(state.tensors["average"], self._average.tensors)
-        self._curve = Curve(self._job.schedule, state.facts, self._follow)
+        self._curve = TrainingCurve(self._job.schedule, state.facts, self._follow)
         self._step = state.step
 
     def _finished(self, images_per_s: float) -> Trained:
         looks = self._curve.facts["validations"]
         best = self._curve.best()
         assert best is not None, "a training begins with a look at the held-out frames"
-        average = Average(self._student)
+        average = AveragedWeights(self._student)
         # Batch norms' statistics are each process's own; only the first one's are in the checkpoint.
         average.tensors = self._engine.from_first(self._best)
         facts = {
@@ -212,13 +212,13 @@ class Trainer:
             return Trained(shipped.network, facts, shipped.quantization)
         return Trained(shipped, facts)
 
-    def _shipped(self, average: Average) -> PoseNet | FakeQuantized:
+    def _shipped(self, average: AveragedWeights) -> PoseNet | FakeQuantized:
         network = average.network(self._student)
         return network if isinstance(network, FakeQuantized) else first_stages(network, self._job.ship_stages)
 
-    def _temper(self) -> None:
+    def _precondition(self) -> None:
         """Units of the weights by the slopes of the loss, where they have units."""
-        convolutions = self._student.form.tempered()
+        convolutions = self._student.network.preconditioned()
         if not convolutions:
             return
         order = Order(self._job.samples, self._job.schedule.batch_size, self._job.seed)
@@ -231,20 +231,20 @@ class Trainer:
                 if parameter.grad is not None:  # the loss may not ask for all of them
                     squares[parameter] += parameter.grad.square() / _SLOPES
         self._student.zero_grad()
-        temper(convolutions, squares)
+        precondition(convolutions, squares)
 
     def _first_images(self) -> Tensor:
         job = self._job
-        if isinstance(job.samples, Dealt):
+        if isinstance(job.samples, BatchSampler):
             return Order(job.samples, _CALIBRATION, job.seed).batch_of(0, 0).images.float()
         rng = np.random.default_rng([job.seed, 0])
         chosen = [job.samples.sample(int(rng.integers(len(job.samples))), rng) for _ in range(_CALIBRATION)]
         return stack(chosen).images.float()
 
 
-def _bears_bf16(form: FormSettings | Form) -> bool:
+def _bears_bf16(given: Reparameterization | TrainingNetwork) -> bool:
     """With batch norm. Weights that come trained nearly cancel: eight bits of them are too few (docs/training.md)."""
-    return isinstance(form, FormSettings) and form.batch_norm
+    return isinstance(given, Reparameterization) and given.batch_norm
 
 
 def require_even(schedule: Schedule, processes: int) -> None:

@@ -80,7 +80,7 @@ class SharedConv(nn.Module):
         self.bias_unit.copy_(torch.exp2(torch.log2(spread).round()))
         self.bias.copy_((bias + self._of_means(weight)) / self.bias_unit)
 
-    def evening(self, squares: Squares) -> Factors:
+    def gradient_scales(self, squares: Squares) -> Factors:
         """One for all centroids, one for the bias, that give each of the two gradients a length of 1; 0 where flat."""
         lengths = [squares[parameter].sum().sqrt() for parameter in (self.codebook, self.bias)]
         weight, bias = (torch.where(length > 0, 1 / length, torch.zeros(())) for length in lengths)

@@ -17,13 +17,13 @@ from compress.quantization.calibrate import Fitted
 from compress.quantization.fake_quant import FakeQuantized, round_biases
 from compress.reconstruction.layer_ops import activated, convolved, padded, seen
 from compress.reconstruction.visitor import IMAGE, walk
-from compress.training.reparameterization import Form, Outputs
+from compress.training.reparameterization import Outputs, TrainingNetwork
 from teachers.posenet import ConvBlock, Maps, PoseNet
 
 _SMALLEST = 1e-12
 
 
-class QuantizedForm(Form):
+class QatNetwork(TrainingNetwork):
     """`folded()` is the network that ships, on its grids."""
 
     def __init__(self, made: Fitted) -> None:
@@ -100,18 +100,18 @@ class QuantizedForm(Form):
 class _Learning:
     """Arithmetic that rounds and lets gradients through."""
 
-    def __init__(self, form: QuantizedForm) -> None:
-        self._form = form
+    def __init__(self, network: QatNetwork) -> None:
+        self._network = network
 
     def on_grid(self, name: str, x: Tensor) -> Tensor:
-        grid = self._form.grid(name)
+        grid = self._network.grid(name)
         if grid is None:
             return x
         scale, zero = grid
         return _through(torch.clamp(x / scale, -zero, 255 - zero)) * scale
 
     def conv(self, name: str, block: ConvBlock, conv: nn.Conv2d, x: Tensor, last: bool) -> Tensor:
-        y = convolved(conv, padded(block, x, last), self._form.weight(name, conv), conv.bias)
+        y = convolved(conv, padded(block, x, last), self._network.weight(name, conv), conv.bias)
         return self.on_grid(name, activated(block, y, last))
 
     def max_pool(self, x: Tensor, kernel: int, stride: int, pad: int) -> Tensor:

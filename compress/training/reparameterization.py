@@ -1,4 +1,4 @@
-"""The form in which a network is trained: every convolution normalised, some with more branches, all folded away after.
+"""Structural reparameterization: a network is trained with batch norms and branches that are folded away afterwards.
 
 Batch norm makes training from scratch possible and takes no time once it is folded into its convolution. RepVGG (Ding
 et al. 2021, section 3.3) goes on from there: a 3x3 convolution is trained beside a 1x1 one and a plain path, each with
@@ -19,14 +19,14 @@ from torch import Tensor, nn
 from compress.clustering.kmeans import shared_layers
 from compress.quantization.fake_quant import FakeQuantized
 from compress.training.masks import SharedConv, as_before, half_exact, hold_zeros, learn_codebooks
-from compress.training.whitening import BalancedConv, balance, unbalance
+from compress.training.whitening import WhitenedConv, unwhiten, whiten
 from teachers.common.frozen import Frozen
 from teachers.posenet import ConvBlock, Maps, PoseNet
 
 EPSILON = 1e-5
 
 
-class FormSettings(Frozen):
+class Reparameterization(Frozen):
     """What is added for the time of training."""
 
     batch_norm: Annotated[
@@ -51,7 +51,7 @@ class FormSettings(Frozen):
     ] = None
 
     @model_validator(mode="after")
-    def _can_be_kept(self) -> "FormSettings":
+    def _can_be_kept(self) -> "Reparameterization":
         if self.preserve is not None and self.branches:
             raise ValueError("branches: what they fold into has no zeros; leave `preserve` or `branches` out")
         if self.preserve == "clusters" and self.batch_norm:
@@ -159,7 +159,7 @@ def _set_statistics(norm: nn.BatchNorm2d, values: Tensor) -> tuple[Tensor, Tenso
 
 def _fold(kernel: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     assert norm.running_mean is not None and norm.running_var is not None
-    # In double precision: a folded network is compared with its trained form, and ships.
+    # In double precision: a folded network is compared with the network that was trained, and ships.
     scale = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
     bias = norm.bias.double() - norm.running_mean.double() * scale
     return (kernel.double() * scale[:, None, None, None]).to(kernel.dtype), bias.to(kernel.dtype)
@@ -205,7 +205,7 @@ class Outputs(NamedTuple):
     stages: list[Maps]
 
 
-class Form(nn.Module, ABC):
+class TrainingNetwork(nn.Module, ABC):
     """A network as it is trained."""
 
     @abstractmethod
@@ -216,7 +216,7 @@ class Form(nn.Module, ABC):
     def calibrate(self, images: Tensor) -> None:
         """Sets what it adds to the network by these images, so that it computes what the network did."""
 
-    def tempered(self) -> Sequence[BalancedConv | SharedConv]:
+    def preconditioned(self) -> Sequence[WhitenedConv | SharedConv]:
         """The convolutions whose weights are learnt in units of their own; none if nothing is said."""
         return ()
 
@@ -225,10 +225,10 @@ class Form(nn.Module, ABC):
         """The network that ships, in evaluation mode."""
 
 
-class TrainingForm(Form):
+class ReparameterizedNetwork(TrainingNetwork):
     """A network as it is trained. `folded()` is the network that ships."""
 
-    def __init__(self, network: PoseNet, settings: FormSettings) -> None:
+    def __init__(self, network: PoseNet, settings: Reparameterization) -> None:
         super().__init__()
         self.network = copy.deepcopy(network)
         self._preserve, self._half = settings.preserve, half_exact(network) if settings.preserve == "clusters" else ()
@@ -240,7 +240,7 @@ class TrainingForm(Form):
                     _even_out(block)
                     block.conv = NormedConv(block.conv, settings.branches)  # type: ignore[assignment]
         elif settings.whiten:
-            balance(self.network, settings.preserve is not None)
+            whiten(self.network, settings.preserve is not None)
         if settings.preserve is not None:
             hold_zeros(self.network)
 
@@ -252,7 +252,7 @@ class TrainingForm(Form):
     @torch.no_grad()
     def calibrate(self, images: Tensor) -> None:
         """Sets every batch norm so that the network computes what it did before it had any."""
-        told = [module for module in self.modules() if isinstance(module, NormedConv | BalancedConv | SharedConv)]
+        told = [module for module in self.modules() if isinstance(module, NormedConv | WhitenedConv | SharedConv)]
         self.eval()
         for module in told:
             module.calibrating = True
@@ -260,9 +260,9 @@ class TrainingForm(Form):
         for module in told:
             module.calibrating = False
 
-    def tempered(self) -> list[BalancedConv | SharedConv]:
+    def preconditioned(self) -> list[WhitenedConv | SharedConv]:
         """The convolutions whose weights have units."""
-        return [module for module in self.modules() if isinstance(module, BalancedConv | SharedConv)]
+        return [module for module in self.modules() if isinstance(module, WhitenedConv | SharedConv)]
 
     def folded(self) -> PoseNet:
         """The network of the spec, in evaluation mode, with batch norms and branches folded into its convolutions."""
@@ -270,7 +270,7 @@ class TrainingForm(Form):
         for block in _blocks(network):
             if isinstance(block.conv, NormedConv):
                 block.conv = block.conv.folded()
-        unbalance(network)
+        unwhiten(network)
         plain = PoseNet(network.spec)
         plain.load_state_dict(network.state_dict())
         if self._preserve is not None:

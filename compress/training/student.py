@@ -1,4 +1,4 @@
-"""A student in training: its form and what it is asked to make small, as the one module that processes share."""
+"""A student in training: its network and its losses, as the one module that processes share."""
 
 import copy
 
@@ -8,20 +8,20 @@ from torch import Tensor, nn
 from compress.quantization.fake_quant import FakeQuantized
 from compress.training.batches import Batch
 from compress.training.losses import Energies, HintLoss, LossSettings, StagesLoss, Targets
-from compress.training.reparameterization import Form, FormSettings, TrainingForm
+from compress.training.reparameterization import Reparameterization, ReparameterizedNetwork, TrainingNetwork
 from teachers.posenet import Maps, PoseNet
 
 
 class Student(nn.Module):
     """Images and targets in, the loss out."""
 
-    def __init__(self, form: Form, loss: StagesLoss, hints: HintLoss | None = None) -> None:
+    def __init__(self, network: TrainingNetwork, loss: StagesLoss, hints: HintLoss | None = None) -> None:
         super().__init__()
-        self.form, self.loss, self.hints = form, loss, hints
+        self.network, self.loss, self.hints = network, loss, hints
 
     def forward(self, batch: Batch, features: Tensor | None = None) -> Tensor:
         """A batch on the student's device, and the teacher's features of its images where hints are asked for."""
-        found = self.form(batch.images)
+        found = self.network(batch.images)
         targets = Targets(Maps(batch.heatmaps, batch.pafs), batch.mask)
         loss: Tensor = self.loss(found.stages, targets)
         if self.hints is not None and features is not None:
@@ -30,13 +30,17 @@ class Student(nn.Module):
 
 
 def make_student(
-    network: PoseNet, form: FormSettings | Form, loss: LossSettings, energies: Energies, teacher: PoseNet | None
+    network: PoseNet,
+    how: Reparameterization | TrainingNetwork,
+    loss: LossSettings,
+    energies: Energies,
+    teacher: PoseNet | None,
 ) -> Student:
     """`teacher`: where hints are asked for, whose features they are."""
     hints = None
     if teacher is not None:
         hints = HintLoss(loss.hints, network.spec.feature_channels, teacher.spec.feature_channels)
-    dressed = TrainingForm(network, form) if isinstance(form, FormSettings) else copy.deepcopy(form)
+    dressed = ReparameterizedNetwork(network, how) if isinstance(how, Reparameterization) else copy.deepcopy(how)
     return Student(dressed, StagesLoss(loss, energies), hints)
 
 
@@ -49,7 +53,7 @@ def groups(student: nn.Module, weight_decay: float) -> list[dict[str, object]]:
     ]
 
 
-class Average:
+class AveragedWeights:
     """The weights averaged over the last steps (Polyak), batch norms' statistics with them."""
 
     def __init__(self, student: nn.Module) -> None:
@@ -66,4 +70,4 @@ class Average:
         """The averaged student as it would ship."""
         averaged = copy.deepcopy(student)
         averaged.load_state_dict(self.tensors)
-        return averaged.form.folded()
+        return averaged.network.folded()

@@ -28,7 +28,7 @@ from teachers.common.files import write_bytes
 from teachers.spec import PoseNetSpec
 
 Array = NDArray[np.float32]
-Ask = Callable[[Array], tuple[Array, Array]]
+TeacherFn = Callable[[Array], tuple[Array, Array]]
 """(1, 3, H, W) raw pixels -> the teacher's heatmaps (1, K+1, h, w) and PAFs (1, 2L, h, w)."""
 FORMAT = 1
 GIB = 2**30
@@ -38,7 +38,7 @@ _ALIVE = 0.1
 
 
 @dataclass(frozen=True)
-class Entry:
+class CachedTarget:
     """A frame at a scale, on disk."""
 
     image: Path
@@ -60,12 +60,12 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Teaching:
+class TargetSpec:
     """Who is asked, and how."""
 
     teacher_id: str
     spec: PoseNetSpec
-    ask: Ask
+    ask: TeacherFn
     scales: tuple[float, ...]
     average: bool
     mirror: bool = False
@@ -81,7 +81,7 @@ class Teaching:
 
 
 @dataclass(frozen=True)
-class Store:
+class TargetStore:
     """Where the maps are kept, and how much room they may take."""
 
     folder: Path
@@ -91,19 +91,21 @@ class Store:
 class TargetCache:
     """The teacher's maps of frames; asks for what is not there yet."""
 
-    def __init__(self, teaching: Teaching, store: Store, reporter: Reporter) -> None:
+    def __init__(self, teaching: TargetSpec, store: TargetStore, reporter: Reporter) -> None:
         self._teaching, self._store, self._reporter = teaching, store, reporter
         self._folder = store.folder / teaching.key()
 
-    def entries(self, frame: FrameRef) -> tuple[Entry, ...]:
+    def entries(self, frame: FrameRef) -> tuple[CachedTarget, ...]:
         """Where the maps of a frame lie, or will, one entry for each view."""
         stems = [
             f"{frame.digest[:32]}-{scale:g}{'-mirrored' if mirrored else ''}"
             for scale, mirrored in self._teaching.views()
         ]
-        return tuple(Entry(self._folder / f"{stem}.image.npy", self._folder / f"{stem}.maps.npy") for stem in stems)
+        return tuple(
+            CachedTarget(self._folder / f"{stem}.image.npy", self._folder / f"{stem}.maps.npy") for stem in stems
+        )
 
-    def fill(self, frames: Sequence[FrameRef]) -> "Filled":
+    def fill(self, frames: Sequence[FrameRef]) -> "TargetIndex":
         """Entries of all frames at all scales; computes those that are missing or damaged.
 
         Raises UserError where the limit or the disk is too small: what was computed stays. A frame that cannot be read
@@ -126,7 +128,7 @@ class TargetCache:
         found = [frame for frame in frames if frame.digest not in unreadable]
         if not found:
             raise UserError("training.data: none of its frames can be read")
-        return Filled(tuple(self.entries(frame) for frame in found))
+        return TargetIndex(tuple(self.entries(frame) for frame in found))
 
     def _write(self, ref: FrameRef, image: NDArray[np.uint8]) -> int:
         """The bytes that one frame takes in all its views."""
@@ -193,10 +195,10 @@ class TargetCache:
 
 
 @dataclass(frozen=True)
-class Filled:
+class TargetIndex:
     """Entries on disk: per frame, one for each scale."""
 
-    entries: tuple[tuple[Entry, ...], ...]
+    entries: tuple[tuple[CachedTarget, ...], ...]
 
     def alive(self, joints: int) -> float:
         """The share of frames in which the teacher sees a keypoint, at any of the scales."""
@@ -233,7 +235,7 @@ def _save(path: Path, values: NDArray[Any]) -> int:
     return int(values.nbytes)
 
 
-def _whole(entry: Entry) -> bool:
+def _whole(entry: CachedTarget) -> bool:
     """Whether both files are there and as long as they say: a cut one is computed again."""
     try:
         entry.load()

@@ -8,23 +8,23 @@ from pathlib import Path
 from compress.common.progress import Reporter
 from compress.core.candidate import Candidate
 from compress.training.augmentation import Augmentation
-from compress.training.crops import Evening, TeacherSamples, whole
+from compress.training.crops import FrameBalance, TeacherSamples, full_frame
 from compress.training.frames import TrainingFrames, TrainingPlan, open_training
-from compress.training.full_frames import WholeFrames
+from compress.training.full_frames import FullFrames
 from compress.training.losses import Energies
 from compress.training.samples import Sample
-from compress.training.target_cache import GIB, Array, Ask, Filled, Store, TargetCache, Teaching
+from compress.training.target_cache import GIB, Array, TargetCache, TargetIndex, TargetSpec, TargetStore, TeacherFn
 from teachers.common.errors import UserError
 from teachers.spec import PoseNetSpec
 
 
 @dataclass(frozen=True)
-class Lessons:
+class TeacherTargets:
     """Nothing is read or computed before a step asks."""
 
     teacher: Candidate
     plan: TrainingPlan
-    ask: Callable[[], Ask]
+    ask: Callable[[], TeacherFn]
     """Gives what answers for the teacher; loaded when the first maps are missing."""
     store: Path
     """Where maps are kept for all runs."""
@@ -43,7 +43,7 @@ class Lessons:
         return [self.teacher.id, self.frames.digest, plan]
 
     @cached_property
-    def filled(self) -> Filled:
+    def filled(self) -> TargetIndex:
         """The maps of the frames to learn from; warns where the teacher sees nobody in most of them."""
         found = self._cache(self.plan.flip).fill(self.frames.train)
         alive = found.alive(len(self.teacher.spec.skeleton.keypoints))
@@ -57,15 +57,15 @@ class Lessons:
     @cached_property
     def held_out(self) -> list[Sample]:
         """Whole frames, at every scale, that no step learns from."""
-        return self.held_out_evenly(0.0)
+        return self.balanced_held_out(0.0)
 
-    def held_out_evenly(self, evenness: float) -> list[Sample]:
+    def balanced_held_out(self, exponent: float) -> list[Sample]:
         """The same; frames that show little count as they do in training."""
-        filled, evening = self._held_out, self.evening(evenness)
-        return [whole(entry, self.teacher.spec, evening) for entries in filled.entries for entry in entries]
+        filled, balance = self._held_out, self.frame_balance(exponent)
+        return [full_frame(entry, self.teacher.spec, balance) for entries in filled.entries for entry in entries]
 
     @cached_property
-    def _held_out(self) -> Filled:
+    def _held_out(self) -> TargetIndex:
         return self._cache(mirror=False).fill(self.frames.held_out)
 
     def prepare(self) -> None:
@@ -78,18 +78,20 @@ class Lessons:
         return Energies(*self.filled.energies(len(self.teacher.spec.skeleton.keypoints)))
 
     def samples(
-        self, crop_hw: tuple[int, int], augmentation: Augmentation, margin: int = 0, evenness: float = 0.0
+        self, crop_hw: tuple[int, int], augmentation: Augmentation, margin: int = 0, exponent: float = 0.0
     ) -> TeacherSamples:
         """Random crops. Frames are never mirrored here: the teacher has been asked about the mirrored ones."""
-        return TeacherSamples(self.filled, self.teacher.spec, augmentation, crop_hw, margin, self.evening(evenness))
+        return TeacherSamples(
+            self.filled, self.teacher.spec, augmentation, crop_hw, margin, self.frame_balance(exponent)
+        )
 
-    def full_frames(self, pixels: int, evenness: float = 0.0) -> WholeFrames:
+    def full_frames(self, pixels: int, exponent: float = 0.0) -> FullFrames:
         """The frames as they are, in batches of one shape; `pixels` of one frame where a batch has as many as asked."""
-        return WholeFrames(self.filled, self.teacher.spec, pixels, self.evening(evenness))
+        return FullFrames(self.filled, self.teacher.spec, pixels, self.frame_balance(exponent))
 
-    def evening(self, evenness: float) -> Evening | None:
+    def frame_balance(self, exponent: float) -> FrameBalance | None:
         """How much frames count that show little; None where all cells count alike."""
-        return Evening(self.energies, evenness) if evenness else None
+        return FrameBalance(self.energies, exponent) if exponent else None
 
     def require_fit(self, spec: PoseNetSpec) -> None:
         """UserError where this network cannot learn the teacher's maps."""
@@ -103,15 +105,15 @@ class Lessons:
 
     def _cache(self, mirror: bool) -> TargetCache:
         teacher = self.teacher
-        teaching = Teaching(
+        teaching = TargetSpec(
             teacher.id, teacher.spec, _late(self.ask), tuple(self.plan.scales), self.plan.multiscale_average, mirror
         )
-        return TargetCache(teaching, Store(self.store, round(self.plan.cache_gib * GIB)), self.reporter)
+        return TargetCache(teaching, TargetStore(self.store, round(self.plan.cache_gib * GIB)), self.reporter)
 
 
-def _late(ask: Callable[[], Ask]) -> Ask:
+def _late(ask: Callable[[], TeacherFn]) -> TeacherFn:
     """Loads the teacher when it is asked for the first time: where all maps are kept it never is."""
-    loaded: list[Ask] = []
+    loaded: list[TeacherFn] = []
 
     def answer(image: Array) -> tuple[Array, Array]:
         if not loaded:

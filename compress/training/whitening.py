@@ -14,8 +14,8 @@ feed on each other's maps are sensitive.
 What is left is how much the loss depends on each: measured along the gradient's signs in openpose-mobilenet-thin cut
 to three stages, the step that is best for one tensor alone lay between 3e-6 (depthwise kernels of the first stage, on
 whose outputs the next weights nearly cancel) and 0.07 (heads). It goes with one over the gradient's length, so units
-are divided by the slopes of the loss (`temper`), per channel and tensor: Adam's steps then are those of a diagonal
-Gauss-Newton method.
+are divided by the slopes of the loss (`precondition`), per channel and tensor: Adam's steps then are those of a
+diagonal Gauss-Newton method.
 """
 
 import math
@@ -37,7 +37,7 @@ _MOST = 100.0
 """How many times further than the others a channel may be moved for being flat."""
 
 
-class BalancedConv(nn.Module):
+class WhitenedConv(nn.Module):
     """A convolution whose weight and bias are learnt as multiples of their units, on whitened inputs."""
 
     unit: Tensor
@@ -110,10 +110,10 @@ class BalancedConv(nn.Module):
         self.weight.copy_(self._whitened(weight, back * fan_in) / given[:, None, None, None])
         self.bias.copy_((bias + self._of_means(weight)) / given)
 
-    def evening(self, squares: Squares) -> Factors:
+    def gradient_scales(self, squares: Squares) -> Factors:
         """Per channel, for the weight and the bias."""
-        weight = _evened(squares[self.weight].mean(dim=(1, 2, 3)).sqrt(), self.weight.numel())
-        return weight, _evened(squares[self.bias].sqrt(), self.bias.numel())
+        weight = _scales_of(squares[self.weight].mean(dim=(1, 2, 3)).sqrt(), self.weight.numel())
+        return weight, _scales_of(squares[self.bias].sqrt(), self.bias.numel())
 
     @torch.no_grad()
     def rescale(self, weight: Tensor, bias: Tensor) -> None:
@@ -148,20 +148,20 @@ class BalancedConv(nn.Module):
         return conv
 
 
-def balance(network: nn.Module, hold_zeros: bool = False) -> None:
-    """Puts a `BalancedConv` in the place of every convolution."""
+def whiten(network: nn.Module, hold_zeros: bool = False) -> None:
+    """Puts a `WhitenedConv` in the place of every convolution."""
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.Conv2d):
-                setattr(parent, name, BalancedConv(child, hold_zeros))
+                setattr(parent, name, WhitenedConv(child, hold_zeros))
 
 
 @torch.no_grad()
-def unbalance(network: nn.Module) -> None:
-    """The reverse of `balance`. A depthwise convolution's bias goes through the 1x1 that follows it, into its bias."""
+def unwhiten(network: nn.Module) -> None:
+    """The reverse of `whiten`. A depthwise convolution's bias goes through the 1x1 that follows it, into its bias."""
     for block in [module for module in network.modules() if isinstance(module, ConvBlock)]:
         for name, child in list(block.named_children()):
-            if isinstance(child, BalancedConv | SharedConv):
+            if isinstance(child, WhitenedConv | SharedConv):
                 setattr(block, name, child.plain())
         if block.depthwise is not None and block.depthwise.bias is not None and block.conv.bias is not None:
             block.conv.bias += block.conv.weight[:, :, 0, 0] @ block.depthwise.bias
@@ -169,13 +169,13 @@ def unbalance(network: nn.Module) -> None:
 
 
 @torch.no_grad()
-def temper(convolutions: Sequence[BalancedConv | SharedConv], squares: Squares) -> None:
+def precondition(convolutions: Sequence[WhitenedConv | SharedConv], squares: Squares) -> None:
     """Units so that the loss is as steep along every channel, and along every tensor, as along all others.
 
     squares: of each parameter, the mean squares of the loss's derivatives by it, of its shape. How steep the loss is
     altogether does not matter: over all weights the geometric mean of the factors is 1, and none is above `_MOST`.
     """
-    found = [conv.evening(squares) for conv in convolutions]
+    found = [conv.gradient_scales(squares) for conv in convolutions]
     sizes = [parameter.numel() for conv in convolutions for parameter in conv.parameters()]
     means = [float(factors.square().mean()) ** 0.5 for pair in found for factors in pair]
     # A flat tensor has factors of zero here: nothing says how far it may move, so it stays as it is.
@@ -188,7 +188,7 @@ def temper(convolutions: Sequence[BalancedConv | SharedConv], squares: Squares) 
         conv.rescale(weight, bias)
 
 
-def _evened(slopes: Tensor, numbers: int) -> Tensor:
+def _scales_of(slopes: Tensor, numbers: int) -> Tensor:
     """(out,) factors that give each channel the same slope and the tensor's gradient a length of 1; 0 where it is flat.
 
     A channel along which the loss hardly changes is moved by at most 10 times what its slope alone would say.

@@ -11,8 +11,8 @@ from conftest import LICENCE, tiny_spec
 from compress.common.progress import Reporter
 from compress.core.candidate import Candidate
 from compress.training.frames import DataPart, TrainingPlan
-from compress.training.target_cache import Array, Ask
-from compress.training.teacher_targets import Lessons
+from compress.training.target_cache import Array, TeacherFn
+from compress.training.teacher_targets import TeacherTargets
 from teachers.posenet import PoseNet
 
 
@@ -27,7 +27,7 @@ def tiny_teacher() -> PoseNet:
     return network
 
 
-def asking(network: PoseNet, asked: list[int] | None = None) -> Callable[[], Ask]:
+def asking(network: PoseNet, asked: list[int] | None = None) -> Callable[[], TeacherFn]:
     """Answers with the network's maps; each question is noted in `asked`."""
 
     def ask(image: Array) -> tuple[Array, Array]:
@@ -40,13 +40,13 @@ def asking(network: PoseNet, asked: list[int] | None = None) -> Callable[[], Ask
     return lambda: ask
 
 
-def tiny_lessons(folder: Path, photos: int = 6, **plan: object) -> Lessons:
-    """Lessons whose photographs and maps lie below the folder."""
+def tiny_targets(folder: Path, photos: int = 6, **plan: object) -> TeacherTargets:
+    """TeacherTargets whose photographs and maps lie below the folder."""
     if not (folder / "photos").exists():
         make_photos(folder / "photos", photos)
     teacher = tiny_teacher()
     settings = {"scales": (0.25,), "val_frames": 2, **plan}
-    return Lessons(
+    return TeacherTargets(
         teacher=Candidate.of(teacher, LICENCE),
         plan=TrainingPlan(data=(DataPart(source=str(folder / "photos")),), **settings),
         ask=asking(teacher),
