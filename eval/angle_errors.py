@@ -22,7 +22,8 @@ STANDS_STILL_DEG = 1e-6
 class AngleErrors:
     """Candidate minus teacher, degrees, over the frames that the teacher could measure and the candidate has.
 
-    What the candidate lost lowers `detection_rate` and is in no other number. None is "not measured", see `reason`.
+    What the candidate lost lowers `detection_rate` and is in no other number; what it doubled is counted apart. None is
+    "not measured", see `reason`.
     """
 
     n: int
@@ -49,6 +50,9 @@ class AngleErrors:
     error_over_noise: float | None = None
     """median_abs_error over floor_median_abs_error: below 1 the candidate is closer than the teacher's own noise."""
     reason: str | None = None
+    n_doubled: int = 0
+    """Frames that the teacher could measure, and of which the candidate had both labels on one limb: neither found nor
+    lost, see eval.kinematic_labels."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ class Sample:
     teacher: Array
     tracks: NDArray[np.int64]
     n_measurable: int
+    n_doubled: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,8 +84,12 @@ def angle_errors(sample: Sample, settings: ErrorSettings = DEFAULTS) -> AngleErr
     errors, n, measurable = sample.errors, len(sample.errors), sample.n_measurable
     if not measurable:
         return AngleErrors(0, 0, reason="the teacher could not measure this angle on any frame")
+    doubled = sample.n_doubled
+    if not n and doubled == measurable:
+        return AngleErrors(0, measurable, reason="the candidate doubled the limb on every frame", n_doubled=doubled)
     if not n:
-        return AngleErrors(0, measurable, 0.0, reason="the candidate lost this angle on every frame")
+        why = "the candidate lost this angle on every frame"
+        return AngleErrors(0, measurable, 0.0, reason=why, n_doubled=doubled)
     size = np.abs(errors)
     bias = float(errors.mean())
     spread = 1.96 * float(errors.std(ddof=1)) if n > 1 else None
@@ -88,7 +97,8 @@ def angle_errors(sample: Sample, settings: ErrorSettings = DEFAULTS) -> AngleErr
     return AngleErrors(
         n=n,
         n_measurable=measurable,
-        detection_rate=n / measurable,
+        n_doubled=doubled,
+        detection_rate=n / (measurable - doubled),
         bias=bias,
         loa=(float(low), float(high)),
         loa_normal=None if spread is None else (bias - spread, bias + spread),

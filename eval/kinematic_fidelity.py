@@ -1,11 +1,12 @@
 """Kinematic fidelity: how many degrees a candidate's joint angles lie from the teacher's on the same clip.
 
-Teacher-relative, so it says nothing about the truth. The teacher's track is fixed and gives the person, the way it
-faces and the frames that count: what the teacher could not measure does not count, what only the candidate lost
-counts as lost and never as zero error. Both go through the same gate, gap filling and filters; frames that were
-filled are never compared.
+Teacher-relative, so it says nothing about the truth. The teacher's track is fixed and gives the person, the view of
+each frame and the frames that count: what the teacher could not measure does not count, what only the candidate lost
+counts as lost and never as zero error. Both go through the same gate, repair of sides, gap filling and filters; frames
+that were filled are never compared. Flexion means nothing from the front, so frontal views have numbers of their own.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
@@ -13,19 +14,13 @@ from statistics import median
 import numpy as np
 
 from eval.angle_errors import FLOORED, AngleErrors, ErrorSettings, Sample, angle_errors
-from eval.angles import Array, measures_of, named_points, shortest_segment
-from eval.facing import ahead_per_frame
-from eval.filters import Mask
+from eval.angles import measures_of
+from eval.kinematic_columns import ComparedTrack, TrackPair, compared, joint_of
+from eval.kinematic_labels import Labels, summed
 from eval.kinematic_motion import MOTION_FIELDS, Column, Motion, motion_errors
-from eval.kinematic_pairs import swaps
 from eval.kinematic_settings import KinematicsSettings
-from eval.kinematics import Kinematics, analyse, gate
+from eval.views import VIEW_NAMES, Plane
 from teachers.skeleton import Skeleton
-
-LIMB_OF: Mapping[str, str] = {
-    **dict.fromkeys(("knee", "hip", "thigh", "shank"), "leg"),
-    **dict.fromkeys(("shoulder", "elbow", "arm", "forearm"), "arm"),
-}
 
 
 @dataclass(frozen=True)
@@ -36,17 +31,6 @@ class FidelitySettings:
     errors: ErrorSettings = field(default_factory=ErrorSettings)
     min_segment_px: float = 10.0
     """A teacher's segment shorter than this has no direction worth comparing; such frames are skipped and counted."""
-
-
-@dataclass(frozen=True)
-class TrackPair:
-    """One person of the teacher's, and the candidate's answer frame by frame (eval.kinematic_pairs.pair_people)."""
-
-    times: Array
-    """(T,) seconds."""
-    teacher: Array
-    """(T, K, 3) x, y, confidence; missing is NaN, NaN, 0."""
-    candidate: Array
 
 
 @dataclass(frozen=True)
@@ -63,14 +47,35 @@ class JointFidelity:
 
 
 @dataclass(frozen=True)
+class FrontalFidelity:
+    """The frames seen from the front or the back: ab-/adduction and bend in the image plane, no flexion."""
+
+    frames: int
+    joints: Mapping[str, JointFidelity]
+    labels: Labels
+
+
+@dataclass(frozen=True)
 class KinematicFidelity:
-    """Everything measured for one candidate on one clip."""
+    """Everything measured for one candidate on one clip: of side views, and apart from them of frontal ones."""
 
     joints: Mapping[str, JointFidelity]
+    """Of the frames seen from the side."""
     absent: Mapping[str, str]
     """Measures that the skeleton does not allow -> why."""
     conditions: Mapping[str, object]
     """Frame rate, filter, gates: what a velocity error in deg/s must be read with."""
+    views: Mapping[str, int] = field(default_factory=dict)
+    """View -> frames of all tracks, of people and not of the clip."""
+    labels: Labels = field(default_factory=dict)
+    """Of the frames seen from the side."""
+    front: FrontalFidelity | None = None
+    """None where nobody is seen from the front or the back."""
+
+    @property
+    def side_frames(self) -> int:
+        """Frames of all tracks that are seen from the side."""
+        return self.views.get("right", 0) + self.views.get("left", 0)
 
 
 def compare(pairs: Iterable[TrackPair], skeleton: Skeleton, settings: FidelitySettings) -> KinematicFidelity:
@@ -81,100 +86,83 @@ def compare(pairs: Iterable[TrackPair], skeleton: Skeleton, settings: FidelitySe
 
     """
     measures, absent = measures_of(skeleton)
-    columns: dict[str, list[Column]] = {measure.name: [] for measure in measures}
-    rates: list[float] = []
-    frames = tracks = 0
-    for track, pair in enumerate(pairs):
-        teacher, candidate = _analyse(pair, skeleton, settings.kinematics)
-        for measure, column in zip(
-            measures, _columns(track, pair, (teacher, candidate), skeleton, settings), strict=True
-        ):
-            columns[measure.name].append(column)
-        rates += [teacher.fps] if teacher.fps else []
-        frames += len(pair.times)
-        tracks += 1
-    groups = {name: [name] for name in columns}
-    for name in columns:
-        if (joint := joint_of(name)) != name:
-            groups.setdefault(joint, []).append(name)
-    joints = {
-        name: _joint([column for member in members for column in columns[member]], settings.errors)
-        for name, members in groups.items()
-    }
+    tracks = [
+        compared(number, pair, skeleton, settings.kinematics, settings.min_segment_px)
+        for number, pair in enumerate(pairs)
+    ]
+    rates = [track.teacher.fps for track in tracks if track.teacher.fps]
+    views = Counter(VIEW_NAMES[view] for track in tracks for view in track.teacher.views.per_frame.tolist())
     conditions = {
-        "tracks": tracks,
-        "frames": frames,
+        "tracks": len(tracks),
+        "frames": sum(len(track.teacher.times) for track in tracks),
         "fps": median(rates) if rates else None,
         "low_pass": repr(settings.kinematics.low_pass),
         "settings": repr(settings),
     }
-    return KinematicFidelity(joints, absent, conditions)
+    names = [measure.name for measure in measures]
+    frontal = views["front"] + views["back"]
+    return KinematicFidelity(
+        _joints(tracks, names, "side", settings.errors),
+        absent,
+        conditions,
+        {view: views[view] for view in VIEW_NAMES},
+        summed([track.labels("side", skeleton) for track in tracks]),
+        FrontalFidelity(
+            frontal,
+            _joints(tracks, names, "front", settings.errors),
+            summed([track.labels("front", skeleton) for track in tracks]),
+        )
+        if frontal
+        else None,
+    )
+
+
+def _joints(
+    tracks: Sequence[ComparedTrack], names: Sequence[str], plane: Plane, settings: ErrorSettings
+) -> dict[str, JointFidelity]:
+    """Each column, then both sides of a joint together."""
+    columns: dict[str, list[Column]] = {name: [] for name in names}
+    for track in tracks:
+        for name, column in zip(names, track.within(plane), strict=True):
+            columns[name].append(column)
+    groups = {name: [name] for name in columns}
+    for name in columns:
+        if (joint := joint_of(name)) != name:
+            groups.setdefault(joint, []).append(name)
+    return {
+        name: _joint([column for member in members for column in columns[member]], settings)
+        for name, members in groups.items()
+    }
 
 
 def with_floor(candidate: KinematicFidelity, floors: Sequence[KinematicFidelity]) -> KinematicFidelity:
     """Sets the teacher's own noise beside every number: the median over the disturbances of the same clip."""
-    joints = {}
-    for name, joint in candidate.joints.items():
-        own = [floor.joints[name] for floor in floors if name in floor.joints]
+    front = candidate.front
+    if front is not None:
+        own = [floor.front.joints for floor in floors if floor.front is not None]
+        front = replace(front, joints=_beside(front.joints, own))
+    return replace(
+        candidate,
+        joints=_beside(candidate.joints, [floor.joints for floor in floors]),
+        front=front,
+        conditions={**candidate.conditions, "disturbances": len(floors)},
+    )
+
+
+def _beside(
+    joints: Mapping[str, JointFidelity], floors: Sequence[Mapping[str, JointFidelity]]
+) -> dict[str, JointFidelity]:
+    found = {}
+    for name, joint in joints.items():
+        own = [floor[name] for floor in floors if name in floor]
         motion = {f"floor_{key}": _median([getattr(each.motion, key) for each in own]) for key in MOTION_FIELDS}
-        joints[name] = replace(
+        found[name] = replace(
             joint,
             raw=_floored(joint.raw, [each.raw for each in own]),
             filtered=_floored(joint.filtered, [each.filtered for each in own]),
             motion=replace(joint.motion, floor=motion),
         )
-    return replace(candidate, joints=joints, conditions={**candidate.conditions, "disturbances": len(floors)})
-
-
-def joint_of(column: str) -> str:
-    """`right knee` -> `knee`."""
-    return column.removeprefix("right ").removeprefix("left ")
-
-
-def _analyse(pair: TrackPair, skeleton: Skeleton, settings: KinematicsSettings) -> tuple[Kinematics, Kinematics]:
-    if pair.teacher.shape != pair.candidate.shape:
-        raise ValueError(f"teacher {pair.teacher.shape} and candidate {pair.candidate.shape} differ in shape")
-    teacher = analyse(pair.times, pair.teacher, skeleton, settings)
-    # The teacher's facing for both: else one wrong sign of the candidate's would mirror every angle of the clip.
-    candidate = analyse(pair.times, pair.candidate, skeleton, settings, teacher.views)
-    return teacher, candidate
-
-
-def _columns(
-    track: int,
-    pair: TrackPair,
-    both: tuple[Kinematics, Kinematics],
-    skeleton: Skeleton,
-    settings: FidelitySettings,
-) -> Iterable[Column]:
-    teacher, candidate = both
-    seen = [gate(keypoints, settings.kinematics.min_confidence) for keypoints in (pair.teacher, pair.candidate)]
-    points = named_points(seen[0], skeleton)
-    swapped = swaps(seen[0], seen[1], skeleton)
-    facing = _facing(seen[0], seen[1], skeleton)
-    for m, measure in enumerate(teacher.measures):
-        known = np.isfinite(teacher.raw[:, m])
-        short = known & (shortest_segment(points, measure) < settings.min_segment_px)
-        limb = LIMB_OF.get(joint_of(measure.name))
-        yield Column(
-            track=track,
-            period=measure.period,
-            times=teacher.times,
-            raw=(teacher.raw[:, m], candidate.raw[:, m]),
-            filtered=(teacher.filtered[:, m], candidate.filtered[:, m]),
-            velocity=(teacher.velocity[:, m], candidate.velocity[:, m]),
-            measurable=known & ~short,
-            n_unmeasured=int((~known).sum()),
-            n_short=int(short.sum()),
-            swap=swapped[limb] if limb else None,
-            facing=facing,
-        )
-
-
-def _facing(teacher: Array, candidate: Array, skeleton: Skeleton) -> tuple[Mask, Mask]:
-    one, other = np.sign(ahead_per_frame(teacher, skeleton)), np.sign(ahead_per_frame(candidate, skeleton))
-    clear = np.isfinite(one) & np.isfinite(other)
-    return clear, clear & (one != other)
+    return found
 
 
 def _joint(columns: Sequence[Column], settings: ErrorSettings) -> JointFidelity:
@@ -182,8 +170,8 @@ def _joint(columns: Sequence[Column], settings: ErrorSettings) -> JointFidelity:
         raw=angle_errors(_sample(columns, filtered=False), settings),
         filtered=angle_errors(_sample(columns, filtered=True), settings),
         motion=motion_errors(columns),
-        n_unmeasured=sum(column.n_unmeasured for column in columns),
-        n_short=sum(column.n_short for column in columns),
+        n_unmeasured=sum(int(column.unmeasured.sum()) for column in columns),
+        n_short=sum(int(column.short.sum()) for column in columns),
     )
 
 
@@ -195,7 +183,8 @@ def _sample(columns: Sequence[Column], *, filtered: bool) -> Sample:
         teacher.append(series[0][column.found])
         tracks.append(np.full(int(column.found.sum()), column.track, np.int64))
     measurable = sum(int(column.measurable.sum()) for column in columns)
-    return Sample(np.concatenate(errors), np.concatenate(teacher), np.concatenate(tracks), measurable)
+    doubled = sum(int((column.measurable & ~column.found & column.doubled).sum()) for column in columns)
+    return Sample(np.concatenate(errors), np.concatenate(teacher), np.concatenate(tracks), measurable, doubled)
 
 
 def _floored(errors: AngleErrors, own: Sequence[AngleErrors]) -> AngleErrors:

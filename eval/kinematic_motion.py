@@ -35,8 +35,12 @@ class Column:
     velocity: tuple[Array, Array]
     measurable: Mask
     """The teacher saw the angle, on segments long enough."""
-    n_unmeasured: int
-    n_short: int
+    doubled: Mask
+    """(T,) the candidate's label of one of its keypoints sat on the other limb and was dropped."""
+    unmeasured: Mask
+    """(T,) the teacher did not see the angle."""
+    short: Mask
+    """(T,) it did, on segments too short."""
     swap: tuple[Mask, Mask] | None
     """Frames in which a swap of the limb's sides could be told, and in which it happened; None for the trunk."""
     facing: tuple[Mask, Mask]
@@ -67,7 +71,7 @@ class Motion:
     jitter_ratio: float | None
     """RMS second difference of the raw angle, candidate over teacher."""
     lr_swap_rate: float | None
-    """Share of the frames with the limb's sides apart in which the candidate exchanged them."""
+    """Share of the frames with the limb's sides apart in which the candidate has them exchanged, after the repair."""
     facing_disagreement: float | None
     """Share of frames in which the candidate's head points the other way than the teacher's."""
     floor: Mapping[str, float | None] | None = None

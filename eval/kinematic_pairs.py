@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eval.angles import Array, Points, extents, named_points
 from eval.filters import Mask
@@ -24,8 +25,12 @@ def person_height(track: Array) -> float:
     return float(np.median(known)) if len(known) else float("nan")
 
 
-def pair_people(track: Array, people: Sequence[Sequence[Array]], max_distance: float = 0.15) -> Array:
+def pair_people(
+    track: Array, people: Sequence[Sequence[Array]], skeleton: Skeleton, max_distance: float = 0.15
+) -> Array:
     """A candidate's keypoints for the teacher's fixed track: per frame the person with the lowest mean distance.
+
+    Blind to sides: somebody whose legs are exchanged, or doubled, is the same person, and no lost one.
 
     Args:
         track: (T, K, 3) of the teacher; missing is NaN, NaN, 0.
@@ -44,8 +49,9 @@ def pair_people(track: Array, people: Sequence[Sequence[Array]], max_distance: f
     paired = np.full(track.shape, np.nan)
     paired[..., 2] = 0.0
     limit = max_distance * person_height(track)
+    other = _opposites(skeleton)
     for i, found in enumerate(people):
-        distances = [_distance(track[i], np.asarray(person, np.float64)) for person in found]
+        distances = [_distance(track[i], np.asarray(person, np.float64), other) for person in found]
         if distances and min(distances) < limit:
             paired[i] = found[int(np.argmin(distances))]
     return paired
@@ -69,8 +75,17 @@ def swaps(teacher: Array, candidate: Array, skeleton: Skeleton) -> dict[str, tup
     return found
 
 
-def _distance(one: Array, other: Array) -> float:
-    away = np.hypot(*(one[:, :2] - other[:, :2]).T)
+def _opposites(skeleton: Skeleton) -> NDArray[np.int64]:
+    """(K,) the same keypoint of the other side; a keypoint of the middle is its own."""
+    other = np.arange(len(skeleton.keypoints))
+    for one, two in skeleton.mirror_pairs:
+        other[one], other[two] = two, one
+    return other
+
+
+def _distance(one: Array, other: Array, opposite: NDArray[np.int64]) -> float:
+    """Mean distance of each of `other`'s keypoints to the nearer of its two namesakes in `one`."""
+    away = np.fmin(*(np.hypot(*(target[:, :2] - other[:, :2]).T) for target in (one, one[opposite])))
     shared = np.isfinite(away)
     wanted = min(SHARED_KEYPOINTS, int(np.isfinite(one[:, 0]).sum()))
     return float(away[shared].mean()) if shared.sum() >= max(wanted, 1) else float("inf")

@@ -34,6 +34,7 @@ TIERS = (
     Tier("usable with care", 3.0, 10.0, 2.0, 0.95, error_over_noise=None, gross_rate=0.05),
 )
 WORST_TIER: TierName = "not for angles"
+NO_SIDE_VIEW = "nobody is seen from the side: from the front or the back there is no flexion to judge"
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ def judge(fidelity: KinematicFidelity) -> Verdict:
     """The tier of a candidate from the worst of knee, hip, shoulder and elbow, raw and filtered."""
     series = list(_series(fidelity))
     joints = tuple(dict.fromkeys(joint for joint, _, _ in series))
+    if fidelity.front is not None and not fidelity.side_frames:
+        return Verdict(None, (NO_SIDE_VIEW,), ())
     if not series:
         return Verdict(None, ("the teacher could measure neither knee, hip, shoulder nor elbow",), ())
     reasons: tuple[str, ...] = ()
@@ -67,7 +70,7 @@ def judge(fidelity: KinematicFidelity) -> Verdict:
             f"{tier.name}: {joint} {name} {reason}"
             for joint, name, errors in series
             for reason in _failed(errors, tier)
-        )
+        ) + tuple(f"{tier.name}: {reason}" for reason in _doubled(fidelity, tier))
         if not failed:
             return Verdict(tier.name, reasons, joints)
         reasons = failed
@@ -100,6 +103,15 @@ def _series(fidelity: KinematicFidelity) -> Iterator[tuple[str, Literal["raw", "
         if found is not None and found.raw.n_measurable:
             yield joint, "raw", found.raw
             yield joint, "filtered", found.filtered
+
+
+def _doubled(fidelity: KinematicFidelity, tier: Tier) -> Iterator[str]:
+    """Limbs that the candidate doubles more often than the teacher, by more than the tier lets it lose."""
+    teacher, candidate = fidelity.labels.get("teacher", {}), fidelity.labels.get("candidate", {})
+    for limb, counts in candidate.items():
+        own = teacher[limb].doubled_share if limb in teacher else 0.0
+        if counts.doubled_share - own > 1 - tier.detection_rate:
+            yield f"{limb} doubled on {counts.doubled_share:.3f} of the frames, by the teacher on {own:.3f}"
 
 
 def _failed(errors: AngleErrors, tier: Tier) -> Iterator[str]:

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from kinematic_figures import Pose, figure, lose, stamps, walk
+from kinematic_walker import doubled, exchanged, jumping_jack, walker
 
 from eval.angle_errors import AngleErrors, ErrorSettings, Sample, angle_errors, theil_sen
-from eval.kinematic_fidelity import FidelitySettings, KinematicFidelity, TrackPair, compare, with_floor
+from eval.kinematic_columns import TrackPair
+from eval.kinematic_fidelity import FidelitySettings, KinematicFidelity, compare, with_floor
 from eval.kinematic_files import write_angles_mot
 from eval.kinematic_pairs import pair_people, person_height
 from eval.kinematic_settings import KinematicsSettings
@@ -124,7 +126,7 @@ def test_swapped_legs_are_counted_where_they_can_be_told_apart() -> None:
     pairs = [(COCO_18.index(f"right_{joint}"), COCO_18.index(f"left_{joint}")) for joint in ("hip", "knee", "ankle")]
     for right, left in pairs:
         swapped[30:60, [right, left]] = swapped[30:60, [left, right]]
-    found = against(teacher, swapped)
+    found = against(teacher, swapped, settings=replace(QUICK, kinematics=KinematicsSettings(swap_repair=None)))
     rate = found.joints["knee"].motion.lr_swap_rate
     assert rate is not None and 0.2 < rate < 0.5
     assert found.joints["elbow"].motion.lr_swap_rate == 0.0
@@ -135,15 +137,15 @@ def test_pairing_takes_the_nearest_person_within_15_percent_of_the_height_and_el
     track = walk(3)
     near, far = track.copy(), track.copy()
     near[..., 0] += 10
-    far[..., 0] += 0.16 * person_height(track)
+    far[..., 0] += 0.25 * person_height(track)  # so far that no limb lies near either limb
     lone = lose(track, slice(None))
     lone[:, 0] = track[:, 0]  # one keypoint in the very same place is not the person
-    paired = pair_people(track, [[far[0], near[0]], [far[1], lone[1]], []])
+    paired = pair_people(track, [[far[0], near[0]], [far[1], lone[1]], []], COCO_18)
     assert (paired[0] == near[0]).all()
     assert np.isnan(paired[1:, :, :2]).all() and (paired[1:, :, 2] == 0).all()
     with pytest.raises(ValueError, match="frames"):
-        pair_people(track, [[]])
-    assert np.isnan(pair_people(lose(track, slice(None)), [[near[0]]] * 3)[..., 0]).all()
+        pair_people(track, [[]], COCO_18)
+    assert np.isnan(pair_people(lose(track, slice(None)), [[near[0]]] * 3, COCO_18)[..., 0]).all()
 
 
 def test_intervals_come_from_tracks_and_are_none_for_one() -> None:
@@ -271,3 +273,71 @@ def test_poseaudit_finds_the_same_rmse_bias_and_p95_in_our_mot_files(tmp_path: P
         assert theirs["limits"] == pytest.approx(mine.loa_normal, abs=1e-3)  # 1.96 here, 1.95996 there
         compared += 1
     assert compared == 17 and poseaudit.__version__
+
+
+def test_people_are_paired_whatever_their_sides_and_lost_ones_stay_lost() -> None:
+    track = jumping_jack(2)
+    exchanged_people = exchanged(exchanged(track, slice(None)), slice(None), ("shoulder", "elbow", "wrist"))
+    twice = doubled(track, slice(None), "right")
+    for candidate in (exchanged_people, twice):
+        paired = pair_people(track, [[person] for person in candidate], COCO_18)
+        assert np.array_equal(paired, candidate, equal_nan=True)
+    elsewhere = track.copy()
+    elsewhere[..., 0] += 0.4 * person_height(track)
+    assert np.isnan(pair_people(track, [[person] for person in elsewhere], COCO_18)[..., 0]).all()
+
+
+def test_exchanged_doubled_and_lost_are_counted_apart_for_each_network() -> None:
+    track = moved(walker(4), 1.0)
+    teacher = exchanged(track, slice(20, 28))
+    candidate = lose(doubled(exchanged(track, slice(60, 66)), slice(80, 90), "right"), slice(100, 105), "left_ankle")
+    found = against(teacher, candidate)
+    legs = {network: found.labels[network]["legs"] for network in ("teacher", "candidate")}
+    assert (legs["teacher"].exchanged, legs["candidate"].exchanged) == (8, 6)
+    assert legs["teacher"].doubled is not None and legs["teacher"].doubled <= 4
+    assert legs["candidate"].doubled is not None and 7 <= legs["candidate"].doubled <= 14
+    assert (legs["teacher"].lost, legs["candidate"].lost) == (0, 5)
+    assert found.labels["candidate"]["arms"].exchanged == 0
+    knee = found.joints["left knee"].raw
+    assert knee.n + knee.n_doubled + 5 == knee.n_measurable and 6 <= knee.n_doubled <= 14
+    assert knee.detection_rate == pytest.approx(knee.n / (knee.n + 5)) and knee.p95_abs_error is not None
+    assert knee.p95_abs_error < 1e-6 and found.joints["left knee"].motion.lr_swap_rate == 0.0
+    off = against(teacher, candidate, settings=replace(QUICK, kinematics=KinematicsSettings(swap_repair=None)))
+    assert off.labels["candidate"]["legs"].exchanged is None and off.labels["candidate"]["legs"].lost == 5
+    assert (off.joints["left knee"].raw.p95_abs_error or 0) > 10
+
+
+def test_a_candidate_that_doubles_more_than_the_teacher_loses_its_tier() -> None:
+    track = moved(walker(6), 0.5)
+    floors = [against(track, moved(track, 3.0))]
+    often = track
+    for start in range(10, 170, 30):
+        often = doubled(often, slice(start, start + 9), "right")
+    verdict = judge(with_floor(against(track, often), floors))
+    assert verdict.tier == "not for angles" and any("legs doubled on 0." in reason for reason in verdict.reasons)
+    assert judge(with_floor(against(often, often), floors)).tier == "transparent"
+
+
+def test_front_views_have_numbers_of_their_own_and_decide_nothing() -> None:
+    side, front = moved(walker(3), 0.5), moved(jumping_jack(3), 0.5)
+    spoilt = front.copy()
+    spoilt[:, COCO_18.index("left_ankle"), 0] += 60
+    found = against(np.concatenate([side, front]), np.concatenate([side, spoilt]))
+    assert found.views == {"right": 90, "left": 0, "front": 90, "back": 0} and found.side_frames == 90
+    assert found.joints["left knee"].raw.n == 90 and found.joints["left knee"].raw.rmse == 0.0
+    assert found.front is not None and found.front.frames == 90
+    bend = found.front.joints["left knee"].raw
+    assert bend.n == 90 and bend.median_abs_error is not None and bend.median_abs_error > 10
+    floored = with_floor(found, [against(np.concatenate([side, front]), moved(np.concatenate([side, front]), 3.0))])
+    assert judge(floored).tier == "transparent" and floored.front is not None
+    assert floored.front.joints["knee"].raw.error_over_noise is not None
+    assert against(side, side).front is None
+
+
+def test_without_a_side_view_there_is_no_tier_and_the_reason_says_so() -> None:
+    front = moved(jumping_jack(3), 0.5)
+    found = against(front, front)
+    verdict = judge(found)
+    assert verdict.tier is None and verdict.joints == () and "nobody is seen from the side" in verdict.reasons[0]
+    assert found.joints["knee"].raw.rmse is None and worst(found, "rmse") is None
+    assert found.front is not None and found.front.joints["knee"].raw.rmse == 0.0

@@ -16,7 +16,8 @@ from compress.common.fact_cache import Journal, fact_key
 from compress.core.built import Built
 from compress.measure.clip import Clip
 from compress.measure.pose_inference import Finder, Networks, from_fact, to_fact
-from eval.kinematic_fidelity import FidelitySettings, KinematicFidelity, TrackPair, compare, with_floor
+from eval.kinematic_columns import TrackPair
+from eval.kinematic_fidelity import FidelitySettings, KinematicFidelity, compare, with_floor
 from eval.kinematic_pairs import pair_people
 from eval.kinematics import every_frame
 from eval.oks import OksCounts, compare_people
@@ -26,6 +27,7 @@ from eval.track_choice import keep_people
 from eval.tracks import Tracker
 from eval.video import read_video
 from eval.video_formats import TimedFrame
+from teachers.skeleton import Skeleton
 
 Track = Callable[[Iterable[Any], str, int, int], Iterable[Any]]
 People = list[list[Person]]
@@ -68,7 +70,7 @@ def measure_degrees(plan: ClipPlan, journal: Journal, track: Track) -> dict[str,
     settings = FidelitySettings()
 
     def against(people: People) -> KinematicFidelity:
-        return compare(_pairs(tracks, people, times), skeleton, settings)
+        return compare(_pairs(tracks, people, times, skeleton), skeleton, settings)
 
     jobs = len(DISTURBANCES) + len(plan.networks.candidates)
     steps = iter(track(range(jobs), "joint angles compared", jobs, 0))
@@ -129,8 +131,11 @@ def _tracks(people: People, times: NDArray[np.float64]) -> list[tuple[NDArray[np
 
 
 def _pairs(
-    tracks: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]], people: People, times: NDArray[np.float64]
+    tracks: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]],
+    people: People,
+    times: NDArray[np.float64],
+    skeleton: Skeleton,
 ) -> Iterator[TrackPair]:
     for frames, keypoints in tracks:
         found = [[person.keypoints.astype(np.float64) for person in people[frame]] for frame in frames]
-        yield TrackPair(times[frames], keypoints, pair_people(keypoints, found))
+        yield TrackPair(times[frames], keypoints, pair_people(keypoints, found, skeleton))

@@ -5,8 +5,9 @@ from typing import Any
 
 from compress.measure.angle_error import Degrees
 from compress.measure.clip import Clip
-from compress.results.records import Kinematics
+from compress.results.records import FrontView, Kinematics
 from eval.kinematic_fidelity import KinematicFidelity
+from eval.kinematic_labels import Labels
 from eval.kinematic_tiers import judge, worst, worst_velocity
 
 
@@ -32,6 +33,15 @@ def kinematic_facts(degrees: Degrees, clip: Clip) -> Kinematics:
         tier=verdict.tier,
         tier_reasons=verdict.reasons,
         joints={name: asdict(joint) for name, joint in fidelity.joints.items()},
+        views=dict(fidelity.views),
+        labels=_plain(fidelity.labels),
+        front=None
+        if fidelity.front is None
+        else FrontView(
+            frames=fidelity.front.frames,
+            joints={name: asdict(joint) for name, joint in fidelity.front.joints.items()},
+            labels=_plain(fidelity.front.labels),
+        ),
         conditions={
             "first_frame": clip.start,
             "scale": clip.scale,
@@ -39,6 +49,10 @@ def kinematic_facts(degrees: Degrees, clip: Clip) -> Kinematics:
             **fidelity.conditions,
         },
     )
+
+
+def _plain(labels: Labels) -> dict[str, dict[str, dict[str, int | None]]]:
+    return {network: {limb: asdict(each) for limb, each in limbs.items()} for network, limbs in labels.items()}
 
 
 def _worst(fidelity: KinematicFidelity, field: str) -> float | None:

@@ -13,7 +13,7 @@ from compress.results.objectives import OBJECTIVES, Part
 from compress.results.records import Record
 from eval.angle_errors import AngleErrors
 from eval.angles import MEASURES
-from eval.kinematic_fidelity import joint_of
+from eval.kinematic_columns import joint_of
 from eval.kinematic_motion import MOTION_FIELDS
 from eval.kinematic_tiers import JUDGED, TierName
 from teachers.zoo import nearest

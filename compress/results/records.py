@@ -123,10 +123,24 @@ class Packed(Facts):
         return self.stages[-1].bytes
 
 
+LabelFrames = dict[str, dict[str, dict[str, int | None]]]
+"""teacher, candidate -> legs, arms -> frames, and those in which labels were exchanged, doubled, lost."""
+
+
+class FrontView(Facts):
+    """Joint angles of the frames in which people are seen from the front or the back; they decide nothing."""
+
+    frames: Count
+    """Summed over people."""
+    joints: dict[str, dict[str, Any]]
+    labels: LabelFrames
+
+
 class Kinematics(Facts):
     """Keypoints and joint angles against the teacher's on consecutive frames of one video, single scale.
 
-    The headline numbers are the worst of knee, hip, shoulder and elbow, raw and filtered (docs/kinematics.md).
+    The headline numbers, the tier and `joints` are of people seen from the side: the worst of knee, hip, shoulder and
+    elbow, raw and filtered (docs/kinematics.md).
     """
 
     clip: str
@@ -149,6 +163,11 @@ class Kinematics(Facts):
     joints: dict[str, dict[str, Any]]
     """Per joint: every number of the metric, raw and filtered, with the noise floor beside it."""
     conditions: dict[str, Any]
+    views: dict[str, int] = {}
+    """right, left (which way people face), front, back -> frames, summed over people."""
+    labels: LabelFrames = {}
+    front: FrontView | None = None
+    """None where nobody is seen from the front or the back."""
 
 
 class LabelledAp(Facts):
