@@ -20,7 +20,7 @@ from compress.reconstruction.layer_ops import activated, convolved, padded, seen
 from compress.reconstruction.layerwise import LARGEST_SYSTEM, keep, places, rows, with_tensors
 from compress.reconstruction.least_squares import moments, refitted
 from compress.reconstruction.visitor import walk
-from teachers.posenet import ConvBlock, PoseNet
+from teachers.posenet import ConvBlock, EnlargeBlock, ImageNormBlock, PoseNet
 
 
 class Cut(NamedTuple):
@@ -69,6 +69,14 @@ class _Fitting:
         """See `Arithmetic`; padding never wins, and zero stays zero."""
         return _each(lambda one: F.max_pool2d(one, kernel, stride, pad), x)
 
+    def norm(self, name: str, block: ImageNormBlock, x: Cut) -> Cut:
+        """See `Arithmetic`; a norm shifts what is zero, so channels that go are taken out again."""
+        return _each(lambda one: one * x.stays[:, None, None], _each(block, x), exact=False)
+
+    def upsample(self, name: str, block: EnlargeBlock, x: Cut) -> Cut:
+        """See `Arithmetic`; zero stays zero."""
+        return _each(block, x)
+
     def join(self, name: str, parts: Sequence[Cut]) -> Cut:
         """See `Arithmetic`."""
         exact, found = (
@@ -95,5 +103,6 @@ class _Fitting:
         return keep(self.tensors, name, conv, fitted)
 
 
-def _each(change: Callable[[Tensor], Tensor], x: Cut) -> Cut:
-    return Cut(tuple(map(change, x.exact)), tuple(map(change, x.found)), x.stays)
+def _each(change: Callable[[Tensor], Tensor], x: Cut, exact: bool = True) -> Cut:
+    """exact: whether the whole network's tensor is changed, too."""
+    return Cut(tuple(map(change, x.exact)) if exact else x.exact, tuple(map(change, x.found)), x.stays)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from compress.core.qparams import Grid, Int8
 from compress.reconstruction.layer_ops import activated, convolved, padded, seen
 from compress.reconstruction.visitor import IMAGE, inputs, walk
-from teachers.posenet import ConvBlock, Maps, PoseNet
+from teachers.posenet import ConvBlock, EnlargeBlock, ImageNormBlock, Maps, PoseNet
 
 
 class Rounded:
@@ -32,6 +32,14 @@ class Rounded:
     def max_pool(self, x: Tensor, kernel: int, stride: int, pad: int) -> Tensor:
         """See `Arithmetic`; a maximum of values on a grid lies on it."""
         return F.max_pool2d(x, kernel, stride, pad)
+
+    def norm(self, name: str, block: ImageNormBlock, x: Tensor) -> Tensor:
+        """See `Arithmetic`; computed in float between two grids."""
+        return self.on_grid(name, block(x))
+
+    def upsample(self, name: str, block: EnlargeBlock, x: Tensor) -> Tensor:
+        """See `Arithmetic`; computed in float between two grids."""
+        return self.on_grid(name, block(x))
 
     def join(self, name: str, parts: Sequence[Tensor]) -> Tensor:
         """See `Arithmetic`."""

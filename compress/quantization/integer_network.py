@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from compress.core.qparams import Grid, Int8
 from compress.reconstruction.layer_ops import activated, convolved, padded, seen
 from compress.reconstruction.visitor import IMAGE, walk
-from teachers.posenet import ConvBlock, Maps, PoseNet
+from teachers.posenet import ConvBlock, EnlargeBlock, ImageNormBlock, Maps, PoseNet
 
 
 class Number(NamedTuple):
@@ -72,6 +72,12 @@ class _Integers:
 
     def max_pool(self, x: Number, kernel: int, stride: int, pad: int) -> Number:
         return Number(F.max_pool2d(x.values, kernel, stride, pad), x.grid)
+
+    def norm(self, name: str, block: ImageNormBlock, x: Number) -> Number:
+        return self.on_grid(name, block(x.plain()))
+
+    def upsample(self, name: str, block: EnlargeBlock, x: Number) -> Number:
+        return self.on_grid(name, block(x.plain()))
 
     def join(self, name: str, parts: Sequence[Number]) -> Number:
         return self.on_grid(name, torch.cat([part.plain() for part in parts], dim=1))

@@ -12,6 +12,7 @@ from compress.pruning.allocation import part_names
 from compress.quantization.calibrate import Fitted, fit
 from compress.quantization.fake_quant import FakeQuantized
 from compress.quantization.sensitivity import Sensitivity, blocks, relative, sensitivities
+from compress.reconstruction.visitor import before_norms
 from teachers.posenet import PoseNet
 
 HEADS = "heads"
@@ -68,10 +69,18 @@ def choose_and_fit(
 ) -> tuple[Chosen, Fitted]:
     """The int8 network; with a budget, as few blocks stay float as keep it, those that int8 harms most alone.
 
+    Blocks that an instance norm follows stay float in any case.
+
     frames: to fit on; held_out: to rank blocks and to judge on; batches (N, 3, H, W), one for each input size.
     """
     all_blocks, names = blocks(network), named(network)
-    kept = [block for block in all_blocks if any(block in names[name] for name in asked.keep_float)]
+    # In int8 a made-up MobileNet v2 with 39 instance norms was off by 0.57 in relative L2, with these in float by 0.04.
+    normed = before_norms(network)
+    kept = [
+        block
+        for block, members in all_blocks.items()
+        if members & normed or any(block in names[name] for name in asked.keep_float)
+    ]
     table = reporter.wait("what int8 does to each layer", lambda: sensitivities(network, held_out))
     worst = [one.block for one in sorted(table, key=lambda one: -one.harm) if one.block not in kept]
 

@@ -16,7 +16,7 @@ from torch import nn
 from compress.core.qparams import Grid, Int8, Quantization
 from compress.export.onnx_export import OPSET, cut_at_stage, export_all_stages
 from compress.reconstruction.visitor import IMAGE, walk
-from teachers.posenet import ConvBlock, PoseNet
+from teachers.posenet import ConvBlock, EnlargeBlock, ImageNormBlock, PoseNet
 
 
 def graph_of(network: PoseNet, quantization: Quantization | None) -> onnx.ModelProto:
@@ -97,6 +97,27 @@ class _Graph:
         y = self._node("MaxPool", [x], name, kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=[pad] * 4)
         grid = self._grid_of.get(x)
         return y if grid is None else self._rounded(name, y, grid)
+
+    def norm(self, name: str, block: ImageNormBlock, x: str) -> str:
+        """See `Arithmetic`. In single precision everywhere: squares of a deviation soon leave what fp16 holds."""
+        inputs = [
+            self._cast(x, f"{name}.single", TensorProto.FLOAT),
+            self._constant(f"{name}.scale_of_norm", block.norm.weight.detach().numpy()),
+            self._constant(f"{name}.shift_of_norm", block.norm.bias.detach().numpy()),
+        ]
+        y = self._node("InstanceNormalization", inputs, f"{name}.normed", epsilon=block.norm.eps)
+        y = self._cast(y, f"{name}.half", TensorProto.FLOAT16)
+        return self._on_grid(name, self._relu(name, y, block.ceiling) if block.relu else y)
+
+    def upsample(self, name: str, block: EnlargeBlock, x: str) -> str:
+        """See `Arithmetic`; the operations of `EnlargeBlock`, one by one."""
+        scales = self._constant(f"{name}.scales", np.array([1, 1, 2, 2], np.float32))
+        rule = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        y = self._node("Resize", [x, "", scales], f"{name}.twice", **rule)
+        pads = self._constant(f"{name}.pads", np.array([0, 0, 0, 0, 0, 0, 1, 1], np.int64))
+        y = self._node("Pad", [y, pads], f"{name}.padded", mode="edge")
+        y = self._node("AveragePool", [y], f"{name}.mean", kernel_shape=[2, 2], strides=[1, 1])
+        return self._on_grid(name, y)
 
     def join(self, name: str, parts: Sequence[str]) -> str:
         """See `Arithmetic`."""

@@ -9,7 +9,17 @@ from typing import Generic, Protocol, TypeVar
 
 from torch import nn
 
-from teachers.posenet import Backbone, Chain, ConcatBlock, ConvBlock, PoseNet, ResidualBlock, Stage
+from teachers.posenet import (
+    Backbone,
+    Chain,
+    ConcatBlock,
+    ConvBlock,
+    EnlargeBlock,
+    ImageNormBlock,
+    PoseNet,
+    ResidualBlock,
+    Stage,
+)
 
 IMAGE = "image"
 T = TypeVar("T")
@@ -23,6 +33,12 @@ class Arithmetic(Protocol[T]):
 
     def max_pool(self, x: T, kernel: int, stride: int, pad: int) -> T:
         """The largest of each window."""
+
+    def norm(self, name: str, block: ImageNormBlock, x: T) -> T:
+        """An instance norm, each image by itself, with the block's ReLU, where it has one."""
+
+    def upsample(self, name: str, block: EnlargeBlock, x: T) -> T:
+        """Twice the rows and columns; every value is a mean of up to four that were there."""
 
     def join(self, name: str, parts: Sequence[T]) -> T:
         """The parts' channels one after the other."""
@@ -46,16 +62,23 @@ FEATURES = "features"
 
 def inputs(network: PoseNet) -> Mapping[str, str]:
     """Convolution -> the tensor that it reads, by the name of what made it; pools change nothing about a grid."""
-    reading = _Reading({})
+    reading = _Reading({}, set())
     walk(network, reading, IMAGE)
     return reading.found
+
+
+def before_norms(network: PoseNet) -> frozenset[str]:
+    """The convolutions whose output an instance norm reads: it enlarges what rounding leaves of a weak channel."""
+    reading = _Reading({}, set())
+    walk(network, reading, IMAGE)
+    return frozenset(reading.normed & reading.found.keys())
 
 
 class _Reading:
     """Arithmetic whose tensors are the names of what made them."""
 
-    def __init__(self, found: dict[str, str]) -> None:
-        self.found = found
+    def __init__(self, found: dict[str, str], normed: set[str]) -> None:
+        self.found, self.normed = found, normed
 
     def conv(self, name: str, block: ConvBlock, conv: nn.Conv2d, x: str, last: bool) -> str:
         self.found[name] = x
@@ -63,6 +86,13 @@ class _Reading:
 
     def max_pool(self, x: str, kernel: int, stride: int, pad: int) -> str:
         return x
+
+    def norm(self, name: str, block: ImageNormBlock, x: str) -> str:
+        self.normed.add(x)
+        return name
+
+    def upsample(self, name: str, block: EnlargeBlock, x: str) -> str:
+        return name
 
     def join(self, name: str, parts: Sequence[str]) -> str:
         return name
@@ -121,6 +151,10 @@ class _Walk(Generic[T]):
             return self._do.add(self._names[layer], x, self._chain(layer.body, x))
         if isinstance(layer, ConcatBlock):
             return self._do.join(self._names[layer], [self._chain(branch, x) for branch in layer.branches])
-        assert isinstance(layer, nn.MaxPool2d)
+        if isinstance(layer, ImageNormBlock):
+            return self._do.norm(self._names[layer], layer, x)
+        if isinstance(layer, EnlargeBlock):
+            return self._do.upsample(self._names[layer], layer, x)
+        assert isinstance(layer, nn.MaxPool2d), f"{self._names[layer]}: no arithmetic knows this layer"
         kernel, stride, pad = (int(value) for value in (layer.kernel_size, layer.stride, layer.padding))  # type: ignore[arg-type]
         return self._do.max_pool(x, kernel, stride, pad)

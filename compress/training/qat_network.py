@@ -18,7 +18,7 @@ from compress.quantization.fake_quant import FakeQuantized, round_biases
 from compress.reconstruction.layer_ops import activated, convolved, padded, seen
 from compress.reconstruction.visitor import IMAGE, walk
 from compress.training.reparameterization import Outputs, TrainingNetwork
-from teachers.posenet import ConvBlock, Maps, PoseNet
+from teachers.posenet import ConvBlock, EnlargeBlock, ImageNormBlock, Maps, PoseNet
 
 _SMALLEST = 1e-12
 
@@ -116,6 +116,12 @@ class _Learning:
 
     def max_pool(self, x: Tensor, kernel: int, stride: int, pad: int) -> Tensor:
         return F.max_pool2d(x, kernel, stride, pad)
+
+    def norm(self, name: str, block: ImageNormBlock, x: Tensor) -> Tensor:
+        return self.on_grid(name, block(x))
+
+    def upsample(self, name: str, block: EnlargeBlock, x: Tensor) -> Tensor:
+        return self.on_grid(name, block(x))
 
     def join(self, name: str, parts: Sequence[Tensor]) -> Tensor:
         return self.on_grid(name, torch.cat(list(parts), dim=1))
