@@ -35,7 +35,7 @@ from compress.reconstruction.least_squares import RIDGE
 from compress.reconstruction.visitor import before_norms, convolutions
 from compress.run.builder import largest_difference
 from compress.steps.quantize import halved
-from compress.training.qat_network import 
+from compress.training.qat_network import QatNetwork
 from teachers.importing import import_files
 from teachers.posenet import PoseNet
 
@@ -138,8 +138,8 @@ def test_what_a_norm_follows_stays_float(tmp_path: Path, images: Tensor) -> None
 
 def test_training_with_int8_sends_gradients_through_norms(images: Tensor) -> None:
     made = fit(folded(normed_network()), [images], frozenset(convolutions(folded(normed_network()))))
-    form = (made)
-    sum(part.square().sum() for maps in form(images).stages for part in maps).backward()  # type: ignore[union-attr]
+    form = QatNetwork(made)
+    sum(part.square().sum() for maps in form(images).stages for part in maps).backward()
     norms = [module for module in form.network.modules() if isinstance(module, nn.InstanceNorm2d)]
     assert norms and all(norm.weight.grad is not None and bool(norm.weight.grad.any()) for norm in norms)
 
@@ -163,7 +163,7 @@ def test_reconstruction_after_a_norm_is_numpys_least_squares(images: Tensor) -> 
     made = zero_and_refit(network, gone, (images,))
     reads, gives = seen_by(made, POINT, images)[0], seen_by(network, POINT, images)[1]
     before, after = (one.get_submodule(POINT) for one in (network, made))
-    start = torch.cat((before.weight.flatten(1), before.bias[:, None]), dim=1).detach().double().numpy()  # type: ignore[operator,index,union-attr]
+    start = torch.cat((before.weight.flatten(1), before.bias[:, None]), dim=1).detach().double().numpy()  # type: ignore[operator,index]
     x = reads.double().transpose(0, 1).flatten(1).numpy()
     x = np.concatenate((x, np.ones((1, x.shape[1]))))
     y = gives.double().transpose(0, 1).flatten(1).numpy()
@@ -172,7 +172,7 @@ def test_reconstruction_after_a_norm_is_numpys_least_squares(images: Tensor) -> 
     system = np.concatenate((x.T / np.sqrt(x.shape[1]), np.diag(np.sqrt(ridge))))
     wanted = np.concatenate(((y - start @ x).T / np.sqrt(x.shape[1]), np.zeros((len(x), len(y)))))
     expected = start + np.linalg.lstsq(system, wanted, rcond=None)[0].T
-    found = torch.cat((after.weight.flatten(1), after.bias[:, None]), dim=1).detach().numpy()  # type: ignore[operator,index,union-attr]
+    found = torch.cat((after.weight.flatten(1), after.bias[:, None]), dim=1).detach().numpy()  # type: ignore[operator,index]
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
     assert np.abs(found - start).max() > 1e-3, "something had to be made up for"
 
@@ -209,6 +209,6 @@ def test_an_artefact_of_other_norms_is_no_parity(tmp_path: Path, images: Tensor)
     save_artefact(quantized_graph(made.network, made.quantization), made.network, LICENCE, path)
     assert largest_difference(candidate, path, [images[:1].numpy()]) < 1e-2
     with torch.no_grad():
-        next(m for m in made.network.modules() if isinstance(m, nn.InstanceNorm2d)).weight *= 1.5
+        next(m for m in made.network.modules() if isinstance(m, nn.InstanceNorm2d)).weight.mul_(1.5)
     with pytest.raises(ParityError):
         largest_difference(candidate, path, [images[:1].numpy()])
