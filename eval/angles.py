@@ -64,6 +64,11 @@ class Measure(Protocol):
     def period(self) -> float: ...
     @property
     def centre(self) -> float: ...
+    @property
+    def bounded(self) -> bool:
+        """A joint cannot turn on and on: its angle stays within half a period of the centre."""
+        ...
+
     def value(self, points: Points, sign: float | Array) -> Array:
         """(T,) degrees; `sign` is one for all frames, or (T,)."""
         ...
@@ -83,6 +88,7 @@ class JointAngle:
     period = 360.0
     centre = 30.0
     """Joints bend further to + than to -, so 185 (an arm behind overhead) must not read -175."""
+    bounded = True
 
     @property
     def vectors(self) -> tuple[Vector, ...]:
@@ -105,6 +111,7 @@ class SegmentAngle:
 
     period = 360.0
     centre = 0.0
+    bounded = False
 
     @property
     def vectors(self) -> tuple[Vector, ...]:
@@ -127,6 +134,7 @@ class LineAngle:
 
     period = 180.0
     centre = 0.0
+    bounded = False
 
     @property
     def vectors(self) -> tuple[Vector, ...]:

@@ -1,4 +1,4 @@
-"""Gap filling, Hampel, Butterworth and one-euro for keypoints over time. scipy is imported here only.
+"""Gap filling, Butterworth and one-euro for keypoints over time. scipy is imported here only.
 
 All work on true time stamps. A filter needs evenly spaced samples, so where the spacing varies by more than 1 % a
 run is resampled by cubic spline to its median spacing, filtered, and read again at its own time stamps. At 30 frames
@@ -19,6 +19,9 @@ from teachers.common.errors import UserError
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+SLOWEST_HZ, FASTEST_HZ = 0.1, 1000.0
+"""Outside of these a cut-off is a slip of the pen; far below, the filter's equations are singular."""
+
 UNEVEN = 0.01
 """Spacing may vary by this share of its median before a run is resampled."""
 
@@ -34,8 +37,7 @@ class Butterworth:
     order: int = 4
 
     def __post_init__(self) -> None:
-        if not self.cutoff_hz > 0:
-            raise UserError(f"Butterworth cut-off: must lie above 0 Hz, got {self.cutoff_hz}")
+        check_cutoff("Butterworth", self.cutoff_hz)
         if self.order < 2 or self.order % 2:
             raise UserError(f"Butterworth order: must be even, because it runs forward and back, got {self.order}")
 
@@ -62,6 +64,12 @@ class OneEuro:
     def __post_init__(self) -> None:
         if not (self.min_cutoff_hz > 0 and self.speed_cutoff_hz > 0 and self.beta >= 0):
             raise UserError(f"one-euro: cut-offs must lie above 0 Hz and beta not below 0, got {self}")
+
+
+def check_cutoff(name: str, cutoff_hz: float) -> None:
+    """UserError unless it is a frequency that people move with."""
+    if not SLOWEST_HZ <= cutoff_hz <= FASTEST_HZ:
+        raise UserError(f"{name} cut-off: must lie between {SLOWEST_HZ:g} and {FASTEST_HZ:g} Hz, got {cutoff_hz:g}")
 
 
 def spacing(times: Array) -> float:
@@ -106,32 +114,6 @@ def fill_gaps(times: Array, xy: Array, max_gap_s: float) -> tuple[Array, Mask]:
                 filled[inside, k] = xy[before, k] + part[:, None] * (xy[after, k] - xy[before, k])
                 mask[inside, k] = True
     return filled, mask
-
-
-def hampel(values: Array, window: int, sigmas: float, *, causal: bool = False) -> Array:
-    """Replaces outliers by the median of their window: further from it than `sigmas` scaled median deviations.
-
-    Args:
-        values: (n,) without NaN.
-        window: samples, odd; centred on the sample, or ending with it if causal. Below 3 nothing is changed.
-
-    """
-    if window < 3 or len(values) < 3:
-        return values.copy()
-    pad = (window - 1, 0) if causal else (window // 2, window // 2)
-    padded = np.pad(values, pad, constant_values=np.nan)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, window)
-    median = _median(windows)
-    spread = 1.4826 * _median(np.abs(windows - median[:, None]))  # 1.4826: MAD to sigma of a normal distribution
-    return np.where(np.abs(values - median) > sigmas * spread, median, values)
-
-
-def _median(rows: Array) -> Array:
-    """Median along the last axis without the NaN that pads the ends; several times faster than nanmedian."""
-    ordered = np.sort(rows, axis=1)
-    count = np.isfinite(rows).sum(axis=1)
-    middle = np.stack([(count - 1) // 2, count // 2], axis=1)
-    return np.asarray(np.take_along_axis(ordered, middle, axis=1).mean(axis=1), np.float64)
 
 
 def butterworth(times: Array, values: Array, low_pass: Butterworth) -> tuple[Array, str | None]:

@@ -6,6 +6,8 @@ from typing import Literal
 from eval.angles import SIGNS, View
 from eval.filters import Butterworth, OneEuro
 from eval.side_search import SideSettings
+from eval.outliers import OutlierFilter
+from eval.rts_smoother import RauchTungStriebel
 from teachers.common.errors import UserError
 
 VIEWS: tuple[str, ...] = ("auto", *SIGNS)
@@ -18,12 +20,10 @@ class KinematicsSettings:
     min_confidence: float = 0.15
     """A keypoint below it is treated as not seen."""
     max_gap_s: float = 0.33
-    hampel_s: float = 7 / 30
-    """Width of the outlier window; 7 frames at 30 per second."""
-    hampel_sigmas: float = 2.0
-    """0 switches the outlier filter off."""
-    low_pass: Butterworth | OneEuro | None = field(default_factory=Butterworth)
-    """One-euro makes the whole path causal: no gap is filled, and the outlier window looks back only."""
+    outliers: OutlierFilter | None = field(default_factory=OutlierFilter)
+    """None keeps points that jump."""
+    low_pass: RauchTungStriebel | Butterworth | OneEuro | None = field(default_factory=RauchTungStriebel)
+    """One-euro makes the whole path causal: no gap is filled, and no outlier is dropped."""
     visible_side: Literal["auto"] | View = "auto"
     """`auto`: the view of each stretch of time as it is seen; else one view throughout."""
     swap_repair: SideSettings | None = field(default_factory=SideSettings)
@@ -32,8 +32,7 @@ class KinematicsSettings:
     def __post_init__(self) -> None:
         if not 0 <= self.min_confidence <= 1:
             raise UserError(f"min_confidence: must lie in [0, 1], got {self.min_confidence}")
-        for name in ("max_gap_s", "hampel_s", "hampel_sigmas"):
-            if not getattr(self, name) >= 0:
-                raise UserError(f"{name}: must not be negative, got {getattr(self, name)}")
+        if not self.max_gap_s >= 0:
+            raise UserError(f"max_gap_s: must not be negative, got {self.max_gap_s}")
         if self.visible_side not in VIEWS:
             raise UserError(f"visible_side: must be one of {', '.join(VIEWS)}, got {self.visible_side!r}")

@@ -1,9 +1,9 @@
 """From the keypoints of one person over time to joint angles and angular velocities.
 
-Order: score gate -> views -> sides put right -> gaps up to 0.33 s filled, longer stay empty -> Hampel -> low pass on
-coordinates -> angles -> unwrapped -> velocity by central difference on the true time stamps. What was measured (`raw`:
-gated, sides put right, unfilled, unfiltered) is kept beside what was smoothed (`filtered`). Signs follow the view of
-each frame, and no curve goes on across a change of view.
+Order: score gate -> views -> sides put right -> outliers dropped -> gaps up to 0.33 s filled, longer stay empty -> low
+pass on coordinates -> angles (joints on their one turn, segments unwrapped while seen) -> velocity by central
+difference on the true time stamps. What was measured (`raw`: gated, sides put right, unfilled, unfiltered) is kept
+beside what was smoothed (`filtered`). Signs follow the view of each frame, and no curve goes on across a change of view.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ from eval.filters import Mask, OneEuro, runs, spacing
 from eval.kinematic_settings import KinematicsSettings
 from eval.side_assignment import SideAssignment, assign_sides
 from eval.smoothing import smooth_keypoints
-from eval.velocities import nearest_turn, unwrap, velocity
+from eval.velocities import home, nearest_turn, unwrap, velocity
 from eval.views import Views, find_views, given_view, view_in_words
 from teachers.skeleton import Skeleton
 
@@ -44,13 +44,13 @@ class Kinematics:
     sides: SideAssignment | None
     """What was done to labels of left and right; None where the repair is off."""
     raw: Array
-    """(T, M) from the keypoints as seen, with their sides put right, on the turn nearest to `filtered`."""
+    """(T, M) from the keypoints as seen, their sides put right; segments on the turn nearest to `filtered`."""
     filtered: Array
     """(T, M) from filled and smoothed keypoints."""
     velocity: Array
     """(T, M) deg/s, from `filtered`."""
     filled: Mask
-    """(T, M): a keypoint of this angle was filled, so `filtered` is a guess between what was seen."""
+    """(T, M): a keypoint of this angle was filled, or replaced as an outlier: `filtered` is a guess."""
     confidence: Array
     """(T, M): the lowest confidence among the angle's keypoints; 0 where one was not seen."""
     keypoints: Array
@@ -88,21 +88,22 @@ def analyse(
     views = views or _views(times, seen, skeleton, settings)
     sides = _sides(times, seen, views, skeleton, settings)
     seen = seen if sides is None else sides.keypoints
-    smooth, filled, reasons = smooth_keypoints(times, seen, settings)
+    smooth = smooth_keypoints(times, seen, skeleton, settings)
     measures, absent = measures_of(skeleton)
     points = tuple(
         named_points(each, skeleton)
-        for each in (seen, smooth, np.repeat(filled[..., None], 3, axis=2).astype(np.float64))
+        for each in (seen, smooth.keypoints, np.repeat(smooth.filled[..., None], 3, axis=2).astype(np.float64))
     )
     raw, angles, speed, was_filled, confidence = np.full((5, len(times), len(measures)), np.nan)
     for m, measure in enumerate(measures):
         sign = views.signs(measure.side)
         angle = measure.value(points[1], sign)
         stretches = _within_views(runs(np.isfinite(angle), times, settings.max_gap_s), views)
-        angles[:, m] = unwrap(angle, stretches, measure.period, measure.centre)
-        raw[:, m] = nearest_turn(measure.value(points[0], sign), angles[:, m], measure.period)
-        speed[:, m] = velocity(times, angle, stretches, measure.period)
         was_filled[:, m] = np.isfinite(angle) & _any_filled(points[2], measure)
+        angles[:, m], raw[:, m] = _on_turn(
+            measure, angle, measure.value(points[0], sign), was_filled[:, m] == 0, stretches
+        )
+        speed[:, m] = velocity(times, angle, stretches, measure.period)
         confidence[:, m] = weakest_point(points[0], measure)
     return Kinematics(
         times,
@@ -115,9 +116,9 @@ def analyse(
         velocity=speed,
         filled=was_filled > 0,
         confidence=confidence,
-        keypoints=smooth,
+        keypoints=smooth.keypoints,
         fps=1 / step if np.isfinite(step) else None,
-        notes=tuple(_notes(times, views, reasons | _not_repaired(settings))),
+        notes=tuple(_notes(times, views, set(smooth.reasons) | _not_repaired(settings))),
         settings=settings,
     )
 
@@ -154,6 +155,16 @@ def gate(keypoints: Array, min_confidence: float) -> Array:
 def _any_filled(filled: Points, measure: Measure) -> Mask:
     ends = {end for vector in measure.vectors for end in vector}
     return np.asarray(np.any([filled[end][:, 0] > 0 for end in sorted(ends)], axis=0))
+
+
+def _on_turn(
+    measure: Measure, smooth: Array, seen: Array, known: Mask, stretches: Sequence[slice]
+) -> tuple[Array, Array]:
+    """(T,) smooth and seen angles: of a joint on its one turn, of a segment continuous while it is seen."""
+    if measure.bounded:
+        return home(smooth, measure.period, measure.centre), home(seen, measure.period, measure.centre)
+    angles = unwrap(smooth, known, stretches, measure.period, measure.centre)
+    return angles, nearest_turn(seen, angles, measure.period)
 
 
 def _views(times: Array, seen: Array, skeleton: Skeleton, settings: KinematicsSettings) -> Views:

@@ -1,34 +1,80 @@
-"""Keypoints as seen -> filled and smoothed, by what the settings ask for."""
+"""Keypoints as seen -> without outliers, filled and smoothed, by what the settings ask for."""
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from eval.angles import Array, extents
-from eval.filters import Butterworth, Mask, OneEuro, butterworth, fill_gaps, hampel, one_euro, runs, spacing
+from eval.filters import Butterworth, Mask, OneEuro, butterworth, fill_gaps, one_euro, runs
 from eval.kinematic_settings import KinematicsSettings
+from eval.outliers import find_outliers
+from eval.rts_smoother import RauchTungStriebel, rts_smooth
+from eval.stretches import stretches
+from teachers.skeleton import Skeleton
 
 
-def smooth_keypoints(times: Array, seen: Array, settings: KinematicsSettings) -> tuple[Array, Mask, set[str]]:
-    """Filled and filtered keypoints (T, K, 3), what was filled (T, K), and what could not be done."""
+@dataclass(frozen=True)
+class SmoothTrack:
+    """One person's keypoints, made continuous."""
+
+    keypoints: Array
+    """(T, K, 3): smoothed x and y; confidence as given."""
+    filled: Mask
+    """(T, K): not seen, or dropped as an outlier; what stands there comes from the frames beside it."""
+    outliers: Mask
+    """(T, K): seen, and dropped."""
+    reasons: frozenset[str]
+    """What could not be done, in words."""
+
+
+def smooth_keypoints(times: Array, seen: Array, skeleton: Skeleton, settings: KinematicsSettings) -> SmoothTrack:
+    """Drops outliers, fills gaps up to the limit and smooths.
+
+    Args:
+        times: (T,) seconds, increasing.
+        seen: (T, K, 3) x, y, confidence; missing is NaN, NaN, 0.
+        skeleton: names the keypoints.
+        settings: gaps, outliers, low pass.
+
+    """
     low_pass, gap = settings.low_pass, settings.max_gap_s
     causal = isinstance(low_pass, OneEuro)
-    xy, filled = seen[..., :2].copy(), np.zeros(seen.shape[:2], dtype=bool)
-    if not causal:
-        xy, filled = fill_gaps(times, xy, gap)
-    step = spacing(times)
-    window = round(settings.hampel_s / step) | 1 if np.isfinite(step) and settings.hampel_sigmas > 0 else 1
-    reasons = set()
-    if window < 3 and settings.hampel_sigmas > 0:
-        reasons.add("outlier filter off: its window holds fewer than 3 frames")
-    for k in range(xy.shape[1]):
-        for stretch in runs(np.asarray(np.isfinite(xy[:, k]).all(axis=1)), times, gap):
-            for axis in (0, 1):
-                xy[stretch, k, axis] = hampel(xy[stretch, k, axis], window, settings.hampel_sigmas, causal=causal)
-            if isinstance(low_pass, Butterworth):
-                xy[stretch, k], reason = butterworth(times[stretch], xy[stretch, k], low_pass)
-                reasons |= {reason} if reason else set()
+    outliers = np.zeros(seen.shape[:2], bool)
+    if settings.outliers is not None and not causal:  # it takes the frames after an outlier to tell
+        outliers = find_outliers(times, seen, skeleton, gap, settings.outliers)
+    used = np.where(outliers[..., None], (np.nan, np.nan, 0.0), seen)
+    reasons: set[str] = set()
     if isinstance(low_pass, OneEuro):
-        xy = one_euro(times, xy, _sizes_so_far(seen), low_pass, gap)
-    return np.concatenate([xy, seen[..., 2:]], axis=2), filled, reasons
+        xy = one_euro(times, used[..., :2], _sizes_so_far(used), low_pass, gap)
+    elif isinstance(low_pass, RauchTungStriebel):
+        xy = _rts(times, used, gap, low_pass)
+    else:
+        xy, _ = fill_gaps(times, used[..., :2], gap)
+        if low_pass is not None:
+            reasons = _filter_runs(times, xy, gap, low_pass)
+    filled = np.isfinite(xy).all(axis=2) & ~np.isfinite(used[..., 0])
+    return SmoothTrack(np.concatenate([xy, seen[..., 2:]], axis=2), filled, outliers, frozenset(reasons))
+
+
+def _rts(times: Array, used: Array, max_gap_s: float, low_pass: RauchTungStriebel) -> Array:
+    there = np.isfinite(used[..., 0])
+    if len(times) < 2 or not there.any():
+        return used[..., :2].copy()
+    reach = stretches(times, there, max_gap_s)
+    weights = np.where(there, used[..., 2], 0.0) ** low_pass.confidence_power * there
+    weights /= np.median(weights[there])
+    smooth = rts_smooth(times, used[..., :2], weights, reach.opens, low_pass.cutoff_hz)
+    return np.where(reach.covered[..., None], smooth.xy, np.nan)
+
+
+def _filter_runs(times: Array, xy: Array, max_gap_s: float, low_pass: Butterworth) -> set[str]:
+    """Filters each run of each point in place; gives back what could not be done."""
+    reasons = set()
+    for k in range(xy.shape[1]):
+        for stretch in runs(np.asarray(np.isfinite(xy[:, k]).all(axis=1)), times, max_gap_s):
+            xy[stretch, k], reason = butterworth(times[stretch], xy[stretch, k], low_pass)
+            reasons |= {reason} if reason else set()
+    return reasons
 
 
 def _sizes_so_far(seen: Array) -> Array:

@@ -1,30 +1,43 @@
-"""Continuous angles, and how fast they change."""
+"""Angles on the turn they belong to, and how fast they change."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from eval.angles import Array, wrap
+from eval.filters import Mask
 
 
-def unwrap(values: Array, stretches: Sequence[slice], period: float, centre: float) -> Array:
-    """Removes the jumps of a full period inside each stretch and puts its median into [centre -+ period/2).
+def home(values: Array, period: float, centre: float) -> Array:
+    """The same directions in [centre - period/2, centre + period/2): the turn that a joint never leaves."""
+    return wrap(values - centre, period) + centre
 
-    A stretch stands on its own, because a limb that turned unseen during a gap must not carry a full turn over it.
-    For the same reason a step of more than a quarter period begins a new one: it cannot be told from a step the other
-    way round. Where left and right are exchanged for a while, as on a man doing jumping jacks, plain unwrapping
-    adds a full turn each time: his shoulder read -31 to 714 degrees.
+
+def unwrap(values: Array, seen: Mask, stretches: Sequence[slice], period: float, centre: float) -> Array:
+    """Removes the jumps of a full period while a segment is seen, and puts each piece's median on the home turn.
+
+    A piece ends where the segment is unseen: it may have turned meanwhile, and no full turn is carried over. It ends
+    as well at a step of more than a quarter period, which cannot be told from a step the other way round. Frames that
+    were filled stay on the turn that is nearest to the frame before them.
 
     Args:
         values: (T,) degrees, finite inside the stretches.
+        seen: (T,) false where the value was filled.
         stretches: runs without a gap.
+        period: 360 for a direction, 180 for a line without one.
+        centre: of the home turn.
 
     """
     smooth = np.full(values.shape, np.nan)
     for stretch in stretches:
-        whole = np.unwrap(values[stretch], period=period)
-        pieces = np.split(whole, np.flatnonzero(np.abs(np.diff(whole)) > period / 4) + 1)
-        smooth[stretch] = np.concatenate([_homed(piece, period, centre) for piece in pieces])
+        last = centre
+        for piece in _pieces(seen[stretch], stretch.start):
+            if not seen[piece.start]:
+                smooth[piece] = _following(values[piece], last, period)
+            else:
+                smooth[piece] = _homed(values[piece], period, centre)
+            last = float(smooth[piece.stop - 1])
     return smooth
 
 
@@ -46,7 +59,27 @@ def velocity(times: Array, values: Array, stretches: Sequence[slice], period: fl
     return speed
 
 
-def _homed(piece: Array, period: float, centre: float) -> Array:
-    middle = float(np.median(piece))
-    home = float(wrap(np.array(middle - centre), period)) + centre
-    return np.asarray(piece + np.round((home - middle) / period) * period, np.float64)
+def _pieces(seen: Mask, start: int) -> Iterator[slice]:
+    cuts = np.flatnonzero(seen[1:] != seen[:-1]) + 1
+    edges = [0, *cuts.tolist(), len(seen)]
+    for first, last in pairwise(edges):
+        yield slice(start + first, start + last)
+
+
+def _homed(values: Array, period: float, centre: float) -> Array:
+    whole = np.unwrap(values, period=period)
+    pieces = np.split(whole, np.flatnonzero(np.abs(np.diff(whole)) > period / 4) + 1)
+    shifted = []
+    for piece in pieces:
+        middle = float(np.median(piece))
+        turns = round((float(home(np.array(middle), period, centre)) - middle) / period)
+        shifted.append(piece + turns * period)
+    return np.concatenate(shifted)
+
+
+def _following(values: Array, last: float, period: float) -> Array:
+    placed = np.empty(len(values))
+    for i, value in enumerate(values):
+        last = last + float(wrap(np.array(value - last), period))
+        placed[i] = last
+    return placed

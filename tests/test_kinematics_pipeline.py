@@ -62,13 +62,16 @@ def test_options_are_spelt_with_either(somebody: Path, tmp_path: Path, join: str
     assert clip["time_range_s"] == [0.0, 0.5] and clip["frames"] == 16
 
 
-@pytest.mark.parametrize(("word", "expected"), [("one_euro", "OneEuro"), ("one-euro", "OneEuro"), ("none", None)])
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [("one_euro", "OneEuro"), ("one-euro", "OneEuro"), ("butterworth", "Butterworth"), ("none", None)],
+)
 def test_the_filter_is_chosen(somebody: Path, tmp_path: Path, word: str, expected: str | None) -> None:
     assert kinematics(somebody, "--filter", word, "--out", str(tmp_path / "out")) == 0
     settings = facts_in(tmp_path / "out")["settings"]
     assert isinstance(settings, dict)
     assert (settings["low_pass"] or {}).get("filter") == expected
-    assert (settings["hampel_sigmas"] == 0) == (expected is None)
+    assert (settings["outliers"] is None) == (expected is None)
 
 
 @pytest.mark.parametrize("word", ["highest_likelihood", "highest-likelihood", "largest", "all", "12"])

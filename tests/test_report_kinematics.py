@@ -251,7 +251,8 @@ def test_every_number_of_every_joint_stands_beside_the_floors() -> None:
 def test_a_velocity_is_never_told_without_frame_rate_and_cut_off() -> None:
     text = repr(blocks(angle_records()))
     assert "75 frames of made-up.mp4 from frame 20 on, 30 frames per second, at scale 1, 2 people" in text
-    assert "zero-lag Butterworth low pass, order 4, cut-off 6 Hz" in text
+    assert "confidence-weighted Rauch-Tung-Striebel smoother, cut-off 6 Hz" in text
+    assert "order 4, cut-off 6 Hz" in filter_words("Butterworth(cutoff_hz=6.0, order=4)")
     assert "says nothing about the truth" in text
     assert filter_words("OneEuro(min_cutoff_hz=1.0)") == "filtered means OneEuro(min_cutoff_hz=1.0)"
     assert filter_words(None) == "the filter is not recorded"

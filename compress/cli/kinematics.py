@@ -2,6 +2,7 @@
 
 import argparse
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,11 @@ from eval.angles import NOT_COMPUTABLE
 from eval.filters import Butterworth, OneEuro
 from eval.kinematic_settings import VIEWS, KinematicsSettings
 from eval.side_search import SideSettings
+from eval.rts_smoother import RauchTungStriebel
 from teachers.common.errors import UserError
 
 _JOINTS = ("knee", "hip", "shoulder", "elbow")
-_FILTERS = ("butterworth", "one-euro", "none")
+_FILTERS = ("rts", "butterworth", "one-euro", "none")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,13 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="whose files are written (default: highest_likelihood); N counts from the likeliest, 1",
     )
     _add(parser, "visible-side", choices=VIEWS, default="auto", help="which side the camera sees (default: auto)")
-    _add(parser, "cut-off-frequency", type=float, metavar="HZ", help="of the Butterworth filter (default: 6)")
+    _add(parser, "cut-off-frequency", type=float, metavar="HZ", help="of the rts or butterworth filter (default: 6)")
     parser.add_argument(
         "--filter",
         type=lambda text: text.replace("_", "-"),
         choices=_FILTERS,
-        default="butterworth",
-        help="zero-lag Butterworth (default), causal one-euro, or none: outliers stay too, short gaps are filled",
+        default="rts",
+        help="Rauch-Tung-Striebel smoother weighted by confidence (default), zero-lag Butterworth, causal one-euro, "
+        "or none: outliers stay too, short gaps are filled",
     )
     _add(
         parser,
@@ -117,15 +120,17 @@ def _person(text: str) -> PersonChoice:
 
 def _settings(options: argparse.Namespace) -> KinematicsSettings:
     cut_off = options.cut_off_frequency
-    if cut_off is not None and options.filter != "butterworth":
-        raise UserError(f"--cut-off-frequency belongs to --filter butterworth, not to {options.filter}")
-    swap_repair = SideSettings() if options.swap_repair == "on" else None
+    zero_lag = {"rts": RauchTungStriebel, "butterworth": Butterworth}.get(options.filter)
+    if cut_off is not None and zero_lag is None:
+        raise UserError(f"--cut-off-frequency belongs to --filter rts or butterworth, not to {options.filter}")
+    shared = KinematicsSettings(
+        visible_side=options.visible_side, swap_repair=SideSettings() if options.swap_repair == "on" else None
+    )
     if options.filter == "none":
-        return KinematicsSettings(
-            low_pass=None, hampel_sigmas=0.0, visible_side=options.visible_side, swap_repair=swap_repair
-        )
-    low_pass = OneEuro() if options.filter == "one-euro" else Butterworth() if cut_off is None else Butterworth(cut_off)
-    return KinematicsSettings(low_pass=low_pass, visible_side=options.visible_side, swap_repair=swap_repair)
+        return replace(shared, low_pass=None, outliers=None)
+    if zero_lag is None:
+        return replace(shared, low_pass=OneEuro())
+    return replace(shared, low_pass=zero_lag() if cut_off is None else zero_lag(cutoff_hz=cut_off))
 
 
 def _time_range(given: list[float] | None) -> tuple[float, float] | None:

@@ -18,6 +18,7 @@ ANGLE_WORDS = {
 _PAIRS_NAMED = 3
 _FEW = 10
 _BUTTERWORTH = re.compile(r"Butterworth\(cutoff_hz=([\d.]+), order=(\d+)\)")
+_SMOOTHER = re.compile(r"RauchTungStriebel\(cutoff_hz=([\d.]+)")
 _LIMIT = re.compile(r"(?P<tier>.+): (?P<place>\w+ \w+) (?P<field>\w+) (?P<value>\S+) [<>] (?P<limit>\S+)")
 """As eval.kinematic_tiers words what kept a candidate from a tier."""
 _FIELDS = {
@@ -44,6 +45,8 @@ def filter_words(low_pass: str | None) -> str:
     """The low pass as a reader of velocities needs it: kind, order, cut-off."""
     if low_pass is None:
         return "the filter is not recorded"
+    if smoother := _SMOOTHER.match(low_pass):
+        return f"filtered means a confidence-weighted Rauch-Tung-Striebel smoother, cut-off {float(smoother[1]):g} Hz"
     found = _BUTTERWORTH.fullmatch(low_pass)
     if found is None:
         return f"filtered means {low_pass}"
