@@ -27,7 +27,8 @@ from eval.rts_smoother import RauchTungStriebel
 from teachers.common.errors import UserError
 
 _JOINTS = ("knee", "hip", "shoulder", "elbow")
-_FILTERS = ("rts", "butterworth", "one-euro", "none")
+_ZERO_LAG: dict[str, type[RauchTungStriebel | Butterworth]] = {"rts": RauchTungStriebel, "butterworth": Butterworth}
+_FILTERS = (*_ZERO_LAG, "one-euro", "none")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -120,7 +121,7 @@ def _person(text: str) -> PersonChoice:
 
 def _settings(options: argparse.Namespace) -> KinematicsSettings:
     cut_off = options.cut_off_frequency
-    zero_lag = {"rts": RauchTungStriebel, "butterworth": Butterworth}.get(options.filter)
+    zero_lag = _ZERO_LAG.get(options.filter)
     if cut_off is not None and zero_lag is None:
         raise UserError(f"--cut-off-frequency belongs to --filter rts or butterworth, not to {options.filter}")
     shared = KinematicsSettings(
