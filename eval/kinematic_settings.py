@@ -5,9 +5,9 @@ from typing import Literal
 
 from eval.angles import SIGNS, View
 from eval.filters import Butterworth, OneEuro
-from eval.side_search import SideSettings
 from eval.outliers import OutlierFilter
 from eval.rts_smoother import RauchTungStriebel
+from eval.side_search import SideSettings
 from teachers.common.errors import UserError
 
 VIEWS: tuple[str, ...] = ("auto", *SIGNS)

@@ -3,7 +3,7 @@
 Order: score gate -> views -> sides put right -> outliers dropped -> gaps up to 0.33 s filled, longer stay empty -> low
 pass on coordinates -> angles (joints on their one turn, segments unwrapped while seen) -> velocity by central
 difference on the true time stamps. What was measured (`raw`: gated, sides put right, unfilled, unfiltered) is kept
-beside what was smoothed (`filtered`). Signs follow the view of each frame, and no curve goes on across a change of view.
+beside what was smoothed (`filtered`). Signs follow the view of each frame; no curve goes on across a change of view.
 """
 
 from collections.abc import Iterator, Sequence

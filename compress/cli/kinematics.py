@@ -22,8 +22,8 @@ from compress.run.model_lookup import default_model, open_model
 from eval.angles import NOT_COMPUTABLE
 from eval.filters import Butterworth, OneEuro
 from eval.kinematic_settings import VIEWS, KinematicsSettings
-from eval.side_search import SideSettings
 from eval.rts_smoother import RauchTungStriebel
+from eval.side_search import SideSettings
 from teachers.common.errors import UserError
 
 _JOINTS = ("knee", "hip", "shoulder", "elbow")
