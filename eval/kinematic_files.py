@@ -1,7 +1,7 @@
 """Kinematics as files that others read: OpenSim .mot, .trc in pixels, one long CSV, and the content of kinematics.json.
 
-Layouts are those that OpenSim, Pose2Sim and Sports2D write and read; poseaudit 0.7.2 and trc-data-reader 0.4.1 were
-run on the files. Every file is written whole or not at all.
+Layouts are those that OpenSim, Pose2Sim and Sports2D write and read; OpenSim 4.6 (both of its readers) and poseaudit
+0.7.2 read the files in the tests. Every file is written whole or not at all.
 """
 
 import csv
@@ -15,6 +15,7 @@ import numpy as np
 
 from eval.angles import Array
 from eval.kinematics import Kinematics, column_meaning
+from eval.table_parts import part_path, part_words, row_parts, whole_parts
 from eval.views import VIEW_NAMES
 from teachers.common.files import replacing, write_text
 from teachers.skeleton import Skeleton
@@ -22,69 +23,108 @@ from teachers.skeleton import Skeleton
 CSV_COLUMNS = ("person", "frame", "time_s", "measure", "value_deg", "velocity_deg_s", "confidence", "filled", "view")
 
 
-def write_angles_mot(path: Path, kinematics: Kinematics, series: Literal["filtered", "raw"] = "filtered") -> None:
-    """Joint and segment angles in degrees, one row per frame; NaN where unknown."""
-    values = kinematics.filtered if series == "filtered" else kinematics.raw
-    what = "smoothed (see kinematics.json)" if series == "filtered" else "raw: neither filled nor filtered"
+def write_angles_mot(
+    path: Path, kinematics: Kinematics, series: Literal["filtered", "raw"] = "filtered"
+) -> tuple[Path, ...]:
+    """Joint and segment angles in degrees, a row for each frame, in as many parts as gaps make; the paths written."""
+    if series == "filtered":
+        values, what = kinematics.filtered, "smoothed (see kinematics.json)"
+    else:
+        values = _bridged(kinematics)
+        what = "raw: not smoothed; short gaps are bridged by straight lines (`filled` in the .csv)"
     comments = (f"Angles in degrees, {what}.", *column_meaning(kinematics.views, kinematics.times))
-    _write_mot(path, kinematics, values, comments)
+    return _write_mot(path, kinematics, values, comments)
 
 
-def write_velocities_mot(path: Path, kinematics: Kinematics) -> None:
-    """Angular velocities in deg/s under the names of their angles, one row per frame; NaN where unknown."""
+def write_velocities_mot(path: Path, kinematics: Kinematics) -> tuple[Path, ...]:
+    """Angular velocities in deg/s under the names of their angles, as `write_angles_mot`."""
     comments = (
         "Angular velocities in deg/s: central difference of the smoothed angles on the true time stamps.",
         *column_meaning(kinematics.views, kinematics.times),
     )
-    _write_mot(path, kinematics, kinematics.velocity, comments)
+    return _write_mot(path, kinematics, kinematics.velocity, comments)
 
 
-def _write_mot(path: Path, kinematics: Kinematics, values: Array, comments: Sequence[str]) -> None:
-    header = [
-        "Coordinates",
-        "version=1",
-        f"nRows={len(values)}",
-        f"nColumns={values.shape[1] + 1}",  # OpenSim counts the time column
-        "inDegrees=yes",
-        "",
-        *comments,
-        "Two-dimensional, in the image plane; coordinate names are not those of an OpenSim model.",
-        "",
-        "endheader",
-        "\t".join(("time", *kinematics.names)),
-    ]
-    rows = (
-        "\t".join((f"{time:.6f}", *(_number(value, "NaN", 8) for value in row)))
-        for time, row in zip(kinematics.times, values, strict=True)
-    )
-    write_text(path, "\n".join([*header, *rows]) + "\n")
+def _bridged(kinematics: Kinematics) -> Array:
+    """The raw angles, where a gap was filled on a straight line between the frames beside it."""
+    bridged = kinematics.raw.copy()
+    for m in range(bridged.shape[1]):
+        seen = np.isfinite(bridged[:, m])
+        gaps = kinematics.filled[:, m] & ~seen
+        if gaps.any() and seen.any():
+            bridged[gaps, m] = np.interp(kinematics.times[gaps], kinematics.times[seen], bridged[seen, m])
+    return bridged
 
 
-def write_px_trc(path: Path, kinematics: Kinematics, frames: Sequence[int], skeleton: Skeleton) -> None:
-    """Smoothed keypoints in pixels of the video frame: x right, y down, z 0; NaN where unknown.
+def _write_mot(path: Path, kinematics: Kinematics, values: Array, comments: Sequence[str]) -> tuple[Path, ...]:
+    found = whole_parts(np.isfinite(values))
+    left_out = ", ".join(kinematics.names[m] for m in found.left_out)
+    names = [kinematics.names[m].replace(" ", "_") for m in found.columns]  # a label with a space is two, to OpenSim
+    written = []
+    for number, part in enumerate(found.rows):
+        header = [
+            "Coordinates",
+            "version=1",
+            f"nRows={part.stop - part.start}",
+            f"nColumns={len(names) + 1}",  # OpenSim counts the time column
+            "inDegrees=yes",
+            "",
+            *comments,
+            "Two-dimensional, in the image plane; coordinate names are not those of an OpenSim model.",
+            *part_words(number, found.rows),
+            *([f"Left out, seen too rarely: {left_out}; the .csv holds what is known."] if left_out else []),
+            "",
+            "endheader",
+            "\t".join(("time", *names)),
+        ]
+        rows = (
+            "\t".join((f"{time:.6f}", *(f"{value:.8f}" for value in row)))
+            for time, row in zip(kinematics.times[part], values[part][:, found.columns], strict=True)
+        )
+        written.append(part_path(path, number))
+        write_text(written[-1], "\n".join([*header, *rows]) + "\n")
+    return tuple(written)
 
-    Not empty: readers that split at white space would give a missing point its neighbour's coordinates.
+
+def write_px_trc(path: Path, kinematics: Kinematics, frames: Sequence[int], skeleton: Skeleton) -> tuple[Path, ...]:
+    """Smoothed keypoints in pixels of the video frame: x right, y down, z 0; NaN where a point is unknown.
+
+    Both of OpenSim's readers take NaN for a marker. Frames without any point end a part. Cells are never empty:
+    readers that split at white space would give a missing point its neighbour's coordinates.
 
     Args:
+        path: of the first part.
+        kinematics: of one person.
         frames: the video's frame index of each row.
+        skeleton: names the markers.
+
+    Returns:
+        The paths written.
 
     """
-    rate = f"{kinematics.fps or 0:.6g}"
-    count, names = len(kinematics.times), skeleton.keypoints
-    header = [
-        f"PathFileType\t4\t(X/Y/Z)\t{path.name}",
-        "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames",
-        "\t".join([rate, rate, str(count), str(len(names)), "px", rate, str(frames[0]), str(count)]),
-        "Frame#\tTime\t" + "\t\t\t".join(names) + "\t\t",
-        "\t\t" + "\t".join(f"X{i}\tY{i}\tZ{i}" for i in range(1, len(names) + 1)),
-    ]
-    rows = []
-    for frame, time, points in zip(frames, kinematics.times, kinematics.keypoints, strict=True):
-        cells = [str(frame), f"{time:.6f}"]
-        for x, y, _ in points:
+    parts = row_parts(np.asarray(np.isfinite(kinematics.keypoints[..., 0]).any(axis=1)))
+    written = []
+    for number, part in enumerate(parts):
+        written.append(part_path(path, number))
+        write_text(written[-1], "\n".join(_trc_lines(written[-1].name, kinematics, frames, part, skeleton)) + "\n")
+    return tuple(written)
+
+
+def _trc_lines(
+    name: str, kinematics: Kinematics, frames: Sequence[int], part: slice, skeleton: Skeleton
+) -> Iterator[str]:
+    rate, names = f"{kinematics.fps or 0:.6g}", skeleton.keypoints
+    count, first = str(part.stop - part.start), str(frames[part.start])
+    yield f"PathFileType\t4\t(X/Y/Z)\t{name}"
+    yield "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames"
+    yield "\t".join([rate, rate, count, str(len(names)), "px", rate, first, count])
+    yield "Frame#\tTime\t" + "\t\t\t".join(names) + "\t\t"
+    yield "\t\t" + "\t".join(f"X{i}\tY{i}\tZ{i}" for i in range(1, len(names) + 1))
+    for i in range(part.start, part.stop):
+        cells = [str(frames[i]), f"{kinematics.times[i]:.6f}"]
+        for x, y, _ in kinematics.keypoints[i]:
             cells += [_number(x, "NaN", 4), _number(y, "NaN", 4), "0" if np.isfinite(x) else "NaN"]
-        rows.append("\t".join(cells))
-    write_text(path, "\n".join([*header, *rows]) + "\n")
+        yield "\t".join(cells)
 
 
 def write_long_csv(path: Path, people: Iterable[tuple[int, Sequence[int], Kinematics]]) -> None:

@@ -39,13 +39,15 @@ def read_mot(path: Path) -> tuple[list[str], list[str], np.ndarray]:
 
 def test_the_mot_has_opensims_layout_and_counts_time_as_a_column(tmp_path: Path, found: Kinematics) -> None:
     path = tmp_path / "clip_angles_person01.mot"
-    write_angles_mot(path, found)
-    header, names, rows = read_mot(path)
-    assert header[:6] == ["Coordinates", "version=1", "nRows=90", "nColumns=20", "inDegrees=yes", ""]
-    assert names[0] == "time" and tuple(names[1:]) == found.names and rows.shape == (90, 20)
-    assert rows[:, 0] == pytest.approx(found.times, abs=1e-6)
-    assert rows[:, 1:] == pytest.approx(found.filtered, abs=1e-7, nan_ok=True)
-    assert np.isnan(rows[50:70, names.index("left elbow")]).all()
+    written = write_angles_mot(path, found)
+    assert [each.name for each in written] == ["clip_angles_person01.mot", "clip_angles_person01_part2.mot"]
+    for file, part in zip(written, (slice(0, 50), slice(70, 90)), strict=True):
+        header, names, rows = read_mot(file)
+        count = part.stop - part.start
+        assert header[:6] == ["Coordinates", "version=1", f"nRows={count}", "nColumns=20", "inDegrees=yes", ""]
+        assert names == ["time", *(name.replace(" ", "_") for name in found.names)] and "right_knee" in names
+        assert rows[:, 0] == pytest.approx(found.times[part], abs=1e-6)
+        assert rows[:, 1:] == pytest.approx(found.filtered[part], abs=1e-7)
     text = "\n".join(header)
     assert "Angles in degrees" in text and "flexion" in text and "facing image right" in text
 
@@ -53,12 +55,68 @@ def test_the_mot_has_opensims_layout_and_counts_time_as_a_column(tmp_path: Path,
 def test_velocities_and_raw_angles_say_what_they_are(tmp_path: Path, found: Kinematics) -> None:
     write_velocities_mot(tmp_path / "v.mot", found)
     header, names, rows = read_mot(tmp_path / "v.mot")
-    assert "deg/s" in "\n".join(header) and "inDegrees=yes" in header and tuple(names[1:]) == found.names
-    assert rows[:, 1:] == pytest.approx(found.velocity, abs=1e-7, nan_ok=True)
+    assert "deg/s" in "\n".join(header) and "inDegrees=yes" in header and "right_knee" in names
+    assert rows[:, 1:] == pytest.approx(found.velocity[:50], abs=1e-7)
     write_angles_mot(tmp_path / "r.mot", found, "raw")
     header, names, rows = read_mot(tmp_path / "r.mot")
-    assert "neither filled nor filtered" in "\n".join(header)
-    assert np.isnan(rows[20:24, names.index("right knee")]).all()
+    assert "not smoothed" in "\n".join(header)
+    knee = rows[:, names.index("right_knee")]
+    seen = np.delete(np.arange(50), range(20, 24))
+    assert knee[seen] == pytest.approx(found.raw[seen, 0], abs=1e-7)
+    assert np.diff(knee[19:25]) == pytest.approx(np.full(5, (knee[24] - knee[19]) / 5), abs=1e-6)
+
+
+def test_a_column_that_is_seldom_seen_is_left_out_and_named(tmp_path: Path) -> None:
+    track = lose(lose(walk(90), slice(10, 80), "left_wrist"), slice(40, 55), "right_ankle")
+    rare = analyse(stamps(90), track, COCO_18, KinematicsSettings(visible_side="right"))
+    written = write_angles_mot(tmp_path / "a.mot", rare)
+    assert len(written) == 2
+    for file in written:
+        header, names, rows = read_mot(file)
+        assert "left_elbow" not in names and {"right_knee", "right_elbow"} < set(names)
+        assert any(line.startswith("Left out") and "left elbow" in line for line in header)
+        assert np.isfinite(rows).all()
+    nobody = analyse(stamps(9), lose(walk(9), slice(None)), COCO_18, KinematicsSettings())
+    assert write_angles_mot(tmp_path / "b.mot", nobody) == () and not (tmp_path / "b.mot").exists()
+
+
+def test_opensim_reads_every_row_of_every_file(tmp_path: Path) -> None:
+    """With the reader of its GUI and tools (Storage, MarkerData) and that of its scripts (TimeSeriesTable)."""
+    opensim = pytest.importorskip("opensim")
+    track = lose(lose(walk(120), slice(20, 24), "right_ankle"), slice(50, 70), "left_wrist")
+    track = lose(lose(track, slice(30, 33), "nose"), slice(90, 106))
+    found = analyse(stamps(120), track, COCO_18, KinematicsSettings(visible_side="right"))
+    rows = 0
+    for values, written in (
+        (found.filtered, write_angles_mot(tmp_path / "a.mot", found)),
+        (found.raw, write_angles_mot(tmp_path / "r.mot", found, "raw")),
+        (found.velocity, write_velocities_mot(tmp_path / "v.mot", found)),
+    ):
+        assert len(written) == 3
+        for file in written:
+            old, new = opensim.Storage(str(file)), opensim.TimeSeriesTable(str(file))
+            labels = [old.getColumnLabels().get(i) for i in range(old.getColumnLabels().size())]
+            assert labels[1:] == [name.replace(" ", "_") for name in found.names] == list(new.getColumnLabels())
+            assert old.getSize() == new.getNumRows() == len(read_mot(file)[2]) and old.isInDegrees()
+            for i in range(new.getNumRows()):
+                at = int(np.argmin(np.abs(found.times - new.getIndependentColumn()[i])))
+                read = new.getRowAtIndex(i).to_numpy()
+                assert np.isfinite(read).all()
+                same = np.isfinite(values[at])
+                assert read[same] == pytest.approx(values[at][same], abs=1e-6)
+                rows += 1
+    assert rows > 3 * 75
+    marked = 0
+    for file in write_px_trc(tmp_path / "p.trc", found, range(120), COCO_18):
+        old, new = opensim.MarkerData(str(file)), opensim.TimeSeriesTableVec3(str(file))
+        assert list(new.getColumnLabels()) == list(COCO_18.keypoints)
+        assert old.getNumFrames() == new.getNumRows() and old.getDataRate() == pytest.approx(30)
+        for i in range(new.getNumRows()):
+            at = int(np.argmin(np.abs(found.times - new.getIndependentColumn()[i])))
+            read = [new.getRowAtIndex(i)[k].to_numpy()[:2] for k in range(18)]
+            assert np.array(read) == pytest.approx(found.keypoints[at, :, :2], abs=1e-3, nan_ok=True)
+            marked += 1
+    assert marked == 104
 
 
 def test_the_header_of_a_frontal_view_says_what_the_columns_then_mean(tmp_path: Path) -> None:
@@ -72,8 +130,8 @@ def test_poseaudit_reads_the_mot(tmp_path: Path, found: Kinematics) -> None:
     poseaudit = pytest.importorskip("poseaudit")
     write_angles_mot(tmp_path / "a.mot", found)
     motion = poseaudit.load_mot(tmp_path / "a.mot")
-    assert motion.in_degrees and tuple(motion.columns) == found.names
-    assert motion.columns["left hip"] == pytest.approx(found.filtered[:, found.names.index("left hip")], abs=1e-7)
+    assert motion.in_degrees and tuple(motion.columns) == tuple(name.replace(" ", "_") for name in found.names)
+    assert motion.columns["left_hip"] == pytest.approx(found.filtered[:50, found.names.index("left hip")], abs=1e-7)
 
 
 def test_the_trc_has_five_header_lines_pixels_and_y_down(tmp_path: Path, found: Kinematics) -> None:
@@ -133,14 +191,13 @@ def test_kinematics_json_holds_settings_gaps_facing_and_what_is_absent(tmp_path:
 def test_an_empty_single_frame_track_can_be_written_too(tmp_path: Path) -> None:
     settings = KinematicsSettings(low_pass=OneEuro())
     empty = analyse(stamps(1), lose(walk(1), slice(None)), COCO_18, settings)
-    write_angles_mot(tmp_path / "a.mot", empty)
-    write_px_trc(tmp_path / "a.trc", empty, [7], COCO_18)
+    assert write_angles_mot(tmp_path / "a.mot", empty) == ()  # a file without a row would say nothing
+    assert write_px_trc(tmp_path / "a.trc", empty, [7], COCO_18) == ()
     write_long_csv(tmp_path / "a.csv", [(1, [7], empty)])
     content = kinematics_facts([(1, [7], empty)], {})
     write_json(tmp_path / "a.json", content)
     assert content["settings"]["low_pass"]["filter"] == "OneEuro"
     assert content["people"][0]["measures"]["trunk"]["max_deg"] is None
-    assert np.isnan(read_mot(tmp_path / "a.mot")[2][0, 1:]).all()
     assert kinematics_facts([], {"video": "empty"})["people"] == []
     unfiltered = replace(empty, settings=KinematicsSettings(low_pass=None))
     assert kinematics_facts([(1, [7], unfiltered)], {})["settings"]["low_pass"] is None

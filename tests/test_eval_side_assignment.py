@@ -15,7 +15,7 @@ from eval.views import find_views
 from teachers.skeleton import COCO_18, Skeleton
 
 OFF = KinematicsSettings(swap_repair=None)
-UNFILTERED = KinematicsSettings(low_pass=None, hampel_sigmas=0, swap_repair=None)
+UNFILTERED = KinematicsSettings(low_pass=None, outliers=None, swap_repair=None)
 
 
 def repaired(track: Array, fps: float = 30.0) -> SideAssignment:

@@ -65,7 +65,7 @@ def _unwritable(out: Path, error: OSError) -> UserError:
 
 
 def _ours(stem: str) -> str:
-    person = r"(angles|angles_raw|velocities|px|joints|segments)_person\d+\.(mot|trc|png)"
+    person = r"(angles|angles_raw|velocities|px|joints|segments)_person\d+(_part\d+)?\.(mot|trc|png)"
     return rf"{re.escape(stem)}_(\d{{6,}}\.json|angles\.csv|kinematics\.mp4|{person})"
 
 
