@@ -30,7 +30,8 @@ class TableParts:
 def whole_parts(known: Mask) -> TableParts:
     """Parts of a table (T, M) without a gap; no rows where nothing is known."""
     counts = known.sum(axis=0)
-    rows, kept = np.ones(len(known), bool), []
+    rows = np.ones(len(known), bool)
+    kept: list[int] = []
     for m in np.argsort(-counts, kind="stable").tolist():
         together = rows & known[:, m]
         if counts[m] and together.sum() >= KEPT_ROWS * counts.max():
