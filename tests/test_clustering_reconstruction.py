@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from training_targets import tiny_targets
 
 from compress.clustering.kmeans import KMeans, SharedWeights, cluster
-from compress.clustering.reconstruction import share_and_refit
+from compress.clustering.reconstruction import cluster_and_reconstruct
 from compress.core.candidate import Candidate
 from compress.packing.pack_file import pack
 from compress.steps.cluster_weights import ClusterWeights
@@ -41,7 +41,7 @@ def test_it_comes_closer_than_the_nearest_values_and_keeps_zeros(seed: int) -> N
     with torch.no_grad():
         for conv in convolutions(nearest).values():
             conv.weight.copy_(torch.from_numpy(cluster(conv.weight.numpy(), KMeans(8, 100)).weights()))
-    made = share_and_refit(network, few, (pixels(seed, 8), pixels(seed + 10, 4)[:, :, :48]))
+    made = cluster_and_reconstruct(network, few, (pixels(seed, 8), pixels(seed + 10, 4)[:, :, :48]))
     assert difference(network, made, pixels(seed + 50)) < 0.7 * difference(network, nearest, pixels(seed + 50))
     given = convolutions(network)
     for name, conv in convolutions(made).items():
@@ -55,13 +55,13 @@ def test_with_values_enough_nothing_changes_to_speak_of() -> None:
     def many(conv: nn.Conv2d, weight: Tensor) -> Tensor | None:
         return None if conv.groups > 1 else torch.linspace(float(weight.min()), float(weight.max()), 20_000)
 
-    assert difference(network, share_and_refit(network, many, (pixels(0),)), pixels(1)) < 1e-3
+    assert difference(network, cluster_and_reconstruct(network, many, (pixels(0),)), pixels(1)) < 1e-3
 
 
 def test_a_layer_too_wide_to_be_solved_takes_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("compress.clustering.reconstruction.LARGEST_SYSTEM", 1)
     network = network_of(0)
-    made = share_and_refit(network, few, (pixels(0),))
+    made = cluster_and_reconstruct(network, few, (pixels(0),))
     for name, conv in convolutions(network).items():
         wanted = cluster(conv.weight.detach().numpy(), KMeans(8, 100)).weights()
         np.testing.assert_allclose(convolutions(made)[name].weight.detach().numpy(), wanted, rtol=1e-5)

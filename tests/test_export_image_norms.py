@@ -11,7 +11,7 @@ from teachers_normed import normed_network, normed_spec
 
 from compress.export.float_rounding import rounding
 from compress.pruning.channel_graph import read_layout
-from compress.reconstruction.cross_layer_equalization import equalised, scalable
+from compress.reconstruction.cross_layer_equalization import scalable, scale_channels
 from compress.steps.base import SettingError
 from compress.steps.distill import Distill
 from compress.steps.prune_channels import PruneChannels
@@ -87,7 +87,7 @@ def test_equalisation_leaves_the_maps(ceiling: float | None) -> None:
     scales = {name: torch.rand(modules[name].out_channels) * 9 + 0.5 for name in names}
     image = 255 * torch.rand(1, 3, 48, 64)
     with torch.inference_mode():
-        pairs = list(zip(before(image), equalised(before, scales)(image), strict=True))
+        pairs = list(zip(before(image), scale_channels(before, scales)(image), strict=True))
     assert len(pairs) == 2
     for old, new in pairs:
         assert float((new - old).norm() / old.norm()) < 1e-4

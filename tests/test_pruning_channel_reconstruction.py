@@ -5,7 +5,7 @@ import torch
 from conftest import tiny_spec
 from torch import Tensor
 
-from compress.pruning.channel_reconstruction import remove_and_refit
+from compress.pruning.channel_reconstruction import remove_and_reconstruct
 from compress.pruning.dependency_graph import remove_channels
 from compress.reconstruction.layer_ops import seen
 from teachers.posenet import ConvBlock, PoseNet
@@ -35,7 +35,7 @@ def test_a_channel_that_another_one_repeats_is_not_missed() -> None:
         block.conv.weight[1] = 2 * block.conv.weight[0]
         block.conv.bias[1] = 2 * block.conv.bias[0]
         assert float(network.backbone(seen(network, pixels(0))).abs().max()) > 0
-    made = remove_and_refit(network, {GROUP: [1]}, (pixels(0), pixels(1)[:, :, :48]))
+    made = remove_and_reconstruct(network, {GROUP: [1]}, (pixels(0), pixels(1)[:, :, :48]))
     assert difference(network, made, pixels(2)) < 0.02
     assert difference(network, remove_channels(network, {GROUP: [1]}), pixels(2)) > 0.05
 
@@ -47,7 +47,7 @@ def test_it_comes_closer_than_removing_alone(seed: int) -> None:
     network = PoseNet(tiny_spec(2)).eval()
     removed = {GROUP: [0, 3], "stages.0.paf.0": [2, 5], "stages.1.heatmap.0": [1]}
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    made, plain = remove_and_refit(network, removed, (pixels(seed, 8),)), remove_channels(network, removed)
+    made, plain = remove_and_reconstruct(network, removed, (pixels(seed, 8),)), remove_channels(network, removed)
     assert made.spec == plain.spec
     assert difference(network, made, pixels(seed + 50)) < difference(network, plain, pixels(seed + 50))
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
@@ -56,4 +56,4 @@ def test_it_comes_closer_than_removing_alone(seed: int) -> None:
 def test_nothing_removed_changes_next_to_nothing() -> None:
     torch.manual_seed(0)
     network = PoseNet(tiny_spec(2)).eval()
-    assert difference(network, remove_and_refit(network, {}, (pixels(0),)), pixels(1)) < 1e-4
+    assert difference(network, remove_and_reconstruct(network, {}, (pixels(0),)), pixels(1)) < 1e-4

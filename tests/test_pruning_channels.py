@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from compress.pruning.channel_graph import Layout, read_layout, with_widths
 from compress.pruning.dependency_graph import remove_channels
-from compress.pruning.importance import Batch, magnitude, map_change, product, random, taylor
+from compress.pruning.importance import Batch, gauss_newton, magnitude, product, random, taylor
 from eval.size import count_macs
 from teachers.checkpoint import load_model, save_model
 from teachers.openpose_vgg import spec as vgg_spec
@@ -293,17 +293,17 @@ def test_taylor_says_nothing_at_the_targets(tiny: PoseNet, image: torch.Tensor) 
         taylor(tiny, layout_of(tiny), [Batch(image, targets)])
     with pytest.raises(ValueError, match="at least one batch"):
         taylor(tiny, layout_of(tiny), [])
-    found = map_change(tiny, layout_of(tiny), [image], seed=0)
+    found = gauss_newton(tiny, layout_of(tiny), [image], seed=0)
     assert all(bool(values.any()) for values in found.values())
     assert all(parameter.grad is None for parameter in tiny.parameters())
 
 
 def test_map_change_finds_what_the_maps_do_not_need(tiny: PoseNet, image: torch.Tensor) -> None:
     removed = some_of_each(layout_of(tiny))
-    scores = map_change(silenced(tiny, removed), layout_of(tiny), [image], seed=0)
+    scores = gauss_newton(silenced(tiny, removed), layout_of(tiny), [image], seed=0)
     for name, indices in removed.items():
         assert not scores[name][indices].any()
     assert torch.equal(
         scores["backbone.layers.3"],
-        map_change(silenced(tiny, removed), layout_of(tiny), [image], 0)["backbone.layers.3"],
+        gauss_newton(silenced(tiny, removed), layout_of(tiny), [image], 0)["backbone.layers.3"],
     )

@@ -9,7 +9,7 @@ from test_pruning_channel_reconstruction import difference, pixels
 from torch import nn
 
 from compress.core.candidate import Candidate
-from compress.pruning.obs import surgeon_of, zero_and_refit
+from compress.pruning.obs import obs_scores, zero_and_reconstruct
 from compress.steps.prune_weights import least, without
 from teachers.posenet import ConvBlock, PoseNet
 
@@ -52,7 +52,7 @@ def test_a_score_is_what_the_best_others_cannot_make_up_for(monkeypatch: pytest.
         with torch.no_grad():
             conv.weight[:, 1] = 0.0
             conv.weight[0, 2] = 0.0
-    scores = surgeon_of(network, (noise(),))[POINT][:, :, 0, 0]
+    scores = obs_scores(network, (noise(),))[POINT][:, :, 0, 0]
     x = inputs_of(network, POINT, noise())
     weight = np.asarray(conv.weight.detach()[:, :, 0, 0].double().numpy())
     bias = 0.0 if conv.bias is None else conv.bias.detach().double().numpy()
@@ -74,13 +74,13 @@ def test_what_another_input_says_as_well_scores_low_however_large_it_is(monkeypa
     block, reader = (network.get_submodule(name) for name in ("backbone.layers.2", "backbone.layers.3"))
     assert isinstance(block, ConvBlock) and isinstance(reader, ConvBlock)
     assert block.conv.bias is not None and reader.depthwise is not None
-    alone = surgeon_of(network, (noise(),))[POINT][:, 3, 0, 0]
+    alone = obs_scores(network, (noise(),))[POINT][:, 3, 0, 0]
     with torch.no_grad():
         for conv, factor in ((block.conv, 2.0), (reader.depthwise, 1.0)):
             conv.weight[1] = factor * conv.weight[3]
         block.conv.bias[1] = 2 * block.conv.bias[3]
         reader.conv.weight[:, 3] *= 5
-    repeated = surgeon_of(network, (noise(),))[POINT][:, 3, 0, 0]
+    repeated = obs_scores(network, (noise(),))[POINT][:, 3, 0, 0]
     assert repeated.median() < alone.median() / 10
 
 
@@ -93,28 +93,28 @@ def test_it_comes_closer_than_zeros_alone_and_keeps_all_of_them(seed: int) -> No
         convs[POINT].weight[:, 0] = 0.0
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     looked = (pixels(seed, 8), pixels(seed + 10, 4)[:, :, :48])
-    scores = {name: score for name, score in surgeon_of(network, looked).items() if convs[name].groups == 1}
+    scores = {name: score for name, score in obs_scores(network, looked).items() if convs[name].groups == 1}
     gone = least(scores, 0.4, together=True)
-    made, plain = zero_and_refit(network, gone, looked), without(network, gone)
+    made, plain = zero_and_reconstruct(network, gone, looked), without(network, gone)
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
     assert difference(network, made, pixels(seed + 50)) < 0.7 * difference(network, plain, pixels(seed + 50))
     for name, where in gone.items():
         assert torch.all(convolutions(made)[name].weight[where] == 0)
     assert torch.all(convolutions(made)[POINT].weight[:, 0] == 0)
-    assert Candidate.of(made, LICENCE).id == Candidate.of(zero_and_refit(network, gone, looked), LICENCE).id
+    assert Candidate.of(made, LICENCE).id == Candidate.of(zero_and_reconstruct(network, gone, looked), LICENCE).id
 
 
 def test_nothing_gone_changes_next_to_nothing() -> None:
     network = network_of(0)
-    assert difference(network, zero_and_refit(network, {}, (pixels(0),)), pixels(1)) < 1e-4
+    assert difference(network, zero_and_reconstruct(network, {}, (pixels(0),)), pixels(1)) < 1e-4
 
 
 def test_a_layer_too_wide_to_be_solved_is_judged_and_cut_without(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("compress.pruning.obs.LARGEST_SYSTEM", 4)
     network = network_of(0)
-    scores = surgeon_of(network, (pixels(0),))
+    scores = obs_scores(network, (pixels(0),))
     gone = least({POINT: scores[POINT]}, 0.5, together=False)
-    made = zero_and_refit(network, gone, (pixels(0),))
+    made = zero_and_reconstruct(network, gone, (pixels(0),))
     kept = ~gone[POINT]
     assert torch.equal(convolutions(made)[POINT].weight[kept], convolutions(network)[POINT].weight[kept])
     assert torch.all(convolutions(made)[POINT].weight[gone[POINT]] == 0)

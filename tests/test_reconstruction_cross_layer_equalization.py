@@ -4,7 +4,7 @@ import pytest
 import torch
 from conftest import tiny_spec
 
-from compress.reconstruction.cross_layer_equalization import equalised, scalable
+from compress.reconstruction.cross_layer_equalization import scalable, scale_channels
 from students.backbones import BACKBONES, adapted
 from teachers.posenet import PoseNet
 from teachers.spec import PoseNetSpec
@@ -30,7 +30,7 @@ def test_maps_stay_and_weights_do_not(backbone: str) -> None:
     before = network(backbone)
     scales = wild_scales(before)
     assert len(scales) > 6
-    after = equalised(before, scales)
+    after = scale_channels(before, scales)
     images = 255 * torch.rand(2, 3, 64, 72)
     with torch.inference_mode():
         pairs = list(zip(before.all_stages(images), after.all_stages(images), strict=True))
@@ -46,7 +46,7 @@ def test_maps_stay_and_weights_do_not(backbone: str) -> None:
 def test_the_given_network_is_untouched() -> None:
     before = network("mobilenet-v1")
     kept = {name: tensor.clone() for name, tensor in before.state_dict().items()}
-    equalised(before, wild_scales(before))
+    scale_channels(before, wild_scales(before))
     assert all(torch.equal(tensor, kept[name]) for name, tensor in before.state_dict().items())
 
 
@@ -63,10 +63,10 @@ def test_a_scale_that_would_change_the_maps_is_refused() -> None:
     found = network("plain")
     head = f"stages.2.paf.{len(found.stages[2].paf) - 1}.conv"  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="may be scaled"):
-        equalised(found, {head: torch.full((1,), 2.0)})
+        scale_channels(found, {head: torch.full((1,), 2.0)})
     first = scalable(found)[0]
     with pytest.raises(ValueError, match="above zero"):
-        equalised(found, {first: torch.zeros(1)})
+        scale_channels(found, {first: torch.zeros(1)})
 
 
 def test_the_tiny_network_counts() -> None:

@@ -16,16 +16,16 @@ from teachers_normed import normed_network
 from teachers_tensorflow import Writer
 from torch import Tensor, nn
 
-from compress.clustering.reconstruction import share_and_refit
+from compress.clustering.reconstruction import cluster_and_reconstruct
 from compress.common.progress import Reporter
 from compress.core.candidate import Candidate
 from compress.core.qparams import Half
 from compress.export.onnx_export import save_artefact
 from compress.export.parity import ParityError
-from compress.pruning.channel_reconstruction import remove_and_refit
-from compress.pruning.obs import surgeon_of, zero_and_refit
+from compress.pruning.channel_reconstruction import remove_and_reconstruct
+from compress.pruning.obs import obs_scores, zero_and_reconstruct
 from compress.quantization.calibrate import fit
-from compress.quantization.equalization import evened, folded
+from compress.quantization.equalization import equalize, folded
 from compress.quantization.fake_quant import FakeQuantized
 from compress.quantization.integer_network import IntegerNetwork
 from compress.quantization.mixed_precision import Choice, choose_and_fit
@@ -73,12 +73,12 @@ def unoptimised(model: onnx.ModelProto, image: Tensor) -> list[np.ndarray]:
 
 def apart(ours: object, theirs: object) -> float:
     pairs = zip(ours, theirs, strict=True)  # type: ignore[call-overload]
-    return max(float(np.linalg.norm(a - np.asarray(b)) / np.linalg.norm(np.asarray(b))) for a, b in pairs)
+    return max(float(np.linalg.norm(np.asarray(a) - np.asarray(b)) / np.linalg.norm(np.asarray(b))) for a, b in pairs)
 
 
 @pytest.mark.parametrize(("kind", "everything"), [("normed", True), ("normed", False), ("mobilenet-v2", False)])
 def test_int8_is_what_onnx_runtime_computes(kind: str, everything: bool, tmp_path: Path, images: Tensor) -> None:
-    network = evened(folded(network_of(kind, tmp_path)), [images])
+    network = equalize(folded(network_of(kind, tmp_path)), [images])
     every = frozenset(convolutions(network))
     made = fit(network, [images], every if everything else every - before_norms(network))
     assert made.int8 and (made.int8 == every) == everything
@@ -160,7 +160,7 @@ def test_reconstruction_after_a_norm_is_numpys_least_squares(images: Tensor) -> 
     network = normed_network()
     gone = {"backbone.layers.3.conv": torch.zeros(network.get_submodule("backbone.layers.3.conv").weight.shape) == 1}  # type: ignore[arg-type]
     gone["backbone.layers.3.conv"][:, :, 0] = True
-    made = zero_and_refit(network, gone, (images,))
+    made = zero_and_reconstruct(network, gone, (images,))
     reads, gives = seen_by(made, POINT, images)[0], seen_by(network, POINT, images)[1]
     before, after = (one.get_submodule(POINT) for one in (network, made))
     start = torch.cat((before.weight.flatten(1), before.bias[:, None]), dim=1).detach().double().numpy()  # type: ignore[operator,index]
@@ -180,10 +180,10 @@ def test_reconstruction_after_a_norm_is_numpys_least_squares(images: Tensor) -> 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_reconstructed_is_closer(kind: str, tmp_path: Path, images: Tensor) -> None:
     network = network_of(kind, tmp_path)
-    scores = surgeon_of(network, (images,))
+    scores = obs_scores(network, (images,))
     assert scores.keys() == set(convolutions(network))
     gone = {name: score < score.flatten().quantile(0.2) for name, score in scores.items() if score.shape[1] > 1}
-    made = zero_and_refit(network, gone, (images,))
+    made = zero_and_reconstruct(network, gone, (images,))
     plain = PoseNet(network.spec).eval()
     kept = {f"{name}.weight": ~where for name, where in gone.items()}
     plain.load_state_dict({n: t * kept[n] if n in kept else t for n, t in network.state_dict().items()})
@@ -194,8 +194,10 @@ def test_what_is_reconstructed_is_closer(kind: str, tmp_path: Path, images: Tens
 
 def test_shared_values_and_removed_channels_go_through_an_upsampling(images: Tensor) -> None:
     network = normed_network()
-    shared = share_and_refit(network, lambda conv, weight: torch.linspace(-1, 1, 16) * weight.abs().max(), (images,))
-    removed = remove_and_refit(network, {"stages.0.paf.0": [1]}, (images,))
+    shared = cluster_and_reconstruct(
+        network, lambda conv, weight: torch.linspace(-1, 1, 16) * weight.abs().max(), (images,)
+    )
+    removed = remove_and_reconstruct(network, {"stages.0.paf.0": [1]}, (images,))
     with torch.inference_mode():
         for made in (shared, removed):
             assert 0 < apart(made(images), network(images)) < 1

@@ -13,7 +13,7 @@ from training_targets import tiny_targets, tiny_teacher
 from compress.core.candidate import Candidate
 from compress.pruning.channel_graph import read_layout
 from compress.pruning.importance import batch_norm_scale
-from compress.pruning.weight_importance import signal_of
+from compress.pruning.weight_importance import wanda_scores
 from compress.steps.base import SettingError, Step
 from compress.steps.channel_importance import BY_FRAMES
 from compress.steps.context import Workshop
@@ -164,11 +164,11 @@ def test_depthwise_weights_go_where_asked(workshop: Workshop) -> None:
 def test_signal_sees_what_a_channel_carries() -> None:
     """Doubling a channel and halving what reads it changes no signal score, but magnitudes."""
     network, images = student(), [torch.rand(1, 3, 64, 80) * 255]
-    before = signal_of(network, images)
+    before = wanda_scores(network, images)
     with torch.no_grad():
         first, second = (network.get_submodule(f"stages.0.paf.{n}.conv") for n in (0, 1))
         first.weight.mul_(2), first.bias.mul_(2), second.weight.mul_(0.5)
-    after = signal_of(network, images)
+    after = wanda_scores(network, images)
     assert before.keys() == after.keys() and len(before) > 5
     for name, score in before.items():
         torch.testing.assert_close(after[name], score)

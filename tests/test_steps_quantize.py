@@ -13,19 +13,19 @@ from pydantic import ValidationError
 from training_targets import tiny_targets, tiny_teacher
 
 from compress.core.candidate import Candidate, content_id
-from compress.core.qparams import Grid, Half, Int8
+from compress.core.qparams import Half, Int8, QuantParams
 from compress.export.onnx_export import save_artefact
 from compress.export.parity import ParityError
 from compress.quantization.calibrate import fit, grid_between
-from compress.quantization.collapse import Guard, refusal
-from compress.quantization.equalization import evened, folded, without_pointless_layers
+from compress.quantization.collapse import CollapseCheck, refusal
+from compress.quantization.equalization import equalize, folded, without_pointless_layers
 from compress.quantization.fake_quant import FakeQuantized, rounded
 from compress.quantization.integer_network import IntegerNetwork
 from compress.quantization.mixed_precision import _fewest, named
 from compress.quantization.qdq_graph import quantized_graph
 from compress.quantization.quantization_file import load_quantization, save_quantization
 from compress.quantization.sensitivity import sensitivities
-from compress.reconstruction.least_squares import compensated, moments, nearest, refitted, ridged
+from compress.reconstruction.least_squares import gptq, moments, nearest, refitted, ridged
 from compress.reconstruction.visitor import IMAGE, convolutions, inputs
 from compress.run.builder import computing, largest_difference
 from compress.run.load_candidate import saved_candidate
@@ -113,7 +113,7 @@ def test_columns_make_good_what_rounding_the_ones_before_spoiled() -> None:
     errors = {}
     for name, (found, steps) in {
         "nearest": nearest(weights, 1.0),
-        "compensated": compensated(weights, seen, 1.0),
+        "compensated": gptq(weights, seen, 1.0),
     }.items():
         integers = found[..., :-1] / steps[..., None]
         assert torch.allclose(integers, integers.round(), atol=1e-6) and integers.abs().max() <= 127
@@ -127,7 +127,7 @@ def test_far_columns_are_made_good_as_if_one_by_one() -> None:
     x = torch.randn(1, 1, 900, generator=rng) + torch.randn(1, 150, 900, generator=rng)
     weights = torch.randn(1, 3, 151, generator=rng).double()
     seen = moments(x, torch.zeros(1, 3, 900), bias=True)
-    found, steps = compensated(weights, seen, 1.0)
+    found, steps = gptq(weights, seen, 1.0)
     inputs = ridged(seen.inputs)[0]
     order = [*torch.argsort(torch.diagonal(seen.inputs[0])[:-1], descending=True).tolist(), 150]
     left = weights[0][:, order].clone()
@@ -149,7 +149,7 @@ def test_folding_and_evening_out_change_nothing(make: Any, images: torch.Tensor)
     assert plain.spec == without_pointless_layers(network.spec)
     with torch.no_grad():
         assert apart(plain(images), network(images)) < 1e-5
-        assert apart(evened(plain, [images])(images), network(images)) < 1e-4
+        assert apart(equalize(plain, [images])(images), network(images)) < 1e-4
 
 
 def test_a_kernel_of_one_cell_is_gone() -> None:
@@ -165,7 +165,7 @@ def test_a_kernel_of_one_cell_is_gone() -> None:
 def test_the_artefact_rounds_where_the_fake_quantised_network_does(
     make: Any, floats: tuple[str, ...], images: torch.Tensor, tmp_path: Path
 ) -> None:
-    network = evened(folded(make()), [images])
+    network = equalize(folded(make()), [images])
     kept = {block for name in floats for block in named(network)[name]}
     int8 = frozenset(name for name in convolutions(network) if name.rpartition(".")[0] not in kept)
     assert bool(kept) == bool(floats) and int8
@@ -202,7 +202,7 @@ def test_another_scale_is_no_parity(images: torch.Tensor, tmp_path: Path) -> Non
     network = folded(tiny_teacher())
     made = fit(network, [images], frozenset(convolutions(network)))
     first = made.quantization.grids["backbone.layers.0.conv"]
-    grids = made.quantization.grids | {"backbone.layers.0.conv": Grid(scale=first.scale, zero=128)}
+    grids = made.quantization.grids | {"backbone.layers.0.conv": QuantParams(scale=first.scale, zero=128)}
     wrong = made.quantization.model_copy(update={"grids": grids})
     save_artefact(quantized_graph(made.network, wrong), made.network, LICENCE, tmp_path / "model.onnx")
     candidate = Candidate(made.network, LICENCE, "id", quantization=made.quantization)
@@ -314,7 +314,7 @@ def test_the_layer_with_wild_channels_is_named(images: torch.Tensor) -> None:
         paf[1].conv.weight[:, 0] /= 1000
     table = {one.block: one.harm for one in sensitivities(network, [images])}
     assert max(table, key=lambda block: table[block]) in ("stages.0.paf.0", "stages.0.paf.1")
-    evened_out = {one.block: one.harm for one in sensitivities(evened(network, [images]), [images])}
+    evened_out = {one.block: one.harm for one in sensitivities(equalize(network, [images]), [images])}
     assert evened_out["stages.0.paf.0"] < table["stages.0.paf.0"] / 3
 
 
@@ -385,7 +385,7 @@ def maps(people: int = 1, noise: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_the_same_maps_are_alive() -> None:
-    guard = Guard(stride=8)
+    guard = CollapseCheck(stride=8)
     guard.look(maps(), maps())
     facts = guard.facts()
     assert (facts.joint_rel_l2, facts.paf_rel_l2, facts.lost, facts.keypoints) == (0, 0, 0, 18)
@@ -393,7 +393,7 @@ def test_the_same_maps_are_alive() -> None:
 
 
 def test_silent_maps_are_dead_by_every_branch_and_keypoint() -> None:
-    guard, (heat, pafs) = Guard(stride=8), maps()
+    guard, (heat, pafs) = CollapseCheck(stride=8), maps()
     guard.look((heat * 0, pafs * 0), (heat, pafs))
     facts = guard.facts()
     assert facts.joint_rel_l2 == facts.paf_rel_l2 == 1.0 and facts.lost == facts.keypoints == 18
@@ -401,7 +401,7 @@ def test_silent_maps_are_dead_by_every_branch_and_keypoint() -> None:
 
 
 def test_moved_peaks_are_told_in_pixels() -> None:
-    guard, (heat, pafs) = Guard(stride=8), maps()
+    guard, (heat, pafs) = CollapseCheck(stride=8), maps()
     moved = np.roll(heat, (1, 1), axis=(1, 2))
     guard.look((moved, pafs), (heat, pafs))
     facts = guard.facts()
@@ -416,7 +416,7 @@ def test_a_refused_candidate_is_on_no_front_and_meets_no_goal() -> None:
     from compress.results.pareto import front
     from compress.results.tables import note
 
-    guard, (heat, pafs) = Guard(stride=8), maps()
+    guard, (heat, pafs) = CollapseCheck(stride=8), maps()
     guard.look((heat * 0, pafs * 0), (heat, pafs))
     told = {"kind": "quantization", "guard": guard.facts().note(), "float": [], "sensitivity": [], "budget_kept": None}
     alive, dead = (record(name, measured(3), notes=notes) for name, notes in (("alive", ()), ("dead", (told,))))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from conftest import tiny_spec
 
-from compress.reconstruction.cross_layer_equalization import equalised, scalable
+from compress.reconstruction.cross_layer_equalization import scalable, scale_channels
 from compress.training.reparameterization import NormedConv, Reparameterization, ReparameterizedNetwork
 from compress.training.whitening import WhitenedConv, precondition
 from teachers.posenet import Maps, PoseNet
@@ -140,7 +140,7 @@ def test_balanced_weights_are_of_one_size_whatever_the_channels_were() -> None:
     modules = dict(plain.named_modules())
     scales = {name: 10.0 ** (2 * torch.rand(modules[name].weight.shape[0]) - 1) for name in scalable(plain)}
     spreads = []
-    for network in (plain, equalised(plain, scales)):
+    for network in (plain, scale_channels(plain, scales)):
         form = ReparameterizedNetwork(network, Reparameterization(batch_norm=False))
         form.calibrate(_images())
         found = [module for module in form.modules() if isinstance(module, WhitenedConv)]

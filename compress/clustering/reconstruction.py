@@ -29,7 +29,7 @@ Codebook = Callable[[nn.Conv2d, Tensor], Tensor | None]
 
 
 @torch.no_grad()
-def share_and_refit(network: PoseNet, codebook: Codebook, batches: Sequence[Tensor]) -> PoseNet:
+def cluster_and_reconstruct(network: PoseNet, codebook: Codebook, batches: Sequence[Tensor]) -> PoseNet:
     """A copy whose layers take values of their codebooks; zeros stay, and zero is no value of a codebook.
 
     batches: raw pixels (N, 3, H, W) to refit on, one for each input size.

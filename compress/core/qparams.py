@@ -20,7 +20,7 @@ def _single(value: float) -> float:
 _Step = Annotated[float, Field(gt=0, lt=1e30, allow_inf_nan=False), AfterValidator(_single)]
 
 
-class Grid(Frozen):
+class QuantParams(Frozen):
     """Where the values of a tensor lie: (integer - zero) * scale for the integers 0 to 255."""
 
     scale: _Step
@@ -44,7 +44,7 @@ class Int8(Frozen):
 
     format: Literal[1] = 1
     precision: Literal["int8"] = "int8"
-    grids: dict[str, Grid]
+    grids: dict[str, QuantParams]
     """Tensor, by the name of what makes it -> its grid."""
     weights: dict[str, tuple[_Step, ...]]
     """Convolution -> the step of each output channel; its weights on disk are whole multiples of it, to 127."""

@@ -34,7 +34,7 @@ class Cut(NamedTuple):
 
 
 @torch.no_grad()
-def remove_and_refit(network: PoseNet, removed: Removed, batches: Sequence[Tensor]) -> PoseNet:
+def remove_and_reconstruct(network: PoseNet, removed: Removed, batches: Sequence[Tensor]) -> PoseNet:
     """As `remove_channels`, with weights refitted on `batches` of raw pixels (N, 3, H, W), one for each input size."""
     layout = read_layout(network.spec, (batches[0].shape[2], batches[0].shape[3]))
     going = {maker: removed.get(group.name, ()) for group in layout.groups for maker in group.makers}

@@ -106,7 +106,7 @@ def taylor(network: PoseNet, layout: Layout, batches: Iterable[Batch]) -> Scores
 
     Molchanov et al. 2019, "Importance Estimation for Neural Network Pruning", equation 8, for the filters and biases
     that make a channel. ValueError without batches, and where the network's maps are the targets: it is at the loss's
-    minimum, so its first order says nothing; `map_change` does.
+    minimum, so its first order says nothing; `gauss_newton` does.
     """
     losses: list[float] = []
 
@@ -123,7 +123,7 @@ def taylor(network: PoseNet, layout: Layout, batches: Iterable[Batch]) -> Scores
     return scores
 
 
-def map_change(network: PoseNet, layout: Layout, images: Iterable[Tensor], seed: int, probes: int = 4) -> Scores:
+def gauss_newton(network: PoseNet, layout: Layout, images: Iterable[Tensor], seed: int, probes: int = 4) -> Scores:
     """How much the maps change, to first order, when a channel goes: E ||J w||^2 / ||maps||^2, without targets.
 
     J w is the maps' derivative along the channel's weights. Its squared norm is the Gauss-Newton term of the loss in

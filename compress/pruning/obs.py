@@ -21,7 +21,7 @@ _TOGETHER = 2**25
 
 
 @torch.no_grad()
-def zero_and_refit(network: PoseNet, gone: Mapping[str, Tensor], batches: Sequence[Tensor]) -> PoseNet:
+def zero_and_reconstruct(network: PoseNet, gone: Mapping[str, Tensor], batches: Sequence[Tensor]) -> PoseNet:
     """A copy without the weights where `gone`, by the convolution's name, of its weight's shape, is True.
 
     batches: raw pixels (N, 3, H, W) to refit on, one for each input size. Layers of which nothing goes make up for
@@ -33,7 +33,7 @@ def zero_and_refit(network: PoseNet, gone: Mapping[str, Tensor], batches: Sequen
 
 
 @torch.no_grad()
-def surgeon_of(network: PoseNet, batches: Sequence[Tensor]) -> Scores:
+def obs_scores(network: PoseNet, batches: Sequence[Tensor]) -> Scores:
     """What a layer's output would lose without the weight, were the layer's other weights refitted; of its spread.
 
     The root of w^2 / [H^-1]_jj (Hassibi and Stork 1993, equation (5), H of the layer's squared error as in Frantar and

@@ -11,12 +11,12 @@ Scores = dict[str, Tensor]
 """By the convolution's name, of its weight's shape."""
 
 
-def magnitude_of(network: PoseNet) -> Scores:
+def magnitude_scores(network: PoseNet) -> Scores:
     """The weight's size (Han et al. 2015, "Learning both Weights and Connections", section 3.1)."""
     return {name: conv.weight.detach().abs() for name, conv in _convolutions(network).items()}
 
 
-def signal_of(network: PoseNet, images: Sequence[Tensor]) -> Scores:
+def wanda_scores(network: PoseNet, images: Sequence[Tensor]) -> Scores:
     """The weight's size times that of the channel it reads, over that of the channel it makes.
 
     Published networks have their batch norms folded in, and channels a hundred times larger than others: a weight's own

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from compress.core.qparams import Grid, Int8
+from compress.core.qparams import Int8, QuantParams
 from compress.quantization.fake_quant import round_biases, rounded
 from compress.reconstruction.layer_ops import seen
 from compress.reconstruction.layerwise import LARGEST_SYSTEM, Both, Layerwise, keep, places, rows, with_tensors
-from compress.reconstruction.least_squares import compensated, moments, nearest, refitted
+from compress.reconstruction.least_squares import gptq, moments, nearest, refitted
 from compress.reconstruction.visitor import IMAGE, inputs, walk
 from teachers.posenet import PoseNet
 
@@ -42,7 +42,7 @@ def fit(network: PoseNet, batches: Sequence[Tensor], int8: frozenset[str], refit
     zero = round(-convention.offset / convention.scale)
     if numbers.on_a_grid(IMAGE) and 0 <= zero <= 255:
         # Pixels are integers already: on this grid they stay what they are.
-        numbers.grids[IMAGE] = Grid(scale=convention.scale, zero=zero)
+        numbers.grids[IMAGE] = QuantParams(scale=convention.scale, zero=zero)
     walk(network, numbers, numbers.settled(IMAGE, Both(images, images)))
     made = with_tensors(network, numbers.tensors)
     quantization = Int8(grids=numbers.grids, weights=numbers.steps)
@@ -60,7 +60,7 @@ class Fitting(Layerwise):
     refit: bool
     alone: bool = False
     """Every layer sees what the float network gives: what is found then holds for each layer alone."""
-    grids: dict[str, Grid] = field(default_factory=dict)
+    grids: dict[str, QuantParams] = field(default_factory=dict)
     steps: dict[str, tuple[float, ...]] = field(default_factory=dict)
     tensors: dict[str, Tensor] = field(default_factory=dict)
 
@@ -85,7 +85,7 @@ class Fitting(Layerwise):
         if self.refit and weights.shape[-1] <= LARGEST_SYSTEM:
             columns, outputs = places(conv, found, wanted)
             seen_here = moments(columns, outputs, conv.bias is not None)
-            weights, steps = compensated(refitted(weights, seen_here), seen_here, scale)
+            weights, steps = gptq(refitted(weights, seen_here), seen_here, scale)
         else:
             weights, steps = nearest(weights, scale)
         self.steps[name] = tuple(steps.reshape(conv.out_channels).tolist())
@@ -97,7 +97,7 @@ def bounds(values: Sequence[Tensor]) -> tuple[float, float]:
     return min(0.0, *(one.min().item() for one in values)), max(0.0, *(one.max().item() for one in values))
 
 
-def grid_between(low: float, high: float) -> Grid:
+def grid_between(low: float, high: float) -> QuantParams:
     """Whose integers 0 to 255 reach about from `low` to `high`, with zero among its values."""
     scale = max((high - low) / 255, _NARROWEST)
-    return Grid(scale=scale, zero=min(255, max(0, round(-low / scale))))
+    return QuantParams(scale=scale, zero=min(255, max(0, round(-low / scale))))

@@ -22,7 +22,7 @@ _LOST_CELLS = 2.0
 
 
 @dataclass(frozen=True)
-class GuardLimits:
+class CollapseLimits:
     """Beyond any of them the maps count as dead. Not a measure of good: goals are for that."""
 
     branch_rel_l2: float = 0.5
@@ -32,11 +32,11 @@ class GuardLimits:
     """Share of the keypoints without a peak near where it was."""
 
 
-LIMITS = GuardLimits()
+LIMITS = CollapseLimits()
 
 
 @dataclass(frozen=True)
-class GuardFacts:
+class CollapseFacts:
     """What the guard saw. Relative L2 over all frames taken together; None where the float network shows nobody."""
 
     frames: int
@@ -47,7 +47,7 @@ class GuardFacts:
     peak_shift_px: float | None
     """Which nine in ten of the peaks that were found again stay below, in pixels of the network's input."""
 
-    def dead(self, limits: GuardLimits = LIMITS) -> tuple[str, ...]:
+    def dead(self, limits: CollapseLimits = LIMITS) -> tuple[str, ...]:
         """Why the maps count as dead; empty if they are alive."""
         reasons = [
             f"{branch} differ by {value:.0%} of the float network's, at most {limits.branch_rel_l2:.0%} is allowed"
@@ -68,7 +68,7 @@ class GuardFacts:
         return asdict(self) | {"dead": list(self.dead())}
 
 
-class Guard:
+class CollapseCheck:
     """Takes in pairs of maps, frame by frame."""
 
     def __init__(self, stride: int) -> None:
@@ -86,13 +86,13 @@ class Guard:
         self._frames += 1
         self._compare_peaks(*pairs[0])
 
-    def facts(self) -> GuardFacts:
+    def facts(self) -> CollapseFacts:
         """Over all frames so far. ValueError where there is none, or the float network's maps are all zero."""
         if not self._frames or not self._squares[:, 1].all():
             raise ValueError("the guard needs frames on which the float network's maps are not all zero")
         joints, pafs = np.sqrt(self._squares[:, 0] / self._squares[:, 1]).tolist()
         shift = float(np.quantile(self._shifts, 0.9)) if self._shifts else None
-        return GuardFacts(self._frames, joints, pafs, self._keypoints, self._lost, shift)
+        return CollapseFacts(self._frames, joints, pafs, self._keypoints, self._lost, shift)
 
     def _compare_peaks(self, found: Array, exact: Array) -> None:
         ours, theirs = find_peaks(found, _PEAK, _MOST), find_peaks(exact, _SURE, _MOST)

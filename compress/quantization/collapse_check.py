@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 
 from compress.quantization.calibrate import Fitted
-from compress.quantization.collapse import Guard, GuardFacts
+from compress.quantization.collapse import CollapseCheck, CollapseFacts
 from compress.quantization.fake_quant import FakeQuantized
 from teachers.posenet import PoseNet
 
 
-def watch(exact: PoseNet, made: Fitted, batches: Sequence[Tensor], stride: int) -> GuardFacts:
+def watch(exact: PoseNet, made: Fitted, batches: Sequence[Tensor], stride: int) -> CollapseFacts:
     """On frames (N, 3, H, W) that nothing was calibrated on. ValueError where the float network's maps are all zero."""
-    guard, rounded = Guard(stride), FakeQuantized(made.network, made.quantization)
+    guard, rounded = CollapseCheck(stride), FakeQuantized(made.network, made.quantization)
     with torch.inference_mode():
         for batch in batches:
             for image in batch:

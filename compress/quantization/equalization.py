@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from compress.reconstruction.cross_layer_equalization import equalised, scalable
+from compress.reconstruction.cross_layer_equalization import scalable, scale_channels
 from compress.reconstruction.layer_ops import activated, convolved, padded, seen
 from compress.reconstruction.visitor import IMAGE, walk
 from teachers.layers import Conv, Layer, SeparableConv
@@ -64,12 +64,12 @@ def folded(network: PoseNet) -> PoseNet:
 
 
 @torch.no_grad()
-def evened(network: PoseNet, batches: Sequence[Tensor]) -> PoseNet:
+def equalize(network: PoseNet, batches: Sequence[Tensor]) -> PoseNet:
     """A network that computes the same, whose tensors have channels of more equal ranges on these frames."""
     ranges = _Ranges({}, {}, set())
     for batch in batches:
         walk(network, ranges, _Named(IMAGE, seen(network, batch)))
-    return equalised(network, {name: _scale(ranges, name) for name in scalable(network)})
+    return scale_channels(network, {name: _scale(ranges, name) for name in scalable(network)})
 
 
 class _Named(NamedTuple):

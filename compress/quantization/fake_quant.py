@@ -6,16 +6,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from compress.core.qparams import Grid, Int8
+from compress.core.qparams import Int8, QuantParams
 from compress.reconstruction.layer_ops import activated, convolved, padded, seen
 from compress.reconstruction.visitor import IMAGE, inputs, walk
 from teachers.posenet import ConvBlock, EnlargeBlock, ImageNormBlock, Maps, PoseNet
 
 
-class Rounded:
+class FakeQuant:
     """Arithmetic on plain tensors (N, C, H, W): whatever has a grid is rounded to it, the rest stays as it is."""
 
-    def __init__(self, grids: Mapping[str, Grid], weights: Mapping[str, Tensor] | None = None) -> None:
+    def __init__(self, grids: Mapping[str, QuantParams], weights: Mapping[str, Tensor] | None = None) -> None:
         """`weights`: of convolutions that compute with others than their own."""
         self.grids, self._weights = grids, weights or {}
 
@@ -60,7 +60,7 @@ class FakeQuantized(nn.Module):
 
     def forward(self, images: Tensor) -> Maps:
         """The last stage's Maps; images as in `PoseNet.all_stages`."""
-        numbers = Rounded(self.quantization.grids)
+        numbers = FakeQuant(self.quantization.grids)
         heatmaps, pafs = walk(self.network, numbers, numbers.on_grid(IMAGE, seen(self.network, images)))[-1]
         return Maps(heatmaps, pafs)
 
@@ -76,6 +76,6 @@ def round_biases(network: PoseNet, quantization: Int8) -> None:
             bias.copy_(torch.round(bias / products) * products)
 
 
-def rounded(x: Tensor, grid: Grid) -> Tensor:
+def rounded(x: Tensor, grid: QuantParams) -> Tensor:
     """Half to even and cut off at both ends, as ONNX's QuantizeLinear does."""
     return (torch.clamp(torch.round(x / grid.scale) + grid.zero, 0, 255) - grid.zero) * grid.scale

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from compress.core.qparams import Grid, Int8
+from compress.core.qparams import Int8, QuantParams
 from compress.reconstruction.layer_ops import activated, convolved, padded, seen
 from compress.reconstruction.visitor import IMAGE, walk
 from teachers.posenet import ConvBlock, EnlargeBlock, ImageNormBlock, Maps, PoseNet
@@ -23,7 +23,7 @@ class Number(NamedTuple):
     """A tensor: integers minus their zero if it has a grid, else plain values."""
 
     values: Tensor
-    grid: Grid | None
+    grid: QuantParams | None
 
     def plain(self) -> Tensor:
         """The values in float32."""
@@ -86,5 +86,5 @@ class _Integers:
         return self.on_grid(name, x.plain() + y.plain())
 
 
-def _cut(x: Tensor, grid: Grid) -> Number:
+def _cut(x: Tensor, grid: QuantParams) -> Number:
     return Number(torch.clamp(torch.round(x), -grid.zero, 255 - grid.zero), grid)

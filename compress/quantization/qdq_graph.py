@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from compress.core.qparams import Grid, Int8, Quantization
+from compress.core.qparams import Int8, Quantization, QuantParams
 from compress.export.onnx_export import OPSET, cut_at_stage, export_all_stages
 from compress.reconstruction.visitor import IMAGE, walk
 from teachers.posenet import ConvBlock, EnlargeBlock, ImageNormBlock, PoseNet
@@ -54,7 +54,7 @@ class _Graph:
         self.constants: list[Any] = []
         self._int8 = quantization if isinstance(quantization, Int8) else None
         self._type = np.float32 if self._int8 else np.float16
-        self._grid_of: dict[str, Grid] = {}
+        self._grid_of: dict[str, QuantParams] = {}
 
     def image(self, network: PoseNet) -> str:
         """Raw pixels as the backbone takes them."""
@@ -164,7 +164,7 @@ class _Graph:
         grid = None if self._int8 is None else self._int8.grids.get(name)
         return x if grid is None else self._rounded(name, x, grid)
 
-    def _rounded(self, name: str, x: str, grid: Grid) -> str:
+    def _rounded(self, name: str, x: str, grid: QuantParams) -> str:
         on = [
             self._constant(f"{name}.scale", np.float32(grid.scale)),
             self._constant(f"{name}.zero", np.uint8(grid.zero)),

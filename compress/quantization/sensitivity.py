@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from compress.core.qparams import Grid
+from compress.core.qparams import QuantParams
 from compress.quantization.calibrate import Fitting
-from compress.quantization.fake_quant import Rounded
+from compress.quantization.fake_quant import FakeQuant
 from compress.reconstruction.layer_ops import seen
 from compress.reconstruction.layerwise import Both
 from compress.reconstruction.visitor import IMAGE, convolutions, inputs, walk
@@ -63,7 +63,7 @@ def relative(found: Sequence[Maps], exact: Sequence[Maps]) -> tuple[float, float
     return joints, pafs
 
 
-def _rounded_alone(network: PoseNet, batches: Sequence[Tensor]) -> tuple[dict[str, Grid], dict[str, Tensor]]:
+def _rounded_alone(network: PoseNet, batches: Sequence[Tensor]) -> tuple[dict[str, QuantParams], dict[str, Tensor]]:
     """Every tensor's grid by its range in the float network, and every weight at its nearest multiple."""
     names = frozenset(convolutions(network))
     ranges = Fitting(inputs(network), names, refit=False, alone=True)
@@ -72,6 +72,6 @@ def _rounded_alone(network: PoseNet, batches: Sequence[Tensor]) -> tuple[dict[st
     return ranges.grids, {name.removesuffix(".weight"): tensor for name, tensor in ranges.tensors.items()}
 
 
-def _run(network: PoseNet, images: Tensor, grids: Mapping[str, Grid], weights: Mapping[str, Tensor]) -> Maps:
-    numbers = Rounded(grids, weights)
+def _run(network: PoseNet, images: Tensor, grids: Mapping[str, QuantParams], weights: Mapping[str, Tensor]) -> Maps:
+    numbers = FakeQuant(grids, weights)
     return Maps(*walk(network, numbers, seen(network, images))[-1])

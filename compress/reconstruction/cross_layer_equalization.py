@@ -19,7 +19,7 @@ Scales = Mapping[str, Tensor]
 """Name of a convolution in the network -> (C,), above zero: what each of its output channels is divided by."""
 
 
-def equalised(network: PoseNet, scales: Scales) -> PoseNet:
+def scale_channels(network: PoseNet, scales: Scales) -> PoseNet:
     """A network that computes the same maps with its inner channels divided by `scales`; names left out stay.
 
     ValueError for a scale that is not above zero, and for a convolution that is not among `scalable(network)`.

@@ -66,7 +66,7 @@ def nearest(weights: Tensor, input_scale: float) -> tuple[Tensor, Tensor]:
     return torch.cat((on_grid, weights[..., -1:]), dim=-1), steps
 
 
-def compensated(weights: Tensor, found: Moments, input_scale: float) -> tuple[Tensor, Tensor]:
+def gptq(weights: Tensor, found: Moments, input_scale: float) -> tuple[Tensor, Tensor]:
     """As `nearest`, but what rounding a column spoils, the columns after it make good, the bias last."""
     steps = steps_of(weights, input_scale)
 

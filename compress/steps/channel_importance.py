@@ -12,8 +12,8 @@ from compress.pruning.importance import (
     Batch,
     Scores,
     batch_norm_scale,
+    gauss_newton,
     magnitude,
-    map_change,
     product,
     random,
     taylor,
@@ -59,7 +59,7 @@ IMPORTANCE: Mapping[str, Callable[[Asked], Scores]] = {
     "weight_norm_product": lambda asked: product(asked.network, asked.layout),
     "magnitude": lambda asked: magnitude(asked.network, asked.layout),
     "taylor": _taylor,
-    "gauss_newton": lambda asked: map_change(
+    "gauss_newton": lambda asked: gauss_newton(
         asked.network, asked.layout, images_of(asked.samples), asked.workshop.seed
     ),
     "batch_norm": lambda asked: batch_norm_scale(asked.network, asked.layout, images_of(asked.samples)),

@@ -14,8 +14,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from compress.clustering.kmeans import KMeans, SharedWeights, cluster
-from compress.clustering.reconstruction import share_and_refit
-from compress.quantization.equalization import evened
+from compress.clustering.reconstruction import cluster_and_reconstruct
+from compress.quantization.equalization import equalize
 from compress.steps.base import Step
 from compress.training.calibration_frames import batches
 from teachers.posenet import PoseNet
@@ -107,7 +107,7 @@ class ClusterWeights(Step):
     def _refitted(self, network: PoseNet, workshop: "Workshop") -> PoseNet:
         targets, stride = workshop.targets, network.spec.stride
         looked = batches(targets.frames.train, self.calibration_frames, targets.plan.scales, stride)
-        even = evened(network, looked)
+        even = equalize(network, looked)
         for module in even.modules():
             if isinstance(module, nn.Conv2d) and module.groups == 1:
                 module.weight.copy_(torch.from_numpy(pruned(module.weight.numpy(), self.prune)))
@@ -116,7 +116,7 @@ class ClusterWeights(Step):
             found = self._clustered(weight.numpy(), conv.groups > 1)
             return None if found is None else torch.unique(self._rounded(torch.from_numpy(found.codebook)))
 
-        return share_and_refit(even, codebook, looked)
+        return cluster_and_reconstruct(even, codebook, looked)
 
     def _shared(self, module: nn.Conv2d) -> NDArray[np.float32]:
         """The weights that this layer gets."""

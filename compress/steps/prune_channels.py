@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from compress.pruning.allocation import Counts, Search, Shares, greedy, part_names, strongest, uniform, uniform_to_macs
 from compress.pruning.channel_graph import Layout, read_layout, with_widths
-from compress.pruning.channel_reconstruction import remove_and_refit
+from compress.pruning.channel_reconstruction import remove_and_reconstruct
 from compress.pruning.dependency_graph import remove_channels
 from compress.pruning.importance import Scores
 from compress.pruning.latency_table import LatencyTable, open_table
@@ -155,7 +155,7 @@ class PruneChannels(Step):
             if not self.reconstruct:
                 return remove_channels(now.network, removed)
             targets = workshop.targets
-            return remove_and_refit(
+            return remove_and_reconstruct(
                 now.network,
                 removed,
                 batches(targets.frames.train, self.calibration_frames, targets.plan.scales, now.spec.stride),

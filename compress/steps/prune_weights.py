@@ -11,8 +11,8 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from compress.pruning.obs import surgeon_of, zero_and_refit
-from compress.pruning.weight_importance import Scores, magnitude_of, signal_of
+from compress.pruning.obs import obs_scores, zero_and_reconstruct
+from compress.pruning.weight_importance import Scores, magnitude_scores, wanda_scores
 from compress.steps.base import SettingError, Step
 from compress.steps.distill import Distill
 from compress.steps.iterative import Between, RoundCount, Rounds, share_after
@@ -96,7 +96,7 @@ class PruneWeights(Step):
             for share, depthwise in ((self.sparsity, False), (self.depthwise_sparsity, True)):
                 chosen = {name: scores[name] for name, kernel in kernels.items() if (kernel.groups > 1) == depthwise}
                 gone |= least(chosen, share_after(share, done), self.scope == "network")
-            return zero_and_refit(now.network, gone, looked) if self.reconstruct else without(now.network, gone)
+            return zero_and_reconstruct(now.network, gone, looked) if self.reconstruct else without(now.network, gone)
 
         network, notes = Rounds(self.iterative_steps, _keeping_zeros(self.finetune)).run(candidate, workshop, once)
         return candidate.followed_by(self.model_dump(mode="json"), network, *notes)
@@ -107,10 +107,10 @@ class PruneWeights(Step):
 
     def _scores(self, network: PoseNet, workshop: "Workshop", looked: Sequence[Tensor]) -> Scores:
         if self.importance == "magnitude":
-            return magnitude_of(network)
+            return magnitude_scores(network)
         if self.importance == "obs":
-            return surgeon_of(network, looked)
-        return signal_of(network, images_of(probe_samples(workshop.targets, self.calibration_frames)))
+            return obs_scores(network, looked)
+        return wanda_scores(network, images_of(probe_samples(workshop.targets, self.calibration_frames)))
 
 
 @torch.no_grad()

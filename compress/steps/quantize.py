@@ -14,7 +14,7 @@ from torch import Tensor
 
 from compress.core.qparams import Half
 from compress.quantization.collapse_check import watch
-from compress.quantization.equalization import evened, folded, without_pointless_layers
+from compress.quantization.equalization import equalize, folded, without_pointless_layers
 from compress.quantization.mixed_precision import Choice, choose_and_fit, named
 from compress.steps.base import SettingError, Step
 from compress.steps.qat import Qat, learn
@@ -140,7 +140,7 @@ class Quantize(Step):
         held_out = batches(frames.held_out, GUARD_FRAMES, scales, stride)
         network = folded(candidate.network)
         if self.cross_layer_equalization:
-            network = evened(network, seen)
+            network = equalize(network, seen)
         asked = Choice(self.keep_float, self.max_rel_l2, self.gptq)
         choice, made = choose_and_fit(network, asked, seen, _few(held_out, SENSITIVITY_FRAMES), workshop.reporter)
         notes = []

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from compress.core.qparams import LARGEST, Grid, Int8
+from compress.core.qparams import LARGEST, Int8, QuantParams
 from compress.quantization.calibrate import Fitted
 from compress.quantization.fake_quant import FakeQuantized, round_biases
 from compress.reconstruction.layer_ops import activated, convolved, padded, seen
@@ -82,9 +82,11 @@ class QatNetwork(TrainingNetwork):
         round_biases(made, quantization)
         return FakeQuantized(made, quantization).eval()
 
-    def _grids(self) -> dict[str, Grid]:
+    def _grids(self) -> dict[str, QuantParams]:
         found = {name: self.grid(name) for name in self._zeros}
-        return {name: Grid(scale=float(grid[0]), zero=grid[1]) for name, grid in found.items() if grid is not None}
+        return {
+            name: QuantParams(scale=float(grid[0]), zero=grid[1]) for name, grid in found.items() if grid is not None
+        }
 
     def _steps(self) -> dict[str, tuple[float, ...]]:
         found = {name: self.step(name) for name in self._convs()}
