@@ -56,7 +56,7 @@ class Kinematics:
     keypoints: Array
     """(T, K, 3): smoothed x and y; confidence as given."""
     fps: float | None
-    """One over the median time step; None for a single frame."""
+    """Mean rate; None for a single frame. The median step would be wrong where stamps are rounded."""
     notes: tuple[str, ...]
     settings: KinematicsSettings
 
@@ -83,7 +83,7 @@ def analyse(
     times, keypoints = np.asarray(times, np.float64), np.asarray(keypoints, np.float64)
     if keypoints.shape != (len(times), len(skeleton.keypoints), 3) or not len(times):
         raise ValueError(f"expected ({len(times)} > 0, {len(skeleton.keypoints)}, 3), got {keypoints.shape}")
-    step = spacing(times)
+    spacing(times)  # refuses times that do not increase
     seen = gate(keypoints, settings.min_confidence)
     views = views or _views(times, seen, skeleton, settings)
     sides = _sides(times, seen, views, skeleton, settings)
@@ -117,7 +117,7 @@ def analyse(
         filled=was_filled > 0,
         confidence=confidence,
         keypoints=smooth.keypoints,
-        fps=1 / step if np.isfinite(step) else None,
+        fps=float((len(times) - 1) / (times[-1] - times[0])) if len(times) > 1 else None,
         notes=tuple(_notes(times, views, set(smooth.reasons) | _not_repaired(settings))),
         settings=settings,
     )

@@ -110,7 +110,7 @@ class VideoReader:
         self._stream.codec_context.options = options
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.fps = float(rate) if rate else ASSUMED_FPS
-        self._clock = Clock(self.fps)
+        self._clock = Clock(self.fps, float(self._stream.time_base or 0))
         self._packets = 0
         self._frames = sound_frames(self._demuxed(), _Decoder(self._stream), self.problems)
         first = next(self._frames, None)

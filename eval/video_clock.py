@@ -38,11 +38,22 @@ class Timing:
         return (self.dt_max_s - self.dt_min_s) * self.measured_fps > UNEVEN
 
 
-class Clock:
-    """Makes rising times in seconds from the stated ones; constant memory."""
+COARSE = 0.01
+"""From this share of a frame's duration on, a container's time base blurs its stamps (.mkv: whole milliseconds)."""
 
-    def __init__(self, fps: float) -> None:
+
+class Clock:
+    """Makes rising times in seconds from the stated ones; constant memory.
+
+    Where the container rounds its stamps coarsely, a stamp within one unit of the even grid of the declared rate is put
+    on it: 33, 67, 100 ms at 30 a second were 33.3, 66.7, 100. No time moves by more than the container's own rounding.
+    """
+
+    def __init__(self, fps: float, time_base_s: float = 0.0) -> None:
+        """`time_base_s`: the unit of the container's stamps."""
         self._fps = fps
+        self._unit_s = time_base_s if COARSE / fps < time_base_s < 0.5 / fps else 0.0
+        self._origin: float | None = None
         self._first: float | None = None
         self._last: float | None = None
         self._shift = 0.0
@@ -57,7 +68,7 @@ class Clock:
 
     def stamp(self, stated_s: float | None) -> float | None:
         """The time of the next frame in seconds; None when another frame already has this time."""
-        time_s = self._missing_time() if stated_s is None else stated_s + self._shift
+        time_s = self._missing_time() if stated_s is None else self._unrounded(stated_s + self._shift)
         if self._last is not None and time_s <= self._last:
             if self._last - time_s <= JUMP_S:
                 self._doubled += 1
@@ -85,6 +96,13 @@ class Clock:
         if self._jumps:
             found.append(f"jumps back of the time stamps: {self._jumps}, the pieces were put one after another")
         return found
+
+    def _unrounded(self, time_s: float) -> float:
+        if not self._unit_s:
+            return time_s
+        self._origin = time_s if self._origin is None else self._origin
+        on_grid = self._origin + round((time_s - self._origin) * self._fps) / self._fps
+        return on_grid if abs(on_grid - time_s) <= self._unit_s * (1 + 1e-6) else time_s
 
     def _missing_time(self) -> float:
         self._missing += 1

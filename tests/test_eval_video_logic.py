@@ -1,5 +1,6 @@
 """Time stamps, turns and recovery from damage, without a file."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -78,3 +79,24 @@ def test_every_packet_is_shown_or_told_lost(keys: list[bool], data: st.DataObjec
     assert shown == expected
     lost = sum(int(problem.split(": ")[1].split(" ")[0]) for problem in problems)
     assert lost == len(keys) - len(shown)
+
+
+@pytest.mark.parametrize("fps", [30.0, 60.0, 240.0, 30000 / 1001])
+def test_stamps_in_whole_milliseconds_give_back_the_even_rate(fps: float) -> None:
+    true = [0.021 + i / fps for i in range(500)]
+    clock = Clock(fps, 0.001)
+    times = [clock.stamp(round(time_s, 3)) for time_s in true]
+    steps = [after - before for before, after in itertools.pairwise(times)]
+    assert max(steps) - min(steps) < 1e-9 and 1 / steps[0] == pytest.approx(fps)
+    assert max(abs(time_s - one) for time_s, one in zip(times, true, strict=True)) <= 0.001
+    assert clock.timing().measured_fps == pytest.approx(fps) and not clock.timing().variable
+
+
+def test_a_rate_that_truly_varies_keeps_its_stamps() -> None:
+    stated = [0.0, 0.033, 0.081, 0.100, 0.152, 0.167]
+    clock = Clock(30.0, 0.001)
+    times = [clock.stamp(time_s) for time_s in stated]
+    assert times == pytest.approx(stated, abs=0.001) and times[2] == 0.081 and times[4] == 0.152
+    fine = Clock(30.0, 1 / 90_000)
+    assert [fine.stamp(time_s) for time_s in stated] == stated
+    assert clock.timing().variable
