@@ -26,6 +26,8 @@ from eval.rts_smoother import RauchTungStriebel
 from eval.side_search import SideSettings
 from teachers.common.errors import UserError
 
+MOST_THREADS = 512
+"""No machine gains from more, and starting a million of them never ends."""
 _JOINTS = ("knee", "hip", "shoulder", "elbow")
 _ZERO_LAG: dict[str, type[RauchTungStriebel | Butterworth]] = {"rts": RauchTungStriebel, "butterworth": Butterworth}
 _FILTERS = (*_ZERO_LAG, "one-euro", "none")
@@ -75,8 +77,8 @@ def call(options: argparse.Namespace) -> int:
     reporter = Reporter()
     settings, time_range = _settings(options), _time_range(options.time_range)
     threads = usable_cores() if options.threads is None else options.threads
-    if threads < 1:
-        raise UserError(f"--threads: must be 1 or more, got {threads}")
+    if not 1 <= threads <= MOST_THREADS:
+        raise UserError(f"--threads: must lie between 1 and {MOST_THREADS}, got {threads}")
     name, video = find_video(options.video)
     text, reason = options.model, "as asked"
     if text is None:
