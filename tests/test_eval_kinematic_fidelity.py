@@ -240,12 +240,7 @@ def test_a_single_frame_and_empty_tracks_raise_nothing() -> None:
 def test_poseaudit_finds_the_same_rmse_bias_and_p95_in_our_mot_files(tmp_path: Path, series: str) -> None:
     poseaudit = pytest.importorskip("poseaudit")
     teacher = walk(150, noise=1.0)
-    candidate = moved(teacher, 3.0, 5)
-    if series == "raw":
-        teacher, candidate = (
-            lose(teacher, slice(10, 14), "right_wrist"),
-            lose(candidate, slice(70, 95), "left_ankle"),
-        )
+    candidate = moved(teacher, 3.0, 5)  # without gaps: a .mot bridges short ones, and ends at a long one
     settings = replace(QUICK, min_segment_px=0.0)
     files = {}
     for name, track in (("teacher", teacher), ("student", candidate)):
@@ -261,7 +256,7 @@ def test_poseaudit_finds_the_same_rmse_bias_and_p95_in_our_mot_files(tmp_path: P
     ours = against(teacher, candidate, settings=settings).joints
     compared = 0
     for theirs in audited["measures"]:
-        name = theirs["measure"]["name"]
+        name = theirs["measure"]["name"].replace("_", " ")
         if name in ("pelvis", "shoulders"):  # undirected lines: poseaudit does not fold them
             continue
         mine = getattr(ours[name], series)
