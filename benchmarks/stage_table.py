@@ -34,10 +34,11 @@ def seconds(call: Callable[[], object]) -> float:
 
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, list[float]]:
     """Seconds per frame of each way, after a warm-up."""
-    from compress.common.fact_cache import Journal  # noqa: PLC0415
+    from compress.common.fact_cache import FactCache  # noqa: PLC0415
     from compress.core.candidate import Candidate  # noqa: PLC0415
     from compress.measure.fidelity import FidelityPlan, Scorer  # noqa: PLC0415
     from compress.run.builder import Builder  # noqa: PLC0415 - after the allocator has been set
+    from compress.run.teacher_stages import TeacherStages  # noqa: PLC0415
     from compress.steps.context import Workshop  # noqa: PLC0415
     from compress.steps.remove_stages import RemoveStages  # noqa: PLC0415
     from eval.frames import Frame, draw_sample, open_source  # noqa: PLC0415
@@ -50,17 +51,16 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, list[float]]
     frames = list(sample.frames())
     multiple, scales = teacher.spec.multiple, tuple(options.scales)
     builder = Builder(
-        teacher=teacher,
+        stages=TeacherStages(teacher, folder),
         workshop=Workshop(seed=0),
         folder=folder / "candidates",
-        all_stages=folder / "all-stages.onnx",
-        journal=Journal(folder / "journal.jsonl"),
-        inputs=[prepare(frames[0].image, 0.5, multiple)],
+        cache=FactCache(folder / "journal.jsonl"),
+        parity_inputs=[prepare(frames[0].image, 0.5, multiple)],
     )
     keeps = [*range(len(teacher.spec.stages) - 1, 0, -1)]
     built = [builder.build("teacher", [], "")]
     built += [builder.build(f"stages-{n}", [RemoveStages(step="remove_stages", stages=n)], "") for n in keeps]
-    plan = FidelityPlan(built[0], built, builder.all_stages_file(), sample, scales, options.threads)
+    plan = FidelityPlan(built[0], built, builder.stages.file(), sample, scales, options.threads)
     scorer = Scorer(plan)
     sessions = [RUNTIMES["onnxruntime"].load(one.artefact, options.threads) for one in built]
 

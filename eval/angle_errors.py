@@ -1,12 +1,13 @@
 """Statistics of angle errors over frames, by the names that poseaudit gives them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eval.angles import Array
+from eval.bootstrap import interval, resamples
 
 Interval = tuple[float, float]
 
@@ -144,12 +145,11 @@ def bootstrap(sample: Sample, settings: ErrorSettings) -> dict[str, Interval] | 
     clusters = int(labels.max()) + 1
     if clusters < 2:
         return None
-    rng = np.random.default_rng(settings.seed)
     order = np.argsort(np.abs(sample.errors), kind="stable")
     errors, labels = sample.errors[order], labels[order]
     drawn: dict[str, list[float]] = {"bias": [], "median_abs_error": [], "p95_abs_error": [], "rmse": []}
-    for _ in range(settings.resamples):
-        counts = np.bincount(rng.integers(0, clusters, clusters), minlength=clusters)
+    for picked in resamples(clusters, settings.resamples, settings.seed):
+        counts = np.bincount(picked, minlength=clusters)
         weights = counts[labels]
         reached = np.cumsum(weights)
         total = reached[-1]
@@ -157,9 +157,4 @@ def bootstrap(sample: Sample, settings: ErrorSettings) -> dict[str, Interval] | 
         drawn["rmse"].append(float(np.sqrt(weights @ errors**2 / total)))
         for name, share in (("median_abs_error", 0.5), ("p95_abs_error", 0.95)):
             drawn[name].append(float(abs(errors[np.searchsorted(reached, share * total)])))
-    return {name: _interval(values) for name, values in drawn.items()}
-
-
-def _interval(values: Sequence[float]) -> Interval:
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(low), float(high)
+    return {name: interval(values) for name, values in drawn.items()}

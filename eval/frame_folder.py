@@ -1,6 +1,5 @@
 """A list of image files as a source of frames: a folder, one file, or the files that a COCO file names."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from eval.frame_pixels import SUFFIXES, BrokenImage, read_image
 from eval.frame_types import Frame, Unreadable
 from teachers.common.errors import UserError
+from teachers.common.files import sha256_of
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class ImageFiles:
 
     def fingerprint(self, index: int) -> str:
         """SHA-256 of the file."""
-        return hashlib.sha256((self.folder / self.files[index]).read_bytes()).hexdigest()
+        return sha256_of(self.folder / self.files[index])
 
 
 def open_folder(folder: Path) -> ImageFiles:

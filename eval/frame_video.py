@@ -1,12 +1,12 @@
 """A video file as a source of frames."""
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
 from eval.frame_types import Frame, Unreadable
 from eval.video import read_video
+from teachers.common.files import sha256_of
 
 
 class VideoFrames:
@@ -51,8 +51,7 @@ class VideoFrames:
 
     @cached_property
     def _sha256(self) -> str:
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(self.path)
 
 
 def _name(index: int) -> str:

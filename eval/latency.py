@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from eval.bootstrap import interval, resamples
 from eval.counters import Meter, ProcessMeter
 from eval.cpu_load import LapReading, Normal, Reading, settled
 
@@ -151,7 +152,7 @@ def summarise(laps: Sequence[Lap], reference: str, seed: int) -> dict[str, Laten
         name: {scale: np.array([lap.seconds[name] for lap in found[:rounds]]) for scale, found in by_scale.items()}
         for name in laps[0].seconds
     }
-    picks = np.random.default_rng(seed).integers(0, rounds, (_RESAMPLES, rounds))
+    picks = resamples(rounds, _RESAMPLES, seed)
     totals = {name: np.sum(list(scales.values()), axis=0) for name, scales in times.items()}
     return {
         name: LatencySummary(
@@ -166,11 +167,11 @@ def summarise(laps: Sequence[Lap], reference: str, seed: int) -> dict[str, Laten
 
 def _timing(times: NDArray[np.float64], reference: NDArray[np.float64], picks: NDArray[np.int64]) -> Timing:
     ratios = times / reference
-    low, high = np.percentile(np.median(ratios[picks], axis=1), [2.5, 97.5])
+    low, high = interval(np.median(ratios[picks], axis=1))
     return Timing(
         median_ms=float(np.median(times)) * 1e3,
         p90_ms=float(np.percentile(times, 90)) * 1e3,
         ratio=float(np.median(ratios)),
-        ratio_ci_low=float(low),
-        ratio_ci_high=float(high),
+        ratio_ci_low=low,
+        ratio_ci_high=high,
     )

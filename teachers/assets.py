@@ -6,7 +6,6 @@
 CACHE is COMPRESS_CACHE, else the user's cache folder. Whatever has a wrong hash is refused and left where it is.
 """
 
-import hashlib
 import os
 import tempfile
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import platformdirs
 
 from teachers.archives import ArchiveError, copy_member
 from teachers.common.errors import UserError
-from teachers.common.files import replacing
+from teachers.common.files import replacing, sha256_of
 from teachers.common.lock import only_one
 from teachers.package_index import OnBytes, fetch
 from teachers.pip_settings import PullError
@@ -109,8 +108,7 @@ def _facts(asset: Asset) -> AssetFacts:
 def _is_whole(path: Path, sha256: str) -> bool:
     """False if nothing is there; UserError if something else is."""
     try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = sha256_of(path)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:

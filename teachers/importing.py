@@ -3,7 +3,6 @@
 The kind of file is told by its content (`teachers.file_kinds`), the network by the names and shapes inside.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from torch import Tensor
 from teachers import openpose_mobilenet_v2, openpose_thin, openpose_vgg
 from teachers.checkpoint import SPEC, WEIGHTS, load_spec, save_model
 from teachers.common.errors import UserError
-from teachers.common.files import is_partial, staging, sweep
+from teachers.common.files import is_partial, sha256_of, staging, sweep
 from teachers.file_kinds import WANTED, Kind, kind_of
 from teachers.licence import Licence
 from teachers.openpose_prototxt import from_prototxt
@@ -182,9 +181,7 @@ def _require(name: str, expected: str | None, path: Path) -> None:
 
 def _licence(name: str, path: Path, stated: Licence | None) -> Licence:
     """The terms, with the file that they were stated or assumed for: recognising a network proves no origin."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    origin = f"imported from {path.name}, sha256 {digest}"
+    origin = f"imported from {path.name}, sha256 {sha256_of(path)}"
     if stated is not None:
         return stated.model_copy(update={"note": "; ".join(filter(None, (stated.note, origin)))})
     licence = _PUBLISHED[name]

@@ -46,14 +46,14 @@ def call(words: list[str], log: Path, export: Path, fate: Fate | None = None) ->
 
 
 def _live(words: list[str], log: Path, export: Path, fate: Fate) -> None:
-    import compress.run.builder
     from compress.__main__ import main
     from compress.export.onnx_export import load_graph
+    from compress.run import teacher_stages
 
     with log.open("wb") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    patched: Any = compress.run.builder
+    patched: Any = teacher_stages
     patched.export_all_stages = lambda network: load_graph(export)
     system: Any = os
     system.fsync = _counted(os.fsync, fate)

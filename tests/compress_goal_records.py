@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from compress_made_up import measured, record
 
+from compress.measure.kinematics import Kinematics
 from compress.results.objectives import OBJECTIVES
-from compress.results.records import Kinematics, Record
+from compress.results.records import Record
 from eval.angle_errors import AngleErrors, Sample, angle_errors
 from eval.kinematic_fidelity import JointFidelity
 from eval.kinematic_motion import Motion
@@ -41,5 +42,5 @@ def kinematics(**changes: Any) -> Kinematics:
 
 def moved(stages: int = 5, name: str = "moved", **changes: Any) -> Record:
     """A candidate whose angles were measured."""
-    measurement = measured(stages).model_copy(update={"kinematics": kinematics(**changes)})
+    measurement = measured(stages).replaced(kinematics(**changes))
     return record(name, measurement, missing={})

@@ -3,8 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from compress.measure.fidelity import Fidelity
+from compress.measure.kinematics import Kinematics
+from compress.measure.latency import Latencies, Latency, ScaleLatency
+from compress.measure.memory import Memory
+from compress.measure.size import Size
 from compress.report.facts import RunFacts
-from compress.results.records import Fidelity, Kinematics, Latency, Measurement, Memory, Record, ScaleLatency
+from compress.results.records import Measurement, Record
 from eval.angle_errors import AngleErrors
 from eval.kinematic_fidelity import JointFidelity, KinematicFidelity
 from eval.kinematic_motion import Motion
@@ -68,21 +73,26 @@ def latency(total_ms: float, ratio: float, spread: float = 0.01) -> Latency:
     return Latency(runtime="onnxruntime", total_ms=total_ms, scales=scales, **counts, **bounds)
 
 
+def times(*each: Latency) -> Latencies:
+    """In these runtimes, the one that counts first."""
+    return Latencies(runtimes=each)
+
+
 def measured(stages: int, spread: float = 0.01) -> Measurement:
     """What a candidate with this many stages might measure."""
     total, joints, heatmaps, pafs = STAGES[stages]
     ratio = total / STAGES[6][0]
-    return Measurement(
-        params=1_930_872 - (6 - stages) * 168_000,
-        macs=7_543_000_000 - (6 - stages) * 623_000_000,
-        macs_input_hw=(368, 656),
-        size_bytes=7_800_000 - (6 - stages) * 672_000,
-        fidelity=Fidelity(
+    return Measurement.of(
+        Size(
+            params=1_930_872 - (6 - stages) * 168_000, macs=7_543_000_000 - (6 - stages) * 623_000_000,
+            macs_input_hw=(368, 656), bytes=7_800_000 - (6 - stages) * 672_000,
+        ),
+        Fidelity(
             images=100, heat_l2=heatmaps * 91.7, paf_l2=pafs * 24.1,
             heat_rel_l2=heatmaps, joint_rel_l2=joints, paf_rel_l2=pafs,
         ),
-        latency=(latency(total, ratio, 0.0 if stages == 6 else spread),),
-        memory=Memory(
+        times(latency(total, ratio, 0.0 if stages == 6 else spread)),
+        Memory(
             runtime="onnxruntime", threads=2, input_h=736, input_w=1312,
             peak_bytes=410_000_000 - (6 - stages) * 9_000_000, before_load_bytes=96_000_000,
         ),
@@ -140,7 +150,8 @@ def record(name: str, measurement: Measurement | None = None, **others: object) 
     fields = {
         "name": name, "role": "candidate", "key": f"key of {name}", "id": "0123456789abcdef", "parent": "teacher",
         "teacher": "openpose-mobilenet-thin", "steps": (), "stages": None, "backbone": "mobilenet_v1",
-        "measurement": measurement or Measurement(), "missing": NO_VIDEO, "conditions": CONDITIONS, "licence": LICENCE,
+        "measurement": measurement or Measurement.of(), "missing": NO_VIDEO, "conditions": CONDITIONS,
+        "licence": LICENCE,
     }  # fmt: skip
     return Record.model_validate(fields | others)
 
@@ -161,7 +172,7 @@ def stage_records() -> list[Record]:
 def with_angles(found: Record, facts: Kinematics | None = None) -> Record:
     """The record with kinematics: those of its stages, if no others are given."""
     facts = facts or kinematics(found.stages or 6)
-    measurement = found.measurement.model_copy(update={"kinematics": facts})
+    measurement = found.measurement.replaced(facts)
     return found.model_copy(update={"measurement": measurement, "missing": {}})
 
 

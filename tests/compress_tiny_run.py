@@ -16,7 +16,7 @@ from PIL import Image
 
 from compress.cli.main import run_command
 from compress.export.onnx_export import load_graph
-from compress.run import builder
+from compress.run import teacher_stages
 from teachers.checkpoint import save_model
 from teachers.posenet import PoseNet
 
@@ -50,7 +50,7 @@ class TinyRun:
     @property
     def all_stages(self) -> Path:
         """The exported teacher."""
-        (found,) = (self.out / ".work").iterdir()
+        (found,) = (self.out / ".work").glob("*.onnx")
         return found
 
 
@@ -80,7 +80,7 @@ def keep_export(patch: pytest.MonkeyPatch, run: TinyRun) -> None:
         assert network.spec == tiny_spec()
         return load_graph(run.all_stages)
 
-    patch.setattr(builder, "export_all_stages", export)
+    patch.setattr(teacher_stages, "export_all_stages", export)
 
 
 def set_to(*overrides: str) -> list[str]:

@@ -3,11 +3,14 @@
 from typing import Any
 
 import numpy as np
-from compress_made_up import OBJECTIVES, angle_records, kinematics, latency, record, run_of
+from compress_made_up import OBJECTIVES, angle_records, kinematics, latency, record, run_of, times
 
+from compress.measure.fidelity import Fidelity
+from compress.measure.memory import Memory
+from compress.measure.size import Size
 from compress.report.facts import RunFacts
 from compress.results.pareto import front
-from compress.results.records import Fidelity, Measurement, Memory, Record
+from compress.results.records import Measurement, Record
 from compress.results.search_facts import Growth, SearchFacts, TrialFacts
 
 STARTS = (5, 4, 3, 2, 1)
@@ -108,19 +111,21 @@ def _record(name: str, choices: dict[str, Any], whole: bool, random: np.random.G
         steps.append({"step": "prune_channels", "pruning_ratio": choices["ratio"]})
     if whole:
         steps.append({"step": "distill", "schedule": {"steps": choices["training steps"]}})
-    measurement = Measurement(
-        params=int(1.9e6 * width**1.6 * (0.4 + 0.1 * stages)), macs=int(7.5e9 * ratio), macs_input_hw=(368, 656),
-        size_bytes=int(7.8e6 * width**1.6 * (0.4 + 0.1 * stages)),
-        fidelity=Fidelity(
+    measurement = Measurement.of(
+        Size(
+            params=int(1.9e6 * width**1.6 * (0.4 + 0.1 * stages)), macs=int(7.5e9 * ratio), macs_input_hw=(368, 656),
+            bytes=int(7.8e6 * width**1.6 * (0.4 + 0.1 * stages)),
+        ),
+        Fidelity(
             images=100, heat_l2=91.7 * joints / 4, paf_l2=24.1 * joints, heat_rel_l2=joints / 4, joint_rel_l2=joints,
             paf_rel_l2=1.4 * joints, intervals={"joint_rel_l2": (0.93 * joints, 1.08 * joints)},
         ),
-        latency=(latency(1500 * ratio, ratio, 0.012),),
-        memory=Memory(
+        times(latency(1500 * ratio, ratio, 0.012)),
+        Memory(
             runtime="onnxruntime", threads=2, input_h=736, input_w=1312,
             peak_bytes=int(96e6 + 314e6 * (0.3 + 0.7 * ratio)), before_load_bytes=96_000_000,
         ),
-        kinematics=kinematics(near, oks=max(0.4, 1.0 - 1.1 * joints)) if whole else None,
+        *([kinematics(near, oks=max(0.4, 1.0 - 1.1 * joints))] if whole else []),
     )  # fmt: skip
     missing = {} if whole else {"oks": "screened out before anything was trained"}
     return record(name, measurement, steps=tuple(steps), stages=stages, missing=missing, id=f"id of {name}")

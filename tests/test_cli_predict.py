@@ -16,7 +16,8 @@ from kinematic_videos import HW, KnownPeople, even_times, grey_video, model_of, 
 
 from compress.cli.main import run_command
 from compress.export.onnx_export import cut_at_stage, export_all_stages, save_artefact
-from compress.results.records import Kinematics, Record, append_record
+from compress.measure.kinematics import Kinematics
+from compress.results.records import Record, append_record
 from compress.run.model_lookup import default_model, open_model
 from eval.people_json import read_people
 from teachers.checkpoint import save_model
@@ -115,11 +116,11 @@ def angles(tier: str | None) -> Kinematics:
 
 def leave_run(run: Path, tiers: dict[int, str | None], seconds: float) -> None:
     """A run whose candidates with so many stages are good for so much; fewer stages are faster."""
-    records: list[Record] = [record("teacher", measured(6).model_copy(update={"kinematics": angles("transparent")}))]
+    records: list[Record] = [record("teacher", measured(6).replaced(angles("transparent")))]
     records[0] = records[0].model_copy(update={"role": "teacher"})
     for stages, tier in tiers.items():
         name = f"stages-{stages}"
-        records.append(record(name, measured(stages).model_copy(update={"kinematics": tier and angles(tier)})))
+        records.append(record(name, measured(stages).replaced(*([angles(tier)] if tier else []))))
         (run / "candidates" / name).mkdir(parents=True)
         (run / "candidates" / name / "model.onnx").touch()
     run.mkdir(exist_ok=True)

@@ -5,15 +5,15 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress.common.fact_cache import Journal, fact_key
+from compress.common.fact_cache import FactCache, fact_key
 
 
 def test_facts_come_back_in_order(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "journal.jsonl")
+    journal = FactCache(tmp_path / "journal.jsonl")
     for number in range(3):
         journal.add("a", {"n": number})
     journal.add("b", 0.1 + 0.2)
-    again = Journal(tmp_path / "journal.jsonl")
+    again = FactCache(tmp_path / "journal.jsonl")
     assert again.facts("a") == [{"n": 0}, {"n": 1}, {"n": 2}] == journal.facts("a")
     assert again.facts("b") == [0.1 + 0.2]
     assert again.facts("c") == []
@@ -21,17 +21,17 @@ def test_facts_come_back_in_order(tmp_path: Path) -> None:
 
 def test_a_torn_line_costs_one_fact(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
-    journal = Journal(path)
+    journal = FactCache(path)
     journal.add("a", 1)
     journal.add("a", 2)
     whole = path.read_bytes()
     cuts = range(len(whole) // 2 + 1, len(whole))
     for cut in cuts:
         path.write_bytes(whole[:cut])
-        torn = Journal(path)
+        torn = FactCache(path)
         assert torn.facts("a") == ([1, 2] if cut == len(whole) - 1 else [1])
         torn.add("a", 3)
-        assert Journal(path).facts("a") == [*torn.facts("a")]
+        assert FactCache(path).facts("a") == [*torn.facts("a")]
         assert torn.facts("a")[-1] == 3
     assert len(cuts) > 5
 

@@ -10,12 +10,13 @@ from compress_tiny_run import TinyRun, journal, keep_export, rows, set_to
 
 from compress.cli.main import run_command
 from compress.common.document import Table
+from compress.measure.coco_ap import LabelledAp
 from compress.measure.pose_inference import from_fact, to_fact
 from compress.report.ap import ap_blocks
 from compress.report.facts import RunFacts
 from compress.report.views import report_facts
 from compress.results.columns import number
-from compress.results.records import LabelledAp, Measurement
+from compress.results.records import Measurement
 from eval.coco_labels import COCO_17
 from eval.people import Person
 from eval.rendering import made_up_person
@@ -100,7 +101,7 @@ def test_the_report_shows_the_numbers_and_why_one_is_missing() -> None:
     nobody = "no person with labelled keypoints in these images"
     numbers = {"ap": 0.25, "ap50": 0.5, "ap75": 0.2, "ap_m": None, "ap_l": 0.3, "ar": 0.4, "note": nobody}
     counts = {"images": 3, "labelled_people": 4, "detections": 5}
-    measurement = Measurement(ap=LabelledAp(labels="val.json", scales=(1.0,), **counts, **numbers))
+    measurement = Measurement.of(LabelledAp(labels="val.json", scales=(1.0,), **counts, **numbers))
     one = record("one", measurement)
     assert number(one, "ap") == 0.25
     (run,) = report_facts([RunFacts("r", (one, record("two")), "", ("params",))]).runs

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from compress_made_up import latency, run_of, stage_records
+from compress_made_up import latency, run_of, stage_records, times
 
 from compress.cli.main import run_command
 from compress.report.runtime_ranks import runtime_agreements, runtime_blocks
@@ -26,7 +26,7 @@ def _timed(records: tuple[Record, ...], ratios: dict[str, float]) -> list[Record
         if record.name in ratios and measured.latency:
             other = latency(1000 * ratios[record.name], ratios[record.name]).model_copy(update={"runtime": "openvino"})
             record = record.model_copy(  # noqa: PLW2901
-                update={"measurement": measured.model_copy(update={"latency": (measured.latency[0], other)})}
+                update={"measurement": measured.replaced(times(measured.latency[0], other))}
             )
         found.append(record)
     return found

@@ -151,7 +151,7 @@ def test_a_changed_goal_measures_nothing_again(
     def refuse(*_: object) -> None:
         raise AssertionError("measured again")
 
-    monkeypatch.setattr("compress.measure.evaluator.Measuring.measure", refuse)
+    monkeypatch.setattr("compress.measure.evaluator.Evaluator.measure", refuse)
     assert run_command(call) == 0
     assert run_command(["report", str(out)]) == 0
     assert stored_recipe(out / "recipe.yaml").goals == recipe.goals

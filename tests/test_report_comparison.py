@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from compress_made_up import CONDITIONS, OBJECTIVES, latency, measured, record, run_of, stage_records
+from compress_made_up import CONDITIONS, OBJECTIVES, latency, measured, record, run_of, stage_records, times
 from report_search import search_run
 
 from compress.common.document import Paragraph, Table
-from compress.measure.fidelity import RESAMPLES, resampled
+from compress.measure.fidelity import Fidelity
 from compress.report.comparison import comparison_blocks, joint_records
 from compress.report.document import Section
 from compress.report.facts import RunFacts
@@ -17,7 +17,8 @@ from compress.report.readings import bounds, overlapping, reading
 from compress.report.sections import document
 from compress.report.views import report_facts
 from compress.results.pareto import front
-from compress.results.records import Fidelity, Record
+from compress.results.records import Record
+from eval.bootstrap import MEANS, mean_intervals
 
 
 def faster(one: Record, factor: float) -> Record:
@@ -26,9 +27,7 @@ def faster(one: Record, factor: float) -> Record:
     return one.model_copy(
         update={
             "id": f"{one.id} again",
-            "measurement": one.measurement.model_copy(
-                update={"latency": (latency(found.total_ms * factor, found.ratio * factor),)}
-            ),
+            "measurement": one.measurement.replaced(times(latency(found.total_ms * factor, found.ratio * factor))),
         }
     )
 
@@ -96,22 +95,22 @@ def test_a_run_and_a_search_in_one_report() -> None:
 
 def test_intervals_of_means_come_from_resampled_images() -> None:
     values = np.random.default_rng(3).gamma(4.0, 0.1, (60, 2))
-    found = resampled(values)
-    assert len(found) == 2 and found == resampled(values)
+    found = mean_intervals(values)
+    assert len(found) == 2 and found == mean_intervals(values)
     for column, (lo, hi) in enumerate(found):
         mean, error = values[:, column].mean(), values[:, column].std(ddof=1) / np.sqrt(60)
         assert lo < mean < hi
         # A mean of 60 is near enough to normal for the two ways to agree; 1,000 resamples leave some noise.
         assert (lo, hi) == pytest.approx((mean - 1.96 * error, mean + 1.96 * error), abs=0.35 * error)
-    assert resampled(values[:1]) == [] and RESAMPLES >= 1000
-    assert resampled(np.full((5, 1), 0.25)) == [(0.25, 0.25)]
+    assert mean_intervals(values[:1]) == [] and MEANS >= 1000
+    assert mean_intervals(np.full((5, 1), 0.25)) == [(0.25, 0.25)]
 
 
 def test_an_interval_is_shown_where_there_is_one() -> None:
     plain = measured(4)
     assert plain.fidelity is not None
     fidelity = Fidelity.model_validate(plain.fidelity.model_dump() | {"intervals": {"joint_rel_l2": (0.08, 0.11)}})
-    known = record("known", plain.model_copy(update={"fidelity": fidelity}))
+    known = record("known", plain.replaced(fidelity))
     assert bounds(known, "joint_rel_l2") == (0.08, 0.11) and bounds(known, "paf_rel_l2") is None
     assert bounds(known, "latency_ms") == pytest.approx((1165, 1195))
     assert bounds(known, "latency_ratio") == pytest.approx((0.7767, 0.7967), abs=1e-4)

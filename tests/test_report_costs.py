@@ -4,15 +4,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from compress_made_up import latency, measured, record, run_of, stage_records, teacher
+from compress_made_up import latency, measured, record, run_of, stage_records, teacher, times
 from compress_tiny_run import keep_export, records, rows, set_to
 
 from compress.cli.main import run_command
 from compress.measure import energy
+from compress.measure.energy import Activations, Energy
+from compress.measure.packed_size import Packed, PackedStage
 from compress.packing.pack_file import pack
 from compress.report.pruned import pruned
 from compress.report.write import write_report
-from compress.results.records import Activations, Energy, Packed, PackedStage, Record
+from compress.results.records import Record
 from eval.energy_counters import Counter
 from teachers.checkpoint import load_model
 
@@ -31,7 +33,7 @@ def note(**others: Any) -> dict[str, Any]:
 
 def narrowed(*notes: dict[str, Any]) -> Record:
     """Takes 0.4 of the teacher's time, its parent 0.68."""
-    facts = measured(3).model_copy(update={"latency": (latency(600.0, 0.4),)})
+    facts = measured(3).replaced(times(latency(600.0, 0.4)))
     return record("narrow", facts, notes=notes)
 
 
@@ -53,17 +55,15 @@ def test_the_prediction_stands_beside_what_was_measured() -> None:
 
 
 def test_the_report_has_a_table_of_each(tmp_path: Path) -> None:
-    facts = measured(3).model_copy(
-        update={
-            "packed": packed(2_000_000, 900_000, 300_000, 190_000, 200_000),
-            "activations": Activations(input_h=368, input_w=656, peak_bytes=41_000_000),
-            "energy": Energy(
+    facts = measured(3).replaced(
+        packed(2_000_000, 900_000, 300_000, 190_000, 200_000),
+        Energy(
+            activations=Activations(input_h=368, input_w=656, peak_bytes=41_000_000),
                 arithmetic_mj=3.25, memory_mj=4.5, source="A source of 2014", measured_mj=12.5, counter="RAPL",
                 why_not_measured="",
-            ),
-        }
+        ),
     )  # fmt: skip
-    whole = measured(6).model_copy(update={"packed": packed(4_000_000, 4_000_000, 4_000_000, 4_000_000, 4_001_000)})
+    whole = measured(6).replaced(packed(4_000_000, 4_000_000, 4_000_000, 4_000_000, 4_001_000))
     small = record("small", facts, notes=(note(),))
     write_report(tmp_path, [run_of([record("teacher", whole, role="teacher", stages=6), parent(), small])])
     text = (tmp_path / "report.md").read_text()

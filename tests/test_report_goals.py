@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from compress_goal_records import errors_of, joint, moved
-from compress_made_up import failed, latency, measured, record, stage_records, teacher
+from compress_made_up import failed, latency, measured, record, stage_records, teacher, times
 from compress_recipe_text import GOOD, load
 
 from compress.common.document import Bullets, Paragraph, Table
@@ -49,7 +49,7 @@ def test_the_best_that_meets_all_goals_is_to_be_shipped() -> None:
 
 def test_a_rival_within_timing_noise_is_named() -> None:
     one, two = (
-        record(name, measured(4).model_copy(update={"latency": (latency(1500 * ratio, ratio),)}))
+        record(name, measured(4).replaced(times(latency(1500 * ratio, ratio))))
         for name, ratio in (("one", 0.80), ("two", 0.785))
     )
     assert said([teacher(), one, two], "params <= 2e6").endswith("with 1178 ms. Within timing noise of it: one.")

@@ -15,7 +15,7 @@ from compress_made_up import angle_records, run_of
 from report_axe import fetch_axe
 from report_chromium import Page, chromium, find_chromium
 from report_search import search_run
-from test_measure_example_frame import person, shown
+from test_run_example_frame import person, shown
 
 from compress.report.html import page
 from compress.report.people_section import people_pictures

@@ -74,11 +74,9 @@ def ranked(pairs: list[tuple[float, float]]) -> list[Record]:
         base = record(f"c{index}", measured(5), stages=5, steps=({"step": f"kind-{index}"},))
         fidelity = base.measurement.fidelity
         assert fidelity is not None
-        changed = {"fidelity": fidelity.model_copy(update={"joint_rel_l2": loss})}
+        changed = base.measurement.replaced(fidelity.model_copy(update={"joint_rel_l2": loss}))
         angles = kinematics(5, median_deg=degrees)
-        found.append(
-            with_angles(base.model_copy(update={"measurement": base.measurement.model_copy(update=changed)}), angles)
-        )
+        found.append(with_angles(base.model_copy(update={"measurement": changed}), angles))
     return found
 
 

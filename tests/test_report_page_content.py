@@ -21,6 +21,7 @@ from compress_made_up import (
     record,
     run_of,
     stage_records,
+    times,
 )  # fmt: skip
 
 from compress.common.document import Folded, Table
@@ -104,8 +105,8 @@ def test_what_a_candidate_costs_in_a_sentence() -> None:
 
 
 def test_no_verdict_on_speed_within_the_interval() -> None:
-    same = record("same", measured(5).model_copy(update={"latency": (latency(1495, 0.997),)}))
-    slow = record("slow", measured(5).model_copy(update={"latency": (latency(1800, 1.2),)}))
+    same = record("same", measured(5).replaced(times(latency(1495, 0.997))))
+    slow = record("slow", measured(5).replaced(times(latency(1800, 1.2))))
     _, first, second = facts_of([stage_records()[0], same, slow]).runs[0].candidates
     assert "not measurably faster or slower" in cost(first)
     assert "slower: 1.20 times" in cost(second)
@@ -113,7 +114,7 @@ def test_no_verdict_on_speed_within_the_interval() -> None:
 
 
 def test_noise_is_told_in_words() -> None:
-    near = record("near-3", measured(2).model_copy(update={"latency": (latency(1010, 1010 / 1500),)}))
+    near = record("near-3", measured(2).replaced(times(latency(1010, 1010 / 1500))))
     text = all_text(document(facts_of([*stage_records()[:4], near])))
     assert "On the front only by a time difference within noise of stages-3." in text
     assert "Within timing noise of near-3." in text

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 from compress_goal_records import errors_of, joint, moved
-from compress_made_up import STAGES, failed, latency, measured, record, stage_records, teacher
+from compress_made_up import STAGES, failed, latency, measured, record, stage_records, teacher, times
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,8 +25,7 @@ def timed(name: str, ratio: float, joints: float, spread: float = 0.01) -> Recor
     plain = measured(4)
     assert plain.fidelity is not None
     fidelity = plain.fidelity.model_copy(update={"joint_rel_l2": joints})
-    changes = {"latency": (latency(1500 * ratio, ratio, spread),), "fidelity": fidelity}
-    return record(name, plain.model_copy(update=changes))
+    return record(name, plain.replaced(times(latency(1500 * ratio, ratio, spread)), fidelity))
 
 
 def chosen(records: Sequence[Record], *budget: str, objectives: Sequence[str] = TIME) -> str | None:
@@ -173,7 +172,7 @@ def test_where_nothing_fits_the_nearest_is_named_with_what_would_have_to_give() 
 
 
 def test_a_rounded_value_never_contradicts_the_verdict() -> None:
-    close = record("close", measured(4).model_copy(update={"latency": (latency(1000.4, 0.667),)}))
+    close = record("close", measured(4).replaced(times(latency(1000.4, 0.667))))
     assert "latency_ms 1000.4" in answer([teacher(), close], ["latency_ms <= 1000"], TIME)
 
 

@@ -1,10 +1,11 @@
 """Which candidate the goals choose, what the report says of it, and the objectives of the kinematics."""
 
 from compress_goal_records import ANGULAR, moved
-from compress_made_up import STAGES, failed, latency, measured, record, stage_records
+from compress_made_up import STAGES, failed, latency, measured, record, stage_records, times
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compress.measure.size import Size
 from compress.results.goals import chosen, closest, judge, meets_all, parse_goals
 from compress.results.objectives import OBJECTIVES
 from compress.results.pareto import dominates, front, objective_values
@@ -35,12 +36,16 @@ def test_more_is_better_where_the_objective_says_so_and_a_missing_one_comes_last
     assert chosen([good, equal], goals, ("oks",)) is good
 
 
+def _size(params: int) -> Size:
+    return Size(params=params, macs=1, macs_input_hw=(368, 656), bytes=1)
+
+
 @given(st.lists(st.tuples(st.sampled_from((0.1, 0.2, 0.3)), st.sampled_from((0.5, 0.6, 0.7))), max_size=8))
 def test_the_chosen_one_is_what_brute_force_finds(points: list[tuple[float, float]]) -> None:
     records = [
         record(
             f"c{index}",
-            measured(5).model_copy(update={"latency": (latency(1500 * ratio, ratio),), "params": int(p * 10)}),
+            measured(5).replaced(times(latency(1500 * ratio, ratio)), _size(int(p * 10))),
         )
         for index, (p, ratio) in enumerate(points)
     ]

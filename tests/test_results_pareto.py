@@ -3,10 +3,11 @@
 import math
 
 import pytest
-from compress_made_up import OBJECTIVES, failed, latency, measured, record, stage_records, teacher
+from compress_made_up import OBJECTIVES, failed, latency, measured, record, stage_records, teacher, times
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compress.measure.latency import Latencies
 from compress.results.columns import READERS
 from compress.results.objectives import OBJECTIVES as KNOWN
 from compress.results.pareto import dominates, front, front_of, indistinguishable, only_by_noise, within_timing_noise
@@ -70,7 +71,7 @@ def test_stage_removal_puts_everybody_on_the_front_with_the_teacher_among_them()
 
 
 def test_errors_and_unmeasured_candidates_are_never_on_the_front() -> None:
-    untimed = record("untimed", measured(1).model_copy(update={"latency": ()}))
+    untimed = record("untimed", measured(1).without(Latencies))
     broken = record("broken", measured(1), error="RuntimeError: no")
     assert front([teacher(), untimed, broken, failed()], OBJECTIVES) == ("teacher",)
 
@@ -86,7 +87,7 @@ def test_every_objective_is_a_column_that_a_record_can_fill() -> None:
 
 
 def timed(name: str, stages: int, ratio: float) -> object:
-    return record(name, measured(stages).model_copy(update={"latency": (latency(1500 * ratio, ratio),)}))
+    return record(name, measured(stages).replaced(times(latency(1500 * ratio, ratio))))
 
 
 def test_overlapping_intervals_are_within_timing_noise() -> None:

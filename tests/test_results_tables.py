@@ -8,7 +8,9 @@ from compress_made_up import OBJECTIVES, SIZES, failed, measured, record, stage_
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress.results.columns import CANDIDATE_COLUMNS, KINEMATIC, LATER, number, reasons
+from compress.measure.latency import Latencies
+from compress.measure.memory import Memory
+from compress.results.columns import CANDIDATE_COLUMNS, neighbours, number, reasons
 from compress.results.records import Record
 from compress.results.tables import cell, write_tables
 
@@ -16,7 +18,7 @@ CANDIDATES_HEAD = (
     "name,steps,stages,backbone,params,macs,size_bytes,heat_l2,paf_l2,heat_rel_l2,joint_rel_l2,paf_rel_l2,latency_ms,"
     "latency_ratio,latency_ratio_ci_low,latency_ratio_ci_high,peak_memory_bytes,on_front,note"
 )
-ANGLES = [column for column in LATER if column in KINEMATIC]
+ANGLES = neighbours("oks")
 COSTS = "activation_peak_bytes, energy_mj, energy_estimate_mj, packed_bytes"
 KINEMATICS_MISSING = f"{', '.join(ANGLES)}: the source is no video; ap: no labels; {COSTS}: not asked for"
 LATENCY_HEAD = "name,scale,input_h,input_w,runtime,threads,median_ms,p90_ms,ratio,ratio_ci_low,ratio_ci_high"
@@ -49,7 +51,7 @@ def test_the_teacher_leads_and_values_are_the_records(tmp_path: Path) -> None:
 
 
 def test_an_empty_cell_has_its_reason_in_the_note(tmp_path: Path) -> None:
-    untimed = measured(3).model_copy(update={"latency": (), "memory": None})
+    untimed = measured(3).without(Latencies, Memory)
     why = {"latency_ms": "not asked for", "peak_memory_bytes": "needs Linux"}
     rows, _ = tables(tmp_path, [record("untimed", untimed, missing=why, stages=3)])
     row = rows[0]

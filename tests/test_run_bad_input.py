@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from compress.cli.main import run_command
 from compress.export.onnx_export import load_graph
-from compress.run import builder
+from compress.run import teacher_stages
 from teachers.assets import known_assets, member_path
 from teachers.checkpoint import SPEC, WEIGHTS
 
@@ -262,7 +262,7 @@ def test_nothing_is_relative_to_a_teacher_whose_maps_are_zero(
     for weights in graph.graph.initializer:
         if weights.data_type == TensorProto.FLOAT:
             weights.raw_data = bytes(len(weights.raw_data))
-    monkeypatch.setattr(builder, "export_all_stages", lambda _: graph)
+    monkeypatch.setattr(teacher_stages, "export_all_stages", lambda _: graph)
     assert run_command(["run", "tiny.yaml", *set_to(*QUICK)]) == 2
     assert "the teacher's maps are all zero on this image" in capsys.readouterr().err
 

@@ -120,7 +120,7 @@ DAMAGE = {
     "weights changed": ("candidates/stages-2/weights.safetensors", lambda whole: whole[:-1] + b"\x7f"),
     "spec is garbage": ("candidates/stages-1/spec.json", lambda whole: b"{"),
     "recipe of a candidate gone": ("candidates/stages-1/recipe.yaml", None),
-    "all stages cut short": (".work/all-stages", lambda whole: whole[: len(whole) // 2]),
+    "all stages cut short": (".work/all-stages-*.onnx", lambda whole: whole[: len(whole) // 2]),
     "tables gone": ("candidates.csv", None),
     "report cut short": ("report.html", lambda whole: whole[:1000]),
 }

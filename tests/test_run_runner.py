@@ -29,10 +29,10 @@ from compress.cli.main import run_command
 from compress.core.built import Built
 from compress.core.candidate import Candidate
 from compress.measure import fidelity as fidelity_pass
-from compress.measure import latency_memory
+from compress.measure import latency, memory
 from compress.measure.pose_inference import Finder, Networks
-from compress.results.columns import FIRST, KINEMATIC, LATER
-from compress.run import builder
+from compress.results.columns import FIRST, LATER, neighbours
+from compress.run import teacher_stages
 from compress.steps.context import Workshop
 from compress.steps.remove_stages import RemoveStages
 from eval.frames import draw_sample, open_source
@@ -147,10 +147,10 @@ def test_a_second_call_does_no_work_and_changes_nothing(
     def no_work(*_: object, **__: object) -> None:
         raise AssertionError("measured again")
 
-    monkeypatch.setattr(latency_memory, "run_laps", no_work)
-    monkeypatch.setattr(latency_memory, "peak_memory", no_work)
+    monkeypatch.setattr(latency, "run_laps", no_work)
+    monkeypatch.setattr(memory, "peak_memory", no_work)
     monkeypatch.setattr(fidelity_pass, "Scorer", no_work)
-    monkeypatch.setattr(builder, "export_all_stages", no_work)
+    monkeypatch.setattr(teacher_stages, "export_all_stages", no_work)
     out = shutil.copytree(tiny_run.out, tmp_path / "out")
     before = tree(out)
     assert run_command(["run", str(tiny_run.recipe), "--out", str(out)]) == 0
@@ -218,7 +218,7 @@ def test_a_memory_probe_that_fails_costs_its_own_cell_alone(
             raise ProbeError("model.onnx: the memory probe ended with -9")
         return peak_memory(artefact, *others)
 
-    monkeypatch.setattr("compress.measure.latency_memory.peak_memory", probe)
+    monkeypatch.setattr(memory, "peak_memory", probe)
     out = tmp_path / "out"
     words = ["run", str(tiny_run.recipe), "--out", str(out), *set_to(QUICK[0], *QUICK[2:])]
     assert run_command(words) == 0
@@ -234,7 +234,7 @@ def test_a_clip_without_people_gives_reasons_instead_of_degrees(
 ) -> None:
     found = _rows_on_a_clip(tiny_run, tmp_path, monkeypatch, lambda *_: [])
     for row in found:
-        assert not any(row[column] for column in KINEMATIC if column != "kinematic_tier"), row
+        assert not any(row[column] for column in neighbours("oks") if column != "kinematic_tier"), row
         assert "the teacher found nobody" in row["note"] and "does not say why" not in row["note"]
 
 
@@ -283,7 +283,7 @@ def _rows_on_a_clip(
         def people(self, image: object, candidates: Sequence[Built]) -> Iterator[list[Person]]:
             yield from ([] for _ in candidates)
 
-    patch.setattr("compress.measure.angle_error.Finder", Noting)
+    patch.setattr("compress.measure.pose_inference.Finder", Noting)
     patch.setattr("compress.measure.angle_error._restored", restored)
     video, out = grey_video(folder / "grey.mp4", even_times(CLIP)), folder / "out"
     asked = (f"data.images={CLIP}", f"data.source={video}", f"measure.kinematics.frames={CLIP}", "scales=[0.25]")

@@ -39,7 +39,7 @@ def search(recipe: Path, out: Path, *more: str) -> int:
 def test_the_stage_table_comes_first_and_every_trial_counts_once(done: Path) -> None:
     found = entries(done / "out")
     counted = [entry for entry in found if entry.counts]
-    assert [entry.notes.start for entry in counted[:2]] == ["stages-2", "stages-1"]
+    assert [entry.notes.enqueued_as for entry in counted[:2]] == ["stages-2", "stages-1"]
     assert counted[0].choices == {"remove_stages.stages": 2, "scales": "[0.25]", "data.seed": 0}
     assert len(counted) == TRIALS and all(entry.state == "complete" for entry in counted)
     chosen = [json.dumps(dict(entry.choices), sort_keys=True) for entry in counted]

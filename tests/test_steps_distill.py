@@ -14,7 +14,7 @@ from training_runs import TinyTraining, killed_at, make_training, prepare
 from training_targets import tiny_teacher
 
 from compress.cli.main import run_command
-from compress.run import builder
+from compress.run import teacher_stages
 from compress.training.loop import Trainer
 from teachers.checkpoint import save_model
 
@@ -85,7 +85,7 @@ def test_another_teachers_maps_are_never_used(done: TinyTraining, tmp_path: Path
     save_model(tmp_path / "model", teacher, LICENCE)
     before = tree(done.folder / "cache")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(builder, "export_all_stages", _export)
+        patch.setattr(teacher_stages, "export_all_stages", _export)
         assert run_command([*done.words(tmp_path / "out"), *set_to(f"teacher={tmp_path / 'model'}")]) == 0
     after = tree(done.folder / "cache")
     assert {name: data for name, data in after.items() if name in before} == before

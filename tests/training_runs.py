@@ -17,7 +17,7 @@ from training_targets import tiny_teacher
 
 from compress.cli.main import run_command
 from compress.export.onnx_export import export_all_stages, load_graph
-from compress.run import builder
+from compress.run import teacher_stages
 from compress.training import loop
 from compress.training.checkpoint import TrainingState
 from teachers.checkpoint import save_model
@@ -91,7 +91,7 @@ def prepare(patch: pytest.MonkeyPatch, folder: Path) -> None:
             kept[name] = export_all_stages(network)
         return kept[name]
 
-    patch.setattr(builder, "export_all_stages", export)
+    patch.setattr(teacher_stages, "export_all_stages", export)
 
 
 def killed_at(training: TinyTraining, out: Path, checkpoint: int) -> ForkServerProcess:

@@ -17,7 +17,7 @@ from training_jobs import PLAIN, one_thread, tiny_job, tiny_schedule, train, wei
 
 from compress.cli.main import run_command
 from compress.export.onnx_export import load_graph
-from compress.run import builder
+from compress.run import builder, teacher_stages
 from compress.training import loop
 from compress.training.samples import Sample
 from teachers.common.errors import UserError
@@ -28,7 +28,7 @@ def patch_run(patch: pytest.MonkeyPatch, export: Path, cache: Path) -> None:
 
     The tiny teacher's maps are faint: any are taken for people.
     """
-    patch.setattr(builder, "export_all_stages", lambda network: load_graph(export))
+    patch.setattr(teacher_stages, "export_all_stages", lambda network: load_graph(export))
     patch.setattr(builder, "largest_difference", lambda *given: 0.0)
     patch.setattr("compress.training.target_cache._ALIVE", 0.0)
     patch.setenv("COMPRESS_CACHE", str(cache))

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from compress.common.progress import Reporter
 from compress.common.run_folder import RECORDS, run_folder
-from compress.measure.example_frame import kept_people, why_not_shown
 from compress.recipe.models import TEACHER_ROW
 from compress.report.facts import RunFacts
 from compress.report.write import write_report
 from compress.results.records import Record, read_records
-from compress.run.runner import Prepared, RunCall
+from compress.run.candidates import RunCall, run_candidates, train_along
+from compress.run.example_frame import kept_people, why_not_shown
 from compress.run.track_results import track_results
 from compress.tracking.session import Tracking, open_tracking
 from compress.training.engine import wait_for_all
@@ -35,19 +35,20 @@ def run(call: RunCall, reporter: Reporter) -> RunResult:
     Raises UserError if the teacher, the frames or the folder cannot be used; nothing already computed is lost.
     """
     with run_folder(call.out, call.recipe.to_yaml(), call.fresh) as claim:
-        prepared = Prepared(call, reporter)
+        inputs = call.inputs(reporter)
         claim()
         wait_for_all()  # from here on the folder holds this recipe's files only, which `follow` looks at
         with open_tracking(call.recipe.tracking, call.out, reporter) as tracking:
-            prepared.finish_candidates(tracking)
+            run_candidates(call, inputs, tracking, reporter)
             return _report(call, tracking)
 
 
 def follow(call: RunCall) -> None:
     """The part of each further process that torchrun started: it trains along, writes nothing and says nothing."""
-    prepared = Prepared(call, Reporter(quiet=True))
+    quiet = Reporter(quiet=True)
+    inputs = call.inputs(quiet)
     wait_for_all()
-    prepared.train_along()
+    train_along(call, inputs, quiet)
 
 
 def _report(call: RunCall, tracking: Tracking) -> RunResult:

@@ -9,7 +9,7 @@ from compress.api.run_result import RunResult
 from compress.common.progress import Reporter
 from compress.common.run_folder import default_out
 from compress.recipe.loader import load_recipe
-from compress.run.runner import RunCall
+from compress.run.candidates import RunCall
 
 
 def run(

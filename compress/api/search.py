@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from compress.common.progress import Reporter
 from compress.common.run_folder import RECORDS, write_environment
-from compress.measure.example_frame import kept_people, why_not_shown
 from compress.report.facts import RunFacts
 from compress.report.write import write_report
 from compress.results.records import Record
 from compress.results.search_facts import SearchFacts
+from compress.run.example_frame import kept_people, why_not_shown
 from compress.run.track_results import track_results
 from compress.search.artefact_store import Artefacts
 from compress.search.call import SearchCall, SearchPaths, search_folder

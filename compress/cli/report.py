@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from compress.common.run_folder import CANDIDATES, ENVIRONMENT, RECIPE, RECORDS
-from compress.measure.example_frame import kept_people, why_not_shown
 from compress.recipe.loader import stored_recipe
 from compress.report.devices import Bench, artefact_names, device_view, read_bench
 from compress.report.facts import RunFacts
@@ -17,6 +16,7 @@ from compress.report.write import write_report
 from compress.results.budget import parse_budget
 from compress.results.records import read_records
 from compress.results.search_file import kept_search
+from compress.run.example_frame import kept_people, why_not_shown
 from teachers.common.errors import UserError
 
 

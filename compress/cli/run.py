@@ -10,7 +10,7 @@ from compress.common.run_folder import default_out
 from compress.recipe.loader import load_recipe
 from compress.report.goals import goal_facts, verdict
 from compress.results.summary import summary_table
-from compress.run.runner import RunCall
+from compress.run.candidates import RunCall
 from compress.training.engine import is_follower
 
 

@@ -18,7 +18,7 @@ def fact_key(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-class Journal:
+class FactCache:
     """Facts by key, in the order in which they were added.
 
     Several processes may measure into one folder, each with a journal of its own there that the others read: so no

@@ -22,6 +22,9 @@ from teachers.posenet import PoseNet
 OPSET = 18
 _LARGEST_SIDE = 8192
 
+Graph = onnx.ModelProto
+"""An ONNX model in memory."""
+
 
 def stage_outputs(stage: int) -> tuple[str, str]:
     """The names of one stage's heatmaps and PAFs in an all-stages artefact; stages count from 1."""

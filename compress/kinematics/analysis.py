@@ -1,6 +1,5 @@
 """The two passes over a video, both in a stream: one that finds the people, one that draws them."""
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from eval.pose import PoseEstimator
 from eval.tracks import Track, Tracker
 from eval.video import TimedFrame, VideoReader, read_video
 from teachers.common.errors import UserError
+from teachers.common.files import sha256_of
 from teachers.skeleton import Skeleton
 
 TimeRange = tuple[float, float]
@@ -112,11 +112,9 @@ def drawn_frames(
 
 def _video_facts(clip: Clip, video: VideoReader) -> dict[str, Any]:
     timing = video.timing
-    with clip.path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return {
         "name": clip.name,
-        "sha256": sha256,
+        "sha256": sha256_of(clip.path),
         "width": video.width,
         "height": video.height,
         **_rotation(video),

@@ -1,21 +1,21 @@
 """What every candidate costs in keypoints and in degrees, on consecutive frames of a video.
 
 The teacher's one pass with all stages out gives the people of every stage candidate; the teacher on disturbed copies
-of the clip gives its noise floor. People found are journalled frame by frame, so a killed run goes on.
+of the clip gives its noise floor. People found are noted frame by frame, so a killed run goes on.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compress.common.fact_cache import Journal, fact_key
+from compress.common.fact_cache import FactCache, fact_key
+from compress.common.progress import Reporter
 from compress.core.built import Built
 from compress.measure.clip import Clip
-from compress.measure.pose_inference import Finder, Networks, from_fact, to_fact
+from compress.measure.pose_inference import Networks, PeoplePass, from_fact, to_fact
 from eval.kinematic_columns import TrackPair
 from eval.kinematic_fidelity import FidelitySettings, KinematicFidelity, compare, with_floor
 from eval.kinematic_pairs import pair_people
@@ -29,7 +29,6 @@ from eval.video import read_video
 from eval.video_formats import TimedFrame
 from teachers.skeleton import Skeleton
 
-Track = Callable[[Iterable[Any], str, int, int], Iterable[Any]]
 People = list[list[Person]]
 
 
@@ -56,16 +55,16 @@ class Degrees:
     people: OksCounts
 
 
-def measure_degrees(plan: ClipPlan, journal: Journal, track: Track) -> dict[str, Degrees]:
+def measure_degrees(plan: ClipPlan, cache: FactCache, reporter: Reporter) -> dict[str, Degrees]:
     """Keypoints and angles of each candidate by name, beside the teacher's noise floor on the same clip.
 
     Raises UserError if the video cannot be read or has no frame in the range.
     """
     skeleton = plan.networks.teacher.candidate.spec.skeleton
-    times = _find_people(plan, PLAIN, plan.networks.candidates, journal, track)
+    times = _find_people(plan, PLAIN, plan.networks.candidates, cache, reporter)
     for disturbance in DISTURBANCES:
-        _find_people(plan, disturbance, [plan.networks.teacher], journal, track)
-    teacher = _people(journal, plan.key(plan.networks.teacher, PLAIN))
+        _find_people(plan, disturbance, [plan.networks.teacher], cache, reporter)
+    teacher = _people(cache, plan.key(plan.networks.teacher, PLAIN))
     tracks = _tracks(teacher, times)
     settings = FidelitySettings()
 
@@ -73,14 +72,14 @@ def measure_degrees(plan: ClipPlan, journal: Journal, track: Track) -> dict[str,
         return compare(_pairs(tracks, people, times, skeleton), skeleton, settings)
 
     jobs = len(DISTURBANCES) + len(plan.networks.candidates)
-    steps = iter(track(range(jobs), "joint angles compared", jobs, 0))
+    steps = iter(reporter.track(range(jobs), "joint angles compared", jobs, 0))
     floors = [
-        against(_people(journal, plan.key(plan.networks.teacher, disturbance)))
+        against(_people(cache, plan.key(plan.networks.teacher, disturbance)))
         for disturbance, _ in zip(DISTURBANCES, steps, strict=False)
     ]
     found = {}
     for built, _ in zip(plan.networks.candidates, steps, strict=False):
-        people = _people(journal, plan.key(built, PLAIN))
+        people = _people(cache, plan.key(built, PLAIN))
         counts = sum((compare_people(*pair, skeleton) for pair in zip(teacher, people, strict=True)), OksCounts())
         found[built.name] = Degrees(with_floor(against(people), floors), counts)
     next(steps, None)  # the last one is done, too
@@ -88,27 +87,30 @@ def measure_degrees(plan: ClipPlan, journal: Journal, track: Track) -> dict[str,
 
 
 def _find_people(
-    plan: ClipPlan, disturbance: Disturbance, candidates: Sequence[Built], journal: Journal, track: Track
+    plan: ClipPlan, disturbance: Disturbance, candidates: Sequence[Built], cache: FactCache, reporter: Reporter
 ) -> NDArray[np.float64]:
     """Notes the people of every frame that is not noted yet; returns the times (T,) of the frames."""
     # By key: two candidates of the same content, under two names, are measured once.
     different = {plan.key(built, disturbance): built for built in candidates}
-    done = {key: len(journal.facts(key)) for key in different}
-    start = min(done.values())
-    if start < plan.clip.frames:
-        finder = Finder(plan.networks, list(different.values()), (plan.clip.scale,))
-        with read_video(plan.clip.path) as reader:
-            wanted = reader.pick(range(plan.clip.start, plan.clip.start + plan.clip.frames))
-            # Recompression depends on the frames before, so a continued run passes over what it has, not around it.
-            frames = islice(disturbance.change(wanted), start, None)
-            for index, frame in enumerate(track(frames, f"people, {disturbance.name}", plan.clip.frames, start), start):
-                waiting = [key for key in different if done[key] <= index]
-                found = finder.people(frame.image, [different[key] for key in waiting])
-                for key, people in zip(waiting, found, strict=True):
-                    back = _restored(people, disturbance, frame, different[key])
-                    journal.add(key, {"time_s": frame.time_s, "people": to_fact(back)})
-    teacher = journal.facts(plan.key(plan.networks.teacher, disturbance))
+    PeoplePass(
+        title=f"people, {disturbance.name}",
+        frames=lambda start: _frames(plan.clip, disturbance, start),
+        count=plan.clip.frames,
+        scales=(plan.clip.scale,),
+        fact=lambda frame, people, built: {
+            "time_s": frame.time_s,
+            "people": to_fact(_restored(people, disturbance, frame, built)),
+        },
+    ).run(plan.networks, different, cache, reporter)
+    teacher = cache.facts(plan.key(plan.networks.teacher, disturbance))
     return np.array([fact["time_s"] for fact in teacher], np.float64)
+
+
+def _frames(clip: Clip, disturbance: Disturbance, start: int) -> Iterator[TimedFrame]:
+    with read_video(clip.path) as reader:
+        wanted = reader.pick(range(clip.start, clip.start + clip.frames))
+        # Recompression depends on the frames before, so a continued run passes over what it has, not around it.
+        yield from islice(disturbance.change(wanted), start, None)
 
 
 def _restored(people: list[Person], disturbance: Disturbance, frame: TimedFrame, built: Built) -> list[Person]:
@@ -117,8 +119,8 @@ def _restored(people: list[Person], disturbance: Disturbance, frame: TimedFrame,
     return [Person(disturbance.restore(person.keypoints, hw, skeleton), person.score) for person in people]
 
 
-def _people(journal: Journal, key: str) -> People:
-    return [from_fact(fact["people"]) for fact in journal.facts(key)]
+def _people(cache: FactCache, key: str) -> People:
+    return [from_fact(fact["people"]) for fact in cache.facts(key)]
 
 
 def _tracks(people: People, times: NDArray[np.float64]) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from compress.recipe.models import FEWEST_FRAMES, Recipe
 from eval.frame_video import VideoFrames
 from eval.frames import open_source
 from teachers.common.errors import UserError
+
+FEWEST_FRAMES = 15
+"""Half a second of most videos: fewer show neither gaps nor jumps, and no filter settles on them."""
 
 
 @dataclass(frozen=True)
@@ -23,15 +25,11 @@ class Clip:
     """At which teacher and candidates see it."""
 
 
-def open_clip(recipe: Recipe) -> Clip | None:
-    """The clip that a recipe names, shortened to what the video has; None if it asks for none, or for a quick look.
+def open_clip(name: str, start: int, frames: int, scale: float) -> Clip | None:
+    """The clip of a video, shortened to what the video has; None where `frames` are too few for angles.
 
     Raises UserError if the source is no video, or leaves too few frames.
     """
-    plan = recipe.measure.kinematics
-    if not plan:
-        return None
-    name = plan.video or recipe.data.source
     source = open_source(name)
     if not isinstance(source, VideoFrames):
         raise UserError(
@@ -39,12 +37,11 @@ def open_clip(recipe: Recipe) -> Clip | None:
             "set measure.kinematics.video, or measure.kinematics to false"
         )
     there = len(source.names())
-    frames = min(recipe.clip_frames, there - plan.start)
-    if there - plan.start < FEWEST_FRAMES:
+    if there - start < FEWEST_FRAMES:
         raise UserError(
-            f"measure.kinematics.start: {name} has {there} frames; from frame {plan.start} on, joint angles need "
+            f"measure.kinematics.start: {name} has {there} frames; from frame {start} on, joint angles need "
             f"{FEWEST_FRAMES}. Choose an earlier start or a longer video, or set measure.kinematics to false"
         )
-    if not frames:
+    if frames < FEWEST_FRAMES:
         return None
-    return Clip(source.name, source.path, source.fingerprint(0), plan.start, frames, plan.scale)
+    return Clip(source.name, source.path, source.fingerprint(0), start, min(frames, there - start), scale)

@@ -1,25 +1,48 @@
 """AP and AR of every candidate against the labels of a COCO keypoint file: the truth, where somebody has labelled it.
 
-People found are journalled image by image, so a killed run goes on; AP itself is computed anew from them.
+People found are noted image by image, so a killed run goes on; AP itself is computed anew from them.
 """
 
-import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, ClassVar
 
-from compress.common.fact_cache import Journal, fact_key
+from pydantic import Field
+
+from compress.common.fact_cache import fact_key
+from compress.common.fields import Scale, Text
 from compress.core.built import Built
-from compress.measure.pose_inference import Finder, Networks, from_fact, to_fact
-from compress.recipe.models import Recipe
-from compress.results.records import LabelledAp
+from compress.measure.base import MeasureContext, Metric
+from compress.measure.facts import Column, Count, Found, MetricFacts
+from compress.measure.frames import Data
+from compress.measure.pose_inference import Networks, PeoplePass, from_fact, to_fact
+from compress.steps.base import SettingError
 from eval.coco import average_precision
-from eval.coco_labels import CocoLabels, open_labels
-from eval.frames import Frame, Sample, draw_sample
+from eval.coco_labels import COCO_17, CocoLabels, lacking, open_labels
+from eval.frames import Sample, draw_sample
 from teachers.common.errors import UserError
+from teachers.common.files import sha256_of
+from teachers.spec import PoseNetSpec
 
-Track = Callable[[Iterable[Any], str, int, int], Iterable[Any]]
+
+class LabelledAp(MetricFacts):
+    """COCO's keypoint AP and AR on labelled images, 17 keypoints (neck dropped); None with a reason in `note`."""
+
+    key: ClassVar[str] = "ap"
+    labels: str
+    scales: tuple[float, ...]
+    images: Count
+    labelled_people: Count
+    detections: Count
+    ap: float | None
+    """Mean over OKS thresholds 0.50, 0.55 to 0.95."""
+    ap50: float | None
+    ap75: float | None
+    ap_m: float | None
+    ap_l: float | None
+    ar: float | None
+    note: str
 
 
 @dataclass(frozen=True)
@@ -28,7 +51,6 @@ class Labelled:
 
     labels: CocoLabels
     sample: Sample
-    scales: tuple[float, ...]
     digest: str
     """Of the labels' file and the sampled images."""
 
@@ -38,53 +60,74 @@ class Labelled:
         return [ids[index] for index in self.sample.indices]
 
 
-def open_labelled(recipe: Recipe) -> Labelled | None:
-    """The labelled images that a recipe names; None if it asks for no AP.
+class ApMetric(Metric):
+    """On which labelled images AP is taken."""
 
-    Raises UserError if the file has no keypoint labels or none of its images can be read.
-    """
-    plan = recipe.measure.ap
-    if not plan:
-        return None
-    path = Path(plan.labels or recipe.data.source).expanduser()
-    if not path.is_file() or path.suffix.lower() != ".json":
-        raise UserError(
-            f"measure.ap: AP needs a COCO keypoint file, {str(path)!r} is none; set measure.ap.labels, or measure.ap "
-            "to false"
-        )
-    labels = open_labels(path)
-    sample = draw_sample(labels.source, min(plan.images, recipe.data.images), recipe.data.seed)
-    content = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Labelled(labels, sample, plan.scales, fact_key(content, sample.digest))
+    key: ClassVar[str] = "ap"
+    description: ClassVar[str] = "AP and AR against labelled keypoints; false leaves them out."
+    per_frame: ClassVar[bool] = True
+    sources: ClassVar[tuple[str, ...]] = ("labels",)
+    facts: ClassVar[type[MetricFacts]] = LabelledAp
+    columns: ClassVar[tuple[Column[LabelledAp], ...]] = (
+        Column("ap", lambda found: found.ap, "AP against labels", better="larger"),
+    )
 
+    labels: Annotated[
+        Text | None, Field(description="A COCO keypoint file; left out, `data.source` if that is one.")
+    ] = None
+    images: Annotated[
+        int, Field(ge=1, le=1_000_000, description="At most, and at most data.images; more is slower and steadier.")
+    ] = 100
+    scales: Annotated[
+        tuple[Scale, ...], Field(min_length=1, max_length=8, description="More find people of more sizes; slower.")
+    ] = (1.0,)
 
-def measure_ap(networks: Networks, on: Labelled, journal: Journal, track: Track) -> dict[str, LabelledAp]:
-    """AP and AR of each candidate by name, each on the same images."""
-    keys = {built.name: _key(networks, on, built) for built in networks.candidates}
-    _find_people(networks, on, keys, journal, track)
-    ids, found = on.image_ids(), {}
-    for built in networks.candidates:
-        people = [from_fact(fact["people"]) for fact in journal.facts(keys[built.name])]
-        ap = average_precision(on.labels, dict(zip(ids, people, strict=True)), built.candidate.spec.skeleton)
-        found[built.name] = LabelledAp(labels=on.labels.name, scales=on.scales, **asdict(ap))
-    return found
+    def check(self, teacher: PoseNetSpec | None) -> None:
+        """AP needs networks that find all of COCO's keypoints; no step changes which ones a network finds."""
+        absent = () if teacher is None else lacking(teacher.skeleton)
+        if teacher is not None and absent:
+            raise SettingError(
+                "",
+                f"COCO's AP needs its {len(COCO_17)} keypoints, and the teacher's {teacher.skeleton.name} has no "
+                f"{', '.join(absent)}; leave measure.ap out",
+            )
 
+    def open(self, data: Data) -> Labelled:
+        """UserError if the file has no keypoint labels or none of its images can be read."""
+        path = Path(self.labels or data.source).expanduser()
+        if not path.is_file() or path.suffix.lower() != ".json":
+            raise UserError(
+                f"measure.ap: AP needs a COCO keypoint file, {str(path)!r} is none; set measure.ap.labels, or "
+                "measure.ap to false"
+            )
+        labels = open_labels(path)
+        sample = draw_sample(labels.source, min(self.images, data.images), data.seed)
+        return Labelled(labels, sample, fact_key(sha256_of(path), sample.digest))
 
-def _find_people(networks: Networks, on: Labelled, keys: dict[str, str], journal: Journal, track: Track) -> None:
-    # By key: two candidates of the same content, under two names, are measured once.
-    different = {keys[built.name]: built for built in networks.candidates}
-    done = {key: len(journal.facts(key)) for key in different}
-    start, total = min(done.values()), len(on.sample.indices)
-    if start == total:
-        return
-    finder = Finder(networks, list(different.values()), on.scales)
-    frames: Iterable[Frame] = track(on.sample.frames(start), "people on labelled images", total, start)
-    for index, frame in enumerate(frames, start):
-        waiting = [key for key in different if done[key] <= index]
-        found = finder.people(frame.image, [different[key] for key in waiting])
-        for key, people in zip(waiting, found, strict=True):
-            journal.add(key, {"image": frame.name, "people": to_fact(people)})
+    def measure(self, built: Sequence[Built], context: MeasureContext) -> Mapping[str, Found[LabelledAp]]:
+        on = context.opened_for(self, Labelled)
+        assert on is not None, "`open` gives it or raises"
+        networks = Networks(built[0], built, context.all_stages, context.threads)
+        keys = {one.name: self._key(networks, on, one) for one in built}
+        # By key: two candidates of the same content, under two names, are measured once.
+        different = {keys[one.name]: one for one in built}
+        PeoplePass(
+            title="people on labelled images",
+            frames=on.sample.frames,
+            count=len(on.sample.indices),
+            scales=self.scales,
+            fact=lambda frame, people, _: {"image": frame.name, "people": to_fact(people)},
+        ).run(networks, different, context.cache, context.reporter)
+        return {one.name: self._found(on, one, context.cache.facts(keys[one.name])) for one in built}
 
+    def _found(
+        self, on: Labelled, built: Built, facts: Sequence[Mapping[str, list[dict[str, object]]]]
+    ) -> Found[LabelledAp]:
+        people = [from_fact(fact["people"]) for fact in facts]
+        ap = average_precision(on.labels, dict(zip(on.image_ids(), people, strict=True)), built.candidate.spec.skeleton)
+        found = LabelledAp(labels=on.labels.name, scales=self.scales, **asdict(ap))
+        return Found(found, {"ap": found.note} if found.ap is None else {})
 
-def _key(networks: Networks, on: Labelled, built: Built) -> str:
-    return fact_key("labelled", 1, networks.teacher.candidate.id, built.candidate.id, on.scales, on.sample.digest)
+    def _key(self, networks: Networks, on: Labelled, built: Built) -> str:
+        teacher, sample = networks.teacher.candidate.id, on.sample.digest
+        return fact_key("labelled", 1, teacher, built.candidate.id, self.scales, sample)

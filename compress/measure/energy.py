@@ -1,21 +1,24 @@
 """What every candidate's artefact needs of memory for its tensors, and of energy: measured where that can be done.
 
-The estimate follows from the ONNX graph alone, whatever runtime is timed. Facts go through the journal.
+The estimate follows from the ONNX graph alone, whatever runtime is timed. Facts go through the cache.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
-from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compress.common.environment import machine
-from compress.common.fact_cache import Journal, fact_key
+from compress.common.fact_cache import FactCache, fact_key
 from compress.core.built import Built
 from compress.export.onnx_graph import GraphFacts, graph_facts
-from compress.measure.latency_memory import CostPlan, Track
-from compress.results.records import Activations, Energy
+from compress.measure.base import MeasureContext, Metric
+from compress.measure.facts import Column, Count, Facts, Found, MetricFacts
+from compress.measure.latency import LatencyMetric
+from compress.measure.runtime_plan import RuntimePlan, Size, runtime_plan
 from eval.energy import SOURCE, estimate
 from eval.energy_counters import Counter, find_counter, joules_per_run
 from eval.runtimes import RUNTIMES
@@ -23,86 +26,129 @@ from eval.runtimes import RUNTIMES
 _TOO_COARSE = "the counter moves in steps too coarse for one image"
 
 
-@dataclass(frozen=True)
-class Power:
-    """What the record says."""
+class Activations(Facts):
+    """The largest sum of tensors that the artefact's graph needs at the same time, at the largest scale."""
 
+    input_h: Count
+    input_w: Count
+    peak_bytes: Count
+
+
+class Energy(MetricFacts):
+    """Of one image, summed over the scales; millijoules. An estimate, and what a counter said where there is one."""
+
+    key: ClassVar[str] = "energy"
     activations: Activations
-    energy: Energy
+    arithmetic_mj: float
+    """Estimated."""
+    memory_mj: float
+    """Estimated: of bytes moved to and from memory."""
+    source: str
+    """Of the estimate's numbers."""
+    measured_mj: float | None
+    """All that the machine used meanwhile."""
+    counter: str | None
+    """Which one; None where none could be read."""
+    why_not_measured: str
+
+    @property
+    def estimate_mj(self) -> float:
+        """Arithmetic and memory."""
+        return self.arithmetic_mj + self.memory_mj
 
 
-def measure_power(
-    plan: CostPlan, built: list[Built], journal: Journal, track: Track
-) -> tuple[dict[str, Power], dict[str, str]]:
-    """By name; and whose graph cannot be followed, and why.
+class EnergyMetric(Metric):
+    """Energy and activations, in the runtime and with the threads of the latency."""
 
-    plan: what is timed; a candidate that cannot be had in its runtime gets the estimate alone.
-    """
-    inputs = plan.inputs()
-    sizes = [(image.shape[2], image.shape[3]) for image in inputs.values()]
-    facts, reasons = {}, {}
-    for one in built:
-        try:
-            facts[one.name] = [_facts(one, size, journal) for size in sizes]
-        except ValueError as error:
-            reasons[one.name] = str(error)
-    counter, reason = find_counter()
-    measured = {} if counter is None else _measured(plan, counter, inputs, journal, track)
-    largest = max(range(len(sizes)), key=lambda number: sizes[number][0] * sizes[number][1])
-    found = {}
-    for name, graphs in facts.items():
-        estimates = [estimate(graph.macs, graph.moved_bytes) for graph in graphs]
-        millijoules = measured.get(name)
-        found[name] = Power(
-            Activations(
-                input_h=sizes[largest][0],
-                input_w=sizes[largest][1],
-                peak_bytes=graphs[largest].activation_peak_bytes,
-            ),
-            Energy(
-                arithmetic_mj=sum(one.arithmetic_mj for one in estimates),
-                memory_mj=sum(one.memory_mj for one in estimates),
-                source=SOURCE,
-                measured_mj=millijoules,
-                counter=None if counter is None else counter.name,
-                why_not_measured="" if millijoules is not None else reason or _TOO_COARSE,
-            ),
-        )
-    return found, reasons
+    key: ClassVar[str] = "energy"
+    description: ClassVar[str] = (
+        "Energy of one image by the machine's own counter where it has one, an estimate of it, and the peak of the "
+        "activations."
+    )
+    default: ClassVar[bool] = True
+    facts: ClassVar[type[MetricFacts]] = Energy
+    columns: ClassVar[tuple[Column[Energy], ...]] = (
+        Column(
+            "activation_peak_bytes",
+            lambda energy: energy.activations.peak_bytes,
+            "peak of the activations",
+            "bytes",
+            "smaller",
+            "bytes",
+        ),
+        Column("energy_mj", lambda energy: energy.measured_mj, "measured energy", "mJ", "smaller"),
+        Column("energy_estimate_mj", lambda energy: energy.estimate_mj, "estimated energy", "mJ", "smaller"),
+    )
+
+    def measure(self, built: Sequence[Built], context: MeasureContext) -> Mapping[str, Found[Energy]]:
+        timing = context.of(LatencyMetric) or LatencyMetric()
+        plan = runtime_plan(built, context, timing.timing(context.data), timing.runtime)
+        graphs: dict[str, list[GraphFacts]] = {}
+        found: dict[str, Found[Energy]] = {}
+        for one in built:
+            try:
+                graphs[one.name] = [_graph(one, size, context.cache) for size in plan.sizes.values()]
+            except ValueError as error:
+                found[one.name] = Found(None, {"energy_estimate_mj": str(error)})
+        counter, reason = find_counter()
+        measured = {} if counter is None else _measured(plan, built, counter, context)
+        for name, facts in graphs.items():
+            energy = _energy(plan, facts, measured.get(name), counter, reason)
+            missing = {} if energy.measured_mj is not None else {"energy_mj": energy.why_not_measured}
+            found[name] = Found(energy, missing)
+        return found
 
 
-def _facts(built: Built, size: tuple[int, int], journal: Journal) -> GraphFacts:
+def _energy(
+    plan: RuntimePlan, graphs: Sequence[GraphFacts], measured: float | None, counter: Counter | None, reason: str
+) -> Energy:
+    estimates = [estimate(graph.macs, graph.moved_bytes) for graph in graphs]
+    at = dict(zip(plan.sizes, graphs, strict=True))[plan.largest]
+    height, width = plan.sizes[plan.largest]
+    return Energy(
+        activations=Activations(input_h=height, input_w=width, peak_bytes=at.activation_peak_bytes),
+        arithmetic_mj=sum(one.arithmetic_mj for one in estimates),
+        memory_mj=sum(one.memory_mj for one in estimates),
+        source=SOURCE,
+        measured_mj=measured,
+        counter=None if counter is None else counter.name,
+        why_not_measured="" if measured is not None else reason or _TOO_COARSE,
+    )
+
+
+def _graph(built: Built, size: Size, cache: FactCache) -> GraphFacts:
     key = fact_key("graph", 1, built.candidate.id, size)
-    if not journal.facts(key):
-        journal.add(key, asdict(graph_facts(built.artefact, size)))
-    return GraphFacts(**journal.facts(key)[-1])
+    if not cache.facts(key):
+        cache.add(key, asdict(graph_facts(built.artefact, size)))
+    return GraphFacts(**cache.facts(key)[-1])
 
 
-def _measured(
-    plan: CostPlan, counter: Counter, inputs: dict[float, NDArray[np.float32]], journal: Journal, track: Track
-) -> dict[str, float]:
-    """Millijoules of one image at all scales, of whom they could be measured."""
-    keys = {one.name: _key(plan, one, counter) for one in plan.candidates}
-    waiting = [one for one in plan.candidates if not journal.facts(keys[one.name])]
-    done = len(plan.candidates) - len(waiting)
-    for one in track(waiting, "energy", len(plan.candidates), done) if waiting else ():
-        journal.add(keys[one.name], [_millijoules(plan, one, image, counter) for image in inputs.values()])
-    found = {}
-    for name, key in keys.items():
-        scales = journal.facts(key)[-1]
-        if None not in scales:
-            found[name] = float(sum(scales))
-    return found
+def _measured(plan: RuntimePlan, built: Sequence[Built], counter: Counter, context: MeasureContext) -> dict[str, float]:
+    """Millijoules of one image at all scales, of whom they could be measured.
+
+    By content and not by structure: how many zeros the weights have may change what arithmetic costs.
+    """
+    cache = context.cache
+    usable = context.artefacts.usable(built, plan.runtime, list(plan.sizes.values()))
+    keys = {one.name: _key(plan, one, counter, context) for one in usable}
+    waiting = [one for one in usable if not cache.facts(keys[one.name])]
+    done = len(usable) - len(waiting)
+    for one in context.reporter.track(waiting, "energy", len(usable), done) if waiting else ():
+        scales = [_millijoules(plan, one, scale, image, counter) for scale, image in plan.inputs.items()]
+        cache.add(keys[one.name], scales)
+    found = {name: cache.facts(key)[-1] for name, key in keys.items()}
+    return {name: float(sum(scales)) for name, scales in found.items() if None not in scales}
 
 
-def _millijoules(plan: CostPlan, built: Built, image: NDArray[np.float32], counter: Counter) -> float | None:
-    path: Path = plan.artefact(built, (image.shape[2], image.shape[3]))
-    session = RUNTIMES[plan.runtime].load(path, plan.settings.threads)
+def _millijoules(
+    plan: RuntimePlan, built: Built, scale: float, image: NDArray[np.float32], counter: Counter
+) -> float | None:
+    session = RUNTIMES[plan.runtime].load(plan.path(built, scale), plan.settings.threads)
     joules = joules_per_run(partial(session.run, image), counter)
     return None if joules is None else joules * 1e3
 
 
-def _key(plan: CostPlan, built: Built, counter: Counter) -> str:
+def _key(plan: RuntimePlan, built: Built, counter: Counter, context: MeasureContext) -> str:
     runtime = RUNTIMES[plan.runtime]
     conditions = [runtime.name, runtime.version, plan.settings.threads, counter.name, machine()]
-    return fact_key("energy", 1, built.candidate.id, plan.scales, [*plan.image.shape[:2]], conditions)
+    return fact_key("energy", 1, built.candidate.id, [*plan.inputs], [*context.frame.shape[:2]], conditions)

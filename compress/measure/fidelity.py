@@ -5,19 +5,23 @@ of them; a candidate that is not runs its own artefact on the same inputs.
 """
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor
 
-from compress.common.fact_cache import Journal, fact_key
+from compress.common.fact_cache import fact_key
 from compress.core.built import Built
 from compress.export.onnx_export import stage_outputs
-from compress.results.records import Fidelity
+from compress.measure.base import MeasureContext, Metric
+from compress.measure.facts import Column, Count, Found, MetricFacts
+from eval.bootstrap import mean_intervals
 from eval.frames import Frame, Sample
 from eval.maps import MapDifference, SilentTeacher, average_scales, difference, prepare
 from eval.runtimes import RUNTIMES, Session
@@ -25,7 +29,73 @@ from teachers.common.errors import UserError
 from teachers.common.files import write_bytes
 from teachers.posenet import Maps
 
-Track = Callable[[Iterable[Frame], str, int, int], Iterable[Frame]]
+
+class Fidelity(MetricFacts):
+    """Teacher-relative L2, multi-scale averaged, mean over images (docs/measuring.md)."""
+
+    key: ClassVar[str] = "fidelity"
+    images: Count
+    heat_l2: float
+    paf_l2: float
+    heat_rel_l2: float
+    joint_rel_l2: float
+    paf_rel_l2: float
+    intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    """Column -> 95% interval of its mean, from resampled images; empty for one image."""
+
+
+class FidelityMetric(Metric):
+    """Difference of the maps from the teacher's."""
+
+    key: ClassVar[str] = "fidelity"
+    description: ClassVar[str] = "Difference of the maps from the teacher's."
+    default: ClassVar[bool] = True
+    per_frame: ClassVar[bool] = True
+    facts: ClassVar[type[MetricFacts]] = Fidelity
+    columns: ClassVar[tuple[Column[Fidelity], ...]] = (
+        Column("heat_l2", lambda found: found.heat_l2, "L2 of the heatmaps", better="smaller"),
+        Column("paf_l2", lambda found: found.paf_l2, "L2 of the PAFs", better="smaller"),
+        Column(
+            "heat_rel_l2",
+            lambda found: found.heat_rel_l2,
+            "relative L2 of the heatmaps with background",
+            better="smaller",
+            form="percent",
+        ),
+        Column(
+            "joint_rel_l2",
+            lambda found: found.joint_rel_l2,
+            "relative L2 of the joints",
+            better="smaller",
+            form="percent",
+        ),
+        Column(
+            "paf_rel_l2", lambda found: found.paf_rel_l2, "relative L2 of the PAFs", better="smaller", form="percent"
+        ),
+    )
+
+    def measure(self, built: Sequence[Built], context: MeasureContext) -> Mapping[str, Found[Fidelity]]:
+        """Frames already in the cache are not run again."""
+        plan = FidelityPlan(
+            built[0], built, context.all_stages, context.sample, context.scales, context.threads, context.teacher_maps
+        )
+        cache = context.cache
+        # By key: two candidates of the same content, under two names, are measured once.
+        different = {plan.key(one): one for one in built}
+        done = {key: len(cache.facts(key)) for key in different}
+        start, total = min(done.values(), default=0), len(plan.sample.indices)
+        if start < total:
+            scorer = Scorer(plan)
+            frames = context.reporter.track(plan.sample.frames(start), "fidelity to the teacher", total, start)
+            for index, frame in enumerate(frames, start=start):
+                waiting = [key for key in different if done[key] <= index]
+                try:
+                    scores = scorer.score(frame, [different[key] for key in waiting])
+                except SilentTeacher as error:
+                    raise UserError(f"{frame.name}: {error}; are the teacher's weights trained?") from error
+                for key, apart in zip(waiting, scores, strict=True):
+                    cache.add(key, {"frame": frame.name, **asdict(apart)})
+        return {one.name: Found(_mean(cache.facts(plan.key(one)))) for one in built}
 
 
 @dataclass(frozen=True)
@@ -46,27 +116,6 @@ class FidelityPlan:
         return fact_key(
             "fidelity", 1, self.teacher.candidate.id, candidate.candidate.id, self.scales, self.sample.digest
         )
-
-
-def measure_fidelity(plan: FidelityPlan, journal: Journal, track: Track) -> dict[str, Fidelity]:
-    """The fidelity of each candidate by name; frames already in the journal are not run again."""
-    # By key: two candidates of the same content, under two names, are measured once.
-    different = {plan.key(built): built for built in plan.candidates}
-    done = {key: len(journal.facts(key)) for key in different}
-    start = min(done.values(), default=0)
-    total = len(plan.sample.indices)
-    if start < total:
-        scorer = Scorer(plan)
-        frames = track(plan.sample.frames(start), "fidelity to the teacher", total, start)
-        for index, frame in enumerate(frames, start=start):
-            waiting = [key for key in different if done[key] <= index]
-            try:
-                scores = scorer.score(frame, [different[key] for key in waiting])
-            except SilentTeacher as error:
-                raise UserError(f"{frame.name}: {error}; are the teacher's weights trained?") from error
-            for key, apart in zip(waiting, scores, strict=True):
-                journal.add(key, {"frame": frame.name, **asdict(apart)})
-    return {built.name: _mean(journal.facts(plan.key(built))) for built in plan.candidates}
 
 
 class Scorer:
@@ -138,20 +187,4 @@ def _mean(facts: Sequence[dict[str, float]]) -> Fidelity:
     names = [field.name for field in fields(MapDifference)]
     values = np.array([[fact[name] for name in names] for fact in facts], np.float64)
     means = {name: float(np.mean([fact[name] for fact in facts])) for name in names}
-    return Fidelity(images=len(facts), **means, intervals=dict(zip(names, resampled(values), strict=False)))
-
-
-RESAMPLES = 1000
-
-
-def resampled(values: NDArray[np.float64]) -> list[tuple[float, float]]:
-    """Percentile bootstrap of the mean of each column of (images, columns): 95% intervals, the same every time.
-
-    Nothing for a single image: it says nothing of how much images differ.
-    """
-    images = len(values)
-    if images < 2:
-        return []
-    random = np.random.default_rng(0)
-    means = np.stack([values[random.integers(images, size=images)].mean(axis=0) for _ in range(RESAMPLES)])
-    return [(float(lo), float(hi)) for lo, hi in np.percentile(means, (2.5, 97.5), axis=0).T]
+    return Fidelity(images=len(facts), **means, intervals=dict(zip(names, mean_intervals(values), strict=False)))

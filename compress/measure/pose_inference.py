@@ -1,18 +1,20 @@
 """The people that each candidate finds in an image; the teacher's one pass answers for all of its stages.
 
 Stage t of the teacher is the candidate with t stages, so its session with all stages out is run once for each input.
-What was found goes to the journal image by image.
+What was found goes to the cache image by image.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from compress.common.fact_cache import FactCache
+from compress.common.progress import Reporter
 from compress.core.built import Built
 from compress.export.onnx_export import stage_outputs
 from eval.people import Person
@@ -58,6 +60,47 @@ class Finder:
             yield self._estimators[built.name](image).people
 
 
+class Image(Protocol):
+    """A frame of a folder or of a video."""
+
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """(H, W, 3) BGR."""
+        ...
+
+
+ImageT = TypeVar("ImageT", bound=Image)
+
+
+@dataclass(frozen=True)
+class PeoplePass(Generic[ImageT]):
+    """One pass over frames, in which the people of every frame are found and noted."""
+
+    title: str
+    """For the display of progress."""
+    frames: Callable[[int], Iterable[ImageT]]
+    """The frames from the n-th on."""
+    count: int
+    """How many frames there are in all."""
+    scales: Sequence[float]
+    fact: Callable[[ImageT, list[Person], Built], dict[str, Any]]
+    """What the cache keeps of one candidate's people in one frame."""
+
+    def run(self, networks: Networks, wanted: Mapping[str, Built], cache: FactCache, reporter: Reporter) -> None:
+        """Notes, under the keys of `wanted`, what is not noted yet; frames before that are not read."""
+        done = {key: len(cache.facts(key)) for key in wanted}
+        start = min(done.values())
+        if start >= self.count:
+            return
+        finder = Finder(networks, list(wanted.values()), self.scales)
+        frames = reporter.track(self.frames(start), self.title, self.count, start)
+        for index, frame in enumerate(frames, start):
+            waiting = [key for key in wanted if done[key] <= index]
+            found = finder.people(frame.image, [wanted[key] for key in waiting])
+            for key, people in zip(waiting, found, strict=True):
+                cache.add(key, self.fact(frame, people, wanted[key]))
+
+
 class _StageView:
     """One stage of the teacher's all-stages session, as a session of its own."""
 
@@ -88,7 +131,7 @@ class _SharedPass:
 
 
 def to_fact(people: Sequence[Person]) -> list[dict[str, Any]]:
-    """As the journal keeps them; a missing keypoint is null."""
+    """As the cache keeps them; a missing keypoint is null."""
     return [
         {
             "score": person.score,

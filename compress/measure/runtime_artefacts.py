@@ -1,20 +1,20 @@
 """Candidates in the runtimes that a recipe names: their artefacts, made beside model.onnx where another is needed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from compress.common.fact_cache import Journal
 from compress.common.progress import Reporter
 from compress.core.built import Built
 from compress.export.exporters import EXPORTERS
 from compress.export.exporters.base import ConversionError, Exporter, Wanted
 from compress.export.parity import ParityError
 from compress.export.shipping import parity_image, ship
-from compress.measure.latency_memory import Artefact, CostPlan, Track, measure_latency
-from compress.results.records import Latency
 from eval.runtimes import RUNTIMES
 from eval.runtimes.facts import facts_file, read_facts
 from teachers.common.errors import UserError
+
+ONNX = "onnxruntime"
+"""The runtime in which artefacts are proved equal to their networks."""
 
 
 def require_runtimes(names: Sequence[str]) -> None:
@@ -30,62 +30,51 @@ def require_runtimes(names: Sequence[str]) -> None:
 class RuntimeArtefacts:
     """Makes what each runtime loads; a candidate that cannot be had in one is left out there, with the reason."""
 
-    def __init__(self, runtimes: Sequence[str], reporter: Reporter) -> None:
-        self._runtimes, self._reporter = tuple(runtimes), reporter
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
         self._failed: dict[tuple[str, str], str] = {}
+        self._tried: set[tuple[str, str, Sequence[tuple[int, int]]]] = set()
 
-    def make(self, built: Sequence[Built], sizes: Sequence[tuple[int, int]]) -> None:
-        """For every candidate; of a format with a fixed input size one artefact for each size."""
-        waiting = [(name, one) for name in self._runtimes if not _reads_onnx(name) for one in built]
-        for name, one in self._reporter.track(waiting, "artefacts for other runtimes", len(waiting)) if waiting else ():
-            try:
-                for size in sizes:
-                    _make(one, _exporter(name), size)
-            except (UserError, ParityError, ConversionError) as error:
-                self._failed[name, one.name] = str(error)
-                self._reporter.warn(f"{one.name}: is not measured in {name}: {error}")
-        for name in self._runtimes:
-            if (name, built[0].name) in self._failed:
-                for one in built[1:]:
-                    self._failed.setdefault((name, one.name), f"the teacher could not be had in {name}")
+    def usable(self, built: Sequence[Built], runtime: str, sizes: Sequence[tuple[int, int]]) -> list[Built]:
+        """Those of the candidates whose artefacts for these input sizes could be made; the teacher comes first.
 
-    def usable(self, built: Sequence[Built], runtime: str) -> list[Built]:
-        """Who can be run there; nobody without the teacher, whom the ratios are to. The teacher comes first."""
+        Of a format with a fixed input size there is one artefact for each size. None without the teacher's, whom the
+        ratios are to.
+        """
+        if not _reads_onnx(runtime):
+            self._make(built, runtime, tuple(sizes))
         if (runtime, built[0].name) in self._failed:
             return []
         return [one for one in built if (runtime, one.name) not in self._failed]
 
-    def of(self, runtime: str) -> Artefact:
+    def why_not(self, built: Built, teacher: Built, runtime: str) -> str | None:
+        """Why a candidate is not among the usable ones."""
+        if (runtime, teacher.name) in self._failed and built.name != teacher.name:
+            return self._failed.get((runtime, built.name), f"the teacher could not be had in {runtime}")
+        return self._failed.get((runtime, built.name))
+
+    def path(self, built: Built, runtime: str, size: tuple[int, int]) -> Path:
         """What the runtime loads of a candidate at an input size."""
-        find: Callable[[Built, tuple[int, int]], Path] = (
-            (lambda one, _: one.artefact)
-            if _reads_onnx(runtime)
-            else lambda one, hw: _path(one, _exporter(runtime), hw)
-        )
-        return find
+        return built.artefact if _reads_onnx(runtime) else _path(built, _exporter(runtime), size)
 
-    def reasons(self) -> dict[str, dict[str, str]]:
-        """Candidate -> column, or `latency in RUNTIME` of a further one -> why it is missing."""
-        found: dict[str, dict[str, str]] = {}
-        for (runtime, name), reason in self._failed.items():
-            first = runtime == self._runtimes[0]
-            columns = ("latency_ms", "peak_memory_bytes") if first else (f"latency in {runtime}",)
-            found.setdefault(name, {}).update(dict.fromkeys(columns, reason))
-        return found
+    def _make(self, built: Sequence[Built], runtime: str, sizes: tuple[tuple[int, int], ...]) -> None:
+        waiting = [one for one in built if (runtime, one.name, sizes) not in self._tried]
+        for one in self._reporter.track(waiting, f"artefacts for {runtime}", len(waiting)) if waiting else ():
+            self._tried.add((runtime, one.name, sizes))
+            try:
+                for size in sizes:
+                    _make(one, _exporter(runtime), size)
+            except (UserError, ParityError, ConversionError) as error:
+                self._failed[runtime, one.name] = str(error)
+                self._reporter.warn(f"{one.name}: is not measured in {runtime}: {error}")
 
 
-def in_each_runtime(plans: Sequence[CostPlan], journal: Journal, track: Track) -> dict[str, tuple[Latency, ...]]:
-    """Times of each candidate by name, the first plan's runtime first; who has none there has none at all."""
-    found = [measure_latency(plan, journal, track) if plan.candidates else {} for plan in plans]
-    return {name: tuple(times[name] for times in found if name in times) for name in found[0]}
+def _reads_onnx(name: str) -> bool:
+    return ".onnx" in RUNTIMES[name].suffixes
 
 
-def _reads_onnx(runtime: str) -> bool:
-    return ".onnx" in RUNTIMES[runtime].suffixes
-
-
-def _exporter(runtime: str) -> Exporter:
-    return next(one for one in EXPORTERS.values() if one.runtime == runtime)
+def _exporter(name: str) -> Exporter:
+    return next(one for one in EXPORTERS.values() if one.runtime == name)
 
 
 def _path(built: Built, exporter: Exporter, size: tuple[int, int]) -> Path:

@@ -4,7 +4,6 @@ They look at plain data, piece by piece, so that a mistake in one place does not
 """
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,14 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from compress.common.yaml_source import Keys
+from compress.measure.metrics import METRICS
 from compress.quantization.quantization_file import QUANTIZATION
 from compress.recipe.diagnostics import Mistakes, show
 from compress.recipe.grid import Expanded
-from compress.recipe.models import MAX_GOALS, AnyStep, Measure, Recipe
+from compress.recipe.models import MAX_GOALS, AnyStep, Recipe
 from compress.results.goals import Goal, GoalError, parse_goal
-from compress.results.objectives import OBJECTIVES, Part
+from compress.results.objectives import OBJECTIVES
 from compress.steps.base import SettingError, Step
-from eval.coco_labels import COCO_17, lacking
 from teachers.assets import known_assets
 from teachers.common.errors import UserError
 from teachers.registry import teacher_spec
@@ -66,26 +65,33 @@ def _goal(written: Any) -> Goal | None:
         return None
 
 
-def _check_measured(name: str, part: Part | None, keys: Keys, data: dict[str, Any], mistakes: Mistakes) -> None:
+def _check_measured(name: str, part: str | None, keys: Keys, data: dict[str, Any], mistakes: Mistakes) -> None:
     measure = data.get("measure")
     asked = measure if isinstance(measure, dict) else {}
-    if part and asked.get(part, Measure.model_fields[part].default) is False:
+    if part and asked.get(part, METRICS[part].default) is False:
         switch = "false" if part in asked else "left out"
         mistakes.add(keys, f"{name} is not measured, because measure.{part} is {switch}")
 
 
-def check_machine(data: dict[str, Any], mistakes: Mistakes) -> None:
-    """Threads that this machine can give."""
+def check_metrics(data: dict[str, Any], teacher: PoseNetSpec | None, mistakes: Mistakes) -> None:
+    """What each metric that is asked for has to say of its settings, on this machine and with this teacher."""
     measure = data.get("measure")
-    latency = measure.get("latency") if isinstance(measure, dict) else None
-    threads = latency.get("threads") if isinstance(latency, dict) else None
-    most = 4 * (os.cpu_count() or 1)
-    if isinstance(threads, int) and threads > most:
-        message = f"must be at most {most}, four times the CPUs of this machine, got {show(threads)}"
-        mistakes.add(("measure", "latency", "threads"), message)
+    for key, raw in measure.items() if isinstance(measure, dict) else ():
+        if key not in METRICS or METRICS[key].always or raw is False:
+            continue
+        try:
+            METRICS[key].model_validate_json(json.dumps({} if raw is True else raw), strict=True).check(teacher)
+        except ValidationError:
+            continue  # already among the mistakes
+        except SettingError as error:
+            field = error.field.split(".") if error.field else []
+            mistakes.add(("measure", key, *field), error.message)
 
 
-_SOURCES: tuple[Keys, ...] = (("data", "source"), ("measure", "kinematics", "video"), ("measure", "ap", "labels"))
+_SOURCES: tuple[Keys, ...] = (
+    ("data", "source"),
+    *(("measure", key, field) for key, metric in METRICS.items() for field in metric.sources),
+)
 
 
 def check_sources(data: dict[str, Any], mistakes: Mistakes) -> None:
@@ -124,18 +130,6 @@ def check_teacher(data: dict[str, Any], mistakes: Mistakes) -> PoseNetSpec | Non
     except (UserError, OSError, RuntimeError) as error:  # the latter two as in check_sources
         mistakes.add(("teacher",), " ".join(str(error).split()))
         return None
-
-
-def check_ap(data: dict[str, Any], teacher: PoseNetSpec, mistakes: Mistakes) -> None:
-    """AP is asked only of networks that find all of COCO's keypoints; no step changes which ones a network finds."""
-    measure = data.get("measure")
-    absent = lacking(teacher.skeleton)
-    if absent and isinstance(measure, dict) and measure.get("ap", False) is not False:
-        mistakes.add(
-            ("measure", "ap"),
-            f"COCO's AP needs its {len(COCO_17)} keypoints, and the teacher's {teacher.skeleton.name} has no "
-            f"{', '.join(absent)}; leave measure.ap out",
-        )
 
 
 def check_chains(candidates: Sequence[Expanded], teacher: PoseNetSpec, training: bool, mistakes: Mistakes) -> None:

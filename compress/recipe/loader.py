@@ -9,11 +9,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from compress.common.yaml_source import MAX_BYTES, Keys, YamlError, YamlSource, parse_yaml
-from compress.recipe.checks import check_ap, check_chains, check_lists, check_machine, check_sources, check_teacher
+from compress.recipe.checks import check_chains, check_lists, check_metrics, check_sources, check_teacher
 from compress.recipe.diagnostics import SHOWN, Mistakes, dotted, show
 from compress.recipe.grid import Expanded, expand
 from compress.recipe.messages import in_words, is_echo
-from compress.recipe.models import CandidatePlan, Data, LatencyPlan, Measure, Recipe
+from compress.recipe.models import CandidatePlan, Recipe
 from compress.recipe.naming import name_all
 from compress.recipe.overrides import apply_overrides
 from compress.recipe.paths import Paths, Schema
@@ -21,7 +21,7 @@ from compress.recipe.schema import editor_schema
 from compress.recipe.search_checks import check_options, check_search
 from teachers.common.errors import UserError
 
-__all__ = ["CandidatePlan", "Data", "LatencyPlan", "Measure", "Recipe", "load_recipe", "stored_recipe"]
+__all__ = ["CandidatePlan", "Recipe", "load_recipe", "stored_recipe"]
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -66,11 +66,10 @@ def _checked(data: dict[str, Any], schema: Schema, here: bool, mistakes: Mistake
     recipe = _validated(concrete, candidates, Paths(schema, data), mistakes)
     check_lists(data, mistakes)
     if here:
-        check_machine(data, mistakes)
         check_sources(data, mistakes)
         teacher = check_teacher(data, mistakes)
+        check_metrics(data, teacher, mistakes)
         if teacher is not None:
-            check_ap(data, teacher, mistakes)
             check_chains(candidates, teacher, bool(data.get("training")), mistakes)
     return recipe, concrete
 
@@ -128,7 +127,7 @@ def _validated(data: Any, candidates: Sequence[Expanded], paths: Paths, mistakes
 
 def _user_keys(loc: Keys, candidates: Sequence[Expanded]) -> Keys:
     """pydantic's path, in which a choice between types has a part of its own, as a path that the user wrote."""
-    if loc[:2] in (("measure", "latency"), ("measure", "kinematics")):
+    if loc[:1] == ("measure",):
         return (*loc[:2], *loc[3:])
     if loc[:1] == ("tracking",):
         return (*loc[:1], *loc[2:])

@@ -1,12 +1,15 @@
 """What a recipe is: frozen records that know nothing of files, lines or `each`. Unknown keys are refused."""
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Discriminator, Field, GetCoreSchemaHandler, Tag, model_validator
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from compress.common.fields import Scale, Text
 from compress.common.yaml_source import dump_yaml
+from compress.measure.frames import Data
+from compress.measure.metrics import Measure
 from compress.recipe.search_plan import SearchPlan
 from compress.recipe.trackers import TrackerNames
 from compress.results.goals import parse_goal
@@ -14,18 +17,12 @@ from compress.results.objectives import ObjectiveName
 from compress.steps import STEPS
 from compress.steps.base import Step
 from compress.training.frames import TrainingPlan
-from eval.runtimes import RUNTIMES
 from teachers.spec import Frozen
 
 MAX_CANDIDATES = 1000
 MAX_STEPS = 32
 TEACHER_ROW = "teacher"
 """The name of the reference row of every table; no candidate may take it."""
-
-if TYPE_CHECKING:
-    RuntimeName = str
-else:
-    RuntimeName = Literal[tuple(RUNTIMES)]
 
 
 class _ByStepName:
@@ -59,141 +56,6 @@ class CandidatePlan(Frozen):
         tuple[AnyStep, ...],
         Field(min_length=1, max_length=MAX_STEPS, description="Taken in order, beginning with the teacher."),
     ]
-
-
-Text = Annotated[str, Field(min_length=1, max_length=4096)]
-
-
-class Data(Frozen):
-    """The frames on which candidates are compared."""
-
-    source: Annotated[Text, Field(description="Image folder, video, COCO file or built-in sample (sports2d-demo).")]
-    images: Annotated[
-        int,
-        Field(ge=1, le=1_000_000, description="Frames drawn at random; more is slower, and the means are steadier."),
-    ] = 100
-    seed: Annotated[int, Field(ge=0, le=2**32 - 1, description="Equal seeds draw equal frames; neither is better.")] = 0
-    show_frames: Annotated[
-        bool | None,
-        Field(
-            description="Whether the report may show a frame with the people drawn in; false where nobody's face may "
-            "be seen. null: yes, unless the source is a COCO file, whose photographs have owners of their own."
-        ),
-    ] = None
-
-
-FEWEST_ROUNDS = 3
-FEWEST_FRAMES = 15
-"""Half a second of most videos: fewer show neither gaps nor jumps, and no filter settles on them."""
-
-
-Scale = Annotated[
-    float,
-    Field(gt=0, le=8, allow_inf_nan=False, description="Network input height over 368; time grows with its square."),
-]
-
-
-class LatencyPlan(Frozen):
-    """How network time is measured: batch 1, teacher and candidates in turn within each round."""
-
-    runtime: Annotated[RuntimeName, Field(description="The runtime whose times count.")] = "onnxruntime"
-    extra_runtimes: Annotated[
-        tuple[RuntimeName, ...],
-        Field(max_length=8, description="Further runtimes to measure in; each costs as much time as the first."),
-    ] = ()
-    threads: Annotated[
-        int, Field(ge=1, le=4096, description="More is faster, up to the cores there are; a phone has few.")
-    ] = 1
-    rounds: Annotated[
-        int,
-        Field(
-            ge=FEWEST_ROUNDS,
-            le=1000,
-            description="At most, and at most a third of data.images; more give narrower intervals.",
-        ),
-    ] = 12
-
-    @model_validator(mode="after")
-    def _each_once(self) -> "LatencyPlan":
-        if len(set(self.runtimes)) < len(self.runtimes):
-            raise ValueError("extra_runtimes: names a runtime twice, or the one that counts")
-        return self
-
-    @property
-    def runtimes(self) -> tuple[str, ...]:
-        """All of them, the one that counts first."""
-        return (self.runtime, *self.extra_runtimes)
-
-
-class KinematicsPlan(Frozen):
-    """On which consecutive frames of a video joint angles are compared."""
-
-    video: Annotated[
-        Text | None, Field(description="A video or a built-in sample; left out, `data.source` if that is a video.")
-    ] = None
-    start: Annotated[int, Field(ge=0, description="The first frame, counted from 0.")] = 0
-    frames: Annotated[
-        int,
-        Field(
-            ge=FEWEST_FRAMES,
-            le=100_000,
-            description="At most, and at most data.images; more show rare large errors surely.",
-        ),
-    ] = 75
-    scale: Annotated[
-        Scale,
-        Field(
-            description="Network input height over 368, whatever `scales` are; lower: as a phone sees it, and coarser."
-        ),
-    ] = 1.0
-
-
-class LabelPlan(Frozen):
-    """On which labelled images AP is taken."""
-
-    labels: Annotated[
-        Text | None, Field(description="A COCO keypoint file; left out, `data.source` if that is one.")
-    ] = None
-    images: Annotated[
-        int, Field(ge=1, le=1_000_000, description="At most, and at most data.images; more is slower and steadier.")
-    ] = 100
-    scales: Annotated[
-        tuple[Scale, ...], Field(min_length=1, max_length=8, description="More find people of more sizes; slower.")
-    ] = (1.0,)
-
-
-def _on_or_off(value: object) -> str:
-    return "off" if value is False else "on"
-
-
-class Measure(Frozen):
-    """What is measured. Parameters, MACs and size always are."""
-
-    fidelity: Annotated[bool, Field(description="Difference of the maps from the teacher's.")] = True
-    latency: Annotated[
-        Annotated[LatencyPlan, Tag("on")] | Annotated[Literal[False], Tag("off")],
-        Discriminator(_on_or_off),
-        Field(description="Network time; false leaves it out, which saves most of the time of a run."),
-    ] = LatencyPlan()
-    memory: Annotated[bool, Field(description="Peak resident memory of a fresh process that runs the artefact.")] = True
-    energy: Annotated[
-        bool,
-        Field(
-            description="Energy of one image by the machine's own counter where it has one, an estimate of it, and the "
-            "peak of the activations."
-        ),
-    ] = True
-    packed: Annotated[bool, Field(description="What `compress pack` makes of each candidate, stage by stage.")] = False
-    kinematics: Annotated[
-        Annotated[KinematicsPlan, Tag("on")] | Annotated[Literal[False], Tag("off")],
-        Discriminator(_on_or_off),
-        Field(description="Keypoints and joint angles on a video, in degrees; false leaves them out."),
-    ] = False
-    ap: Annotated[
-        Annotated[LabelPlan, Tag("on")] | Annotated[Literal[False], Tag("off")],
-        Discriminator(_on_or_off),
-        Field(description="AP and AR against labelled keypoints; false leaves them out."),
-    ] = False
 
 
 MAX_GOALS = 32
@@ -260,17 +122,6 @@ class Recipe(Frozen):
     search: Annotated[
         SearchPlan | None, Field(description="What `compress search` varies; `compress run` takes the recipe as it is.")
     ] = None
-
-    @property
-    def rounds(self) -> int:
-        """Latency rounds at most. The sample's size bounds them, so that a quick look is quick throughout."""
-        return min((self.measure.latency or LatencyPlan()).rounds, max(FEWEST_ROUNDS, self.data.images // 3))
-
-    @property
-    def clip_frames(self) -> int:
-        """Consecutive frames for the joint angles at most, bounded as the rounds are; 0 where that leaves too few."""
-        frames = min((self.measure.kinematics or KinematicsPlan()).frames, self.data.images)
-        return frames if frames >= FEWEST_FRAMES else 0
 
     @property
     def learns(self) -> bool:

@@ -4,15 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from compress.common.yaml_source import Keys
+from compress.measure.metrics import METRICS
 from compress.recipe.diagnostics import Mistakes, show
-from compress.recipe.models import Measure, Recipe
+from compress.recipe.models import Recipe
 from compress.recipe.overrides import nearest_path, path_keys
 from compress.recipe.paths import Paths
 from compress.recipe.search_space import Assignment, Choice, Options, Scalar
 from compress.recipe.search_space_reader import SpaceReader
 from compress.recipe.trial_data import Space, first_of, may_vary
 from compress.results.goals import GoalError, parse_goal
-from compress.results.objectives import OBJECTIVES, Part
+from compress.results.objectives import OBJECTIVES
 from teachers.zoo import nearest
 
 Problems = Callable[[dict[str, Any]], Mapping[str, str]]
@@ -82,12 +83,12 @@ def _check_measured(search: Mapping[str, Any], data: Mapping[str, Any], mistakes
             part = _part(name, text)
             measure = data.get("measure")
             asked = measure if isinstance(measure, dict) else {}
-            if part and asked.get(part, Measure.model_fields[part].default) is False:
+            if part and asked.get(part, METRICS[part].default) is False:
                 switch = "false" if part in asked else "left out"
                 mistakes.add(keys, f"{text} is not measured, because measure.{part} is {switch}")
 
 
-def _part(name: str, text: Any) -> Part | None:
+def _part(name: str, text: Any) -> str | None:
     if not isinstance(text, str):
         return None
     if name == "objectives":

@@ -6,7 +6,6 @@ Tests look at this tree; the drawing and the writing only read it.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from compress.measure.example_frame import ShownPeople
 from compress.report.explorer import Explorer
 from compress.report.kinematics import KinematicsView
 from compress.report.people import PeopleView
@@ -15,6 +14,7 @@ from compress.results.objectives import Objective
 from compress.results.records import Record, ScaleLatency
 from compress.results.search_facts import SearchFacts
 from compress.results.training_curves import Learning
+from compress.run.example_frame import ShownPeople
 
 
 @dataclass(frozen=True)

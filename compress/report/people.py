@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from compress.measure.example_frame import ShownPeople
 from compress.results.records import Record
+from compress.run.example_frame import ShownPeople
 from eval.oks import compare_people
 from eval.overlay import DrawnPerson, draw_people
 from eval.people import Person

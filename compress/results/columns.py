@@ -7,7 +7,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from compress.common.values import Value
-from compress.results.records import Energy, Fidelity, Kinematics, Latency, Record
+from compress.measure.base import Metric
+from compress.measure.facts import Column
+from compress.measure.metrics import METRICS
+from compress.results.records import Record
 from compress.steps import STEPS
 
 Reader = Callable[[Record], Value]
@@ -40,89 +43,45 @@ def _flat(name: str, value: Any) -> list[tuple[str, Any]]:
     return [(name, list(value) if isinstance(value, tuple) else value)]
 
 
-def _fidelity(read: Callable[[Fidelity], float]) -> Reader:
-    return lambda record: None if record.measurement.fidelity is None else read(record.measurement.fidelity)
+BEFORE_NOTE = (
+    "params", "macs", "size_bytes",
+    "heat_l2", "paf_l2", "heat_rel_l2", "joint_rel_l2", "paf_rel_l2",
+    "latency_ms", "latency_ratio", "latency_ratio_ci_low", "latency_ratio_ci_high", "peak_memory_bytes",
+)  # fmt: skip
+"""Columns of metrics that stand before `on_front` and `note`; those of all other metrics stand after it."""
 
+COLUMNS: Mapping[str, tuple[type[Metric], Column[Any]]] = {
+    column.name: (metric, column) for metric in METRICS.values() for column in metric.columns
+}
+"""Every column that a metric fills, and which metric that is."""
 
-def _latency(read: Callable[[Latency], float]) -> Reader:
-    # The first latency of a record is the one that counts as an objective.
-    return lambda record: read(record.measurement.latency[0]) if record.measurement.latency else None
-
-
-def _kinematics(read: Callable[[Kinematics], Value]) -> Reader:
-    return lambda record: None if record.measurement.kinematics is None else read(record.measurement.kinematics)
-
-
-def _peak(record: Record) -> Value:
-    memory = record.measurement.memory
-    return None if memory is None else memory.peak_bytes
-
-
-def _activations(record: Record) -> Value:
-    activations = record.measurement.activations
-    return None if activations is None else activations.peak_bytes
-
-
-def _energy(read: Callable[[Energy], float | None]) -> Reader:
-    return lambda record: None if record.measurement.energy is None else read(record.measurement.energy)
-
-
-def _packed(record: Record) -> Value:
-    return None if record.measurement.packed is None else record.measurement.packed.bytes
-
-
-FIRST: Mapping[str, Reader] = {
+IDENTITY: Mapping[str, Reader] = {
     "name": lambda record: record.name,
     "steps": lambda record: steps_text(record.steps),
     "stages": lambda record: record.stages,
     "backbone": lambda record: record.backbone,
-    "params": lambda record: record.measurement.params,
-    "macs": lambda record: record.measurement.macs,
-    "size_bytes": lambda record: record.measurement.size_bytes,
-    "heat_l2": _fidelity(lambda fidelity: fidelity.heat_l2),
-    "paf_l2": _fidelity(lambda fidelity: fidelity.paf_l2),
-    "heat_rel_l2": _fidelity(lambda fidelity: fidelity.heat_rel_l2),
-    "joint_rel_l2": _fidelity(lambda fidelity: fidelity.joint_rel_l2),
-    "paf_rel_l2": _fidelity(lambda fidelity: fidelity.paf_rel_l2),
-    "latency_ms": _latency(lambda latency: latency.total_ms),
-    "latency_ratio": _latency(lambda latency: latency.ratio),
-    "latency_ratio_ci_low": _latency(lambda latency: latency.ratio_ci_low),
-    "latency_ratio_ci_high": _latency(lambda latency: latency.ratio_ci_high),
-    "peak_memory_bytes": _peak,
 }
-"""These stand before `on_front` and `note` and never change."""
 
-LATER: Mapping[str, Reader] = {
-    "oks": _kinematics(lambda kinematics: kinematics.oks),
-    "ap": lambda record: None if record.measurement.ap is None else record.measurement.ap.ap,
-    "people_recall": _kinematics(lambda kinematics: kinematics.people_recall),
-    "angle_median_deg": _kinematics(lambda kinematics: kinematics.median_deg),
-    "angle_p95_deg": _kinematics(lambda kinematics: kinematics.p95_deg),
-    "angle_rmse_deg": _kinematics(lambda kinematics: kinematics.rmse_deg),
-    "angle_error_over_noise": _kinematics(lambda kinematics: kinematics.error_over_noise),
-    "kinematic_tier": _kinematics(lambda kinematics: kinematics.tier),
-    "angular_velocity_rmse_deg_s": _kinematics(lambda kinematics: kinematics.velocity_rmse_deg_s),
-    "activation_peak_bytes": _activations,
-    "energy_mj": _energy(lambda energy: energy.measured_mj),
-    "energy_estimate_mj": _energy(lambda energy: energy.estimate_mj),
-    "packed_bytes": _packed,
-}
-"""Later measurements stand after `note`, in this order: add `"column": reader` here and nowhere else."""
 
-KINEMATIC = ("oks", "people_recall", "kinematic_tier", *(name for name in LATER if name.startswith("ang")))
+def _reader(metric: type[Metric], column: Column[Any]) -> Reader:
+    def read(record: Record) -> Value:
+        facts = record.facts(metric.facts)
+        return None if facts is None else column.read(facts)
 
-READERS: Mapping[str, Reader] = {**FIRST, **LATER}
-"""Every column that one record alone can fill; any number among them may be an objective."""
+    return read
 
+
+READERS: Mapping[str, Reader] = {**IDENTITY, **{name: _reader(*found) for name, found in COLUMNS.items()}}
+"""Every column that one record alone can fill; any number among them may be a goal."""
+
+FIRST = (*IDENTITY, *BEFORE_NOTE)
+LATER = tuple(name for name in COLUMNS if name not in BEFORE_NOTE)
 CANDIDATE_COLUMNS = (*FIRST, "on_front", "note", *LATER)
 
-TOGETHER = (
-    ("heat_l2", "paf_l2", "heat_rel_l2", "joint_rel_l2", "paf_rel_l2"),
-    ("latency_ms", "latency_ratio", "latency_ratio_ci_low", "latency_ratio_ci_high"),
-    KINEMATIC,
-    ("energy_estimate_mj", "energy_mj", "activation_peak_bytes"),
-)
-"""Columns that one measurement fills: the reason why one of them is empty holds for its neighbours."""
+
+def neighbours(column: str) -> tuple[str, ...]:
+    """The columns of the same metric: the reason why one of them is empty holds for the others."""
+    return tuple(one.name for one in COLUMNS[column][0].columns) if column in COLUMNS else (column,)
 
 
 def number(record: Record, column: str) -> float | None:
@@ -138,7 +97,8 @@ def number(record: Record, column: str) -> float | None:
 def reasons(record: Record) -> dict[str, tuple[str, ...]]:
     """Why columns are empty: reason -> columns. An error explains every column that has no reason of its own."""
     told = dict(record.missing)
-    for columns in TOGETHER:
+    for metric in METRICS.values():
+        columns = [column.name for column in metric.columns]
         known = next((told[column] for column in columns if column in told), None)
         if known is not None:
             told |= {column: known for column in columns if column not in told and READERS[column](record) is None}

@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass, fields
 from typing import Any, Literal, Protocol, get_args
 
-from compress.results.columns import READERS, TOGETHER, number, reasons
-from compress.results.objectives import OBJECTIVES, Part
+from compress.measure.kinematics import Kinematics
+from compress.results.columns import COLUMNS, READERS, number, reasons
 from compress.results.records import Record
 from eval.angle_errors import AngleErrors
 from eval.angles import MEASURES
@@ -52,7 +52,7 @@ class Quantity(Protocol):
     """What stands before the relation; `str()` of it is how recipes spell it."""
 
     @property
-    def part(self) -> Part | None:
+    def part(self) -> str | None:
         """The switch under `measure` that gives the value; None where it is always measured."""
 
     def limit(self, relation: Relation, text: str) -> float | str:
@@ -75,8 +75,9 @@ class Column:
         return self.name
 
     @property
-    def part(self) -> Part | None:
-        return _part_of(self.name)
+    def part(self) -> str | None:
+        metric = COLUMNS[self.name][0] if self.name in COLUMNS else None
+        return None if metric is None or metric.always else metric.key
 
     def limit(self, relation: Relation, text: str) -> float | str:
         return _plain_number(relation, text)
@@ -96,7 +97,7 @@ class TierColumn:
         return TIER
 
     @property
-    def part(self) -> Part | None:
+    def part(self) -> str | None:
         return "kinematics"
 
     def limit(self, relation: Relation, text: str) -> float | str:
@@ -107,7 +108,7 @@ class TierColumn:
         return text
 
     def readings(self, record: Record) -> tuple[Reading, ...]:
-        kinematics = record.measurement.kinematics
+        kinematics = record.facts(Kinematics)
         tier = None if kinematics is None else kinematics.tier
         if tier is not None and tier not in TIER_NAMES:
             return (Reading(None, f"the record names a tier that is not known here: {tier}"),)
@@ -130,7 +131,7 @@ class JointField:
         return ".".join(filter(None, (SECTION, self.joint, self.series, self.field)))
 
     @property
-    def part(self) -> Part | None:
+    def part(self) -> str | None:
         return "kinematics"
 
     def limit(self, relation: Relation, text: str) -> float | str:
@@ -141,7 +142,7 @@ class JointField:
 
     def readings(self, record: Record) -> tuple[Reading, ...]:
         series = (self.series,) if self.series else ("motion",) if self.field in MOTION_FIELDS else ("raw", "filtered")
-        kinematics = record.measurement.kinematics
+        kinematics = record.facts(Kinematics)
         if kinematics is None:
             return (Reading(None, _why_empty(record, TIER)),)
         joint = kinematics.joints.get(self.joint)
@@ -166,12 +167,6 @@ def _plain_number(relation: Relation, text: str) -> float:
     if not math.isfinite(float(text)):
         raise GoalError(f"expected a finite number after {relation}")
     return float(text)
-
-
-def _part_of(column: str) -> Part | None:
-    """A column that is no objective belongs to the measurement that fills its neighbours."""
-    neighbours = next((group for group in TOGETHER if column in group), (column,))
-    return next((OBJECTIVES[name].part for name in neighbours if name in OBJECTIVES), None)
 
 
 def _reading(value: Any, reason: str) -> Reading:

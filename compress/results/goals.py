@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from compress.quantization.collapse import refusal
 from compress.results.goal_names import quantity_of
 from compress.results.goal_quantities import RELATIONS, GoalError, Quantity, Relation
-from compress.results.objectives import Part
 from compress.results.pareto import directions, objective_values
 from compress.results.records import Record
 
@@ -36,7 +35,7 @@ class Goal:
         return f"{self.quantity} {self.relation} {_spelt(self.limit)}"
 
     @property
-    def part(self) -> Part | None:
+    def part(self) -> str | None:
         """The switch under `measure` that gives the value; None where it is always measured."""
         return self.quantity.part
 

@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from compress.common.values import Value
+from compress.measure.latency import Latencies, Latency
 from compress.quantization.collapse import refusal
 from compress.results.columns import CANDIDATE_COLUMNS, READERS, reasons
 from compress.results.pareto import front
-from compress.results.records import Latency, Record
+from compress.results.records import Record
 from teachers.common.files import write_text
 
 LATENCY_COLUMNS = (
@@ -64,7 +65,8 @@ def latency_rows(records: Sequence[Record]) -> list[dict[str, Value]]:
     """One row for each record, runtime and scale, keyed by LATENCY_COLUMNS, and one for the `sum` of the scales."""
     rows: list[dict[str, Value]] = []
     for record in teacher_first(records):
-        for latency in record.measurement.latency:
+        latencies = record.facts(Latencies)
+        for latency in latencies.runtimes if latencies is not None else ():
             common: dict[str, Value] = {"name": record.name, "runtime": latency.runtime, "threads": latency.threads}
             rows += [common | timing for timing in _timings(latency)]
     return rows

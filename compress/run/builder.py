@@ -1,6 +1,5 @@
 """Recipe -> candidates on disk: the steps are applied, the network is exported, the artefact is proved equal to it."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,22 +8,23 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from compress.common.fact_cache import Journal, fact_key
+from compress.common.fact_cache import FactCache, fact_key
 from compress.core.built import ARTEFACT, LICENCE, RECIPE, Built
 from compress.core.candidate import Candidate, content_id
 from compress.core.qparams import Int8
 from compress.export.float_rounding import rounding
-from compress.export.onnx_export import cut_at_stage, export_all_stages, load_graph, save_artefact, save_graph
+from compress.export.onnx_export import save_artefact
 from compress.export.parity import PARITY_LIMIT, ParityError
 from compress.quantization.integer_network import IntegerNetwork
 from compress.quantization.qdq_graph import quantized_graph
 from compress.quantization.quantization_file import load_quantization, save_quantization
+from compress.run.teacher_stages import TeacherStages, float_graph
 from compress.steps.base import Step
 from compress.steps.context import Workshop
 from eval.runtimes import RUNTIMES
 from teachers.checkpoint import SPEC, WEIGHTS, load_model, save_model
 from teachers.common.errors import UserError
-from teachers.common.files import write_text
+from teachers.common.files import sha256_of, write_text
 
 ROUNDED_LIMIT = 0.02
 """Relative L2 of the maps where precision changed. In int8 alone they are equal; between float layers and int8 ones a
@@ -37,15 +37,19 @@ _FILES = (SPEC, WEIGHTS, ARTEFACT, RECIPE, LICENCE)
 class Builder:
     """What all candidates of a run are built from."""
 
-    teacher: Candidate
+    stages: TeacherStages
+    """The teacher, and its artefact with all stages."""
     workshop: Workshop
     folder: Path
     """OUT/candidates"""
-    all_stages: Path
-    """Where the teacher's all-stages artefact lies, or will."""
-    journal: Journal
-    inputs: Sequence[NDArray[np.float32]]
+    cache: FactCache
+    parity_inputs: Sequence[NDArray[np.float32]]
     """Real frames, (1, 3, H, W), on which artefact and network are compared."""
+
+    @property
+    def teacher(self) -> Candidate:
+        """The first candidate of every line."""
+        return self.stages.teacher
 
     def build(self, name: str, steps: Sequence[Step], recipe_text: str) -> Built:
         """The candidate, from its folder if an earlier call finished it there, else made now."""
@@ -73,7 +77,7 @@ class Builder:
 
     def _reload(self, name: str, settings: list[dict[str, object]], key: str) -> Built | None:
         folder = self.folder / name
-        facts = self.journal.facts(key)
+        facts = self.cache.facts(key)
         if not facts or not all((folder / file).is_file() for file in _FILES):
             return None
         try:
@@ -83,7 +87,7 @@ class Builder:
             return None  # damaged since it was written: made again
         if (
             content_id(network, quantization) != facts[-1]["id"]
-            or _sha256(folder / ARTEFACT) != facts[-1]["artefact_sha256"]
+            or sha256_of(folder / ARTEFACT) != facts[-1]["artefact_sha256"]
         ):
             return None
         parent, notes = facts[-1]["parent"], tuple(facts[-1]["notes"])
@@ -103,12 +107,12 @@ class Builder:
         if candidate.quantization is not None:
             model = quantized_graph(candidate.network, candidate.quantization)
         elif stage is None:
-            model = cut_at_stage(export_all_stages(candidate.network), len(candidate.spec.stages))
+            model = float_graph(candidate.network)
         else:
-            model = cut_at_stage(load_graph(self.all_stages_file()), stage)
+            model = self.stages.cut(stage)
         save_artefact(model, candidate.network, candidate.licence, folder / ARTEFACT)
         try:
-            parity = largest_difference(candidate, folder / ARTEFACT, self.inputs)
+            parity = largest_difference(candidate, folder / ARTEFACT, self.parity_inputs)
         except ParityError:
             (folder / ARTEFACT).unlink()  # an artefact that is not its network is not kept
             raise
@@ -116,20 +120,11 @@ class Builder:
             "id": candidate.id,
             "parent": candidate.parent,
             "parity_max_abs": parity,
-            "artefact_sha256": _sha256(folder / ARTEFACT),
+            "artefact_sha256": sha256_of(folder / ARTEFACT),
             "notes": candidate.notes,
         }
-        self.journal.add(key, fact)
+        self.cache.add(key, fact)
         return Built(name, candidate, folder / ARTEFACT, stage, parity)
-
-    def all_stages_file(self) -> Path:
-        """The teacher with the maps of every stage as outputs; exported once, and again if it was damaged."""
-        key = fact_key("all stages", 1, self.teacher.id)
-        facts = self.journal.facts(key)
-        if not facts or not self.all_stages.is_file() or _sha256(self.all_stages) != facts[-1]:
-            save_graph(export_all_stages(self.teacher.network), self.all_stages)
-            self.journal.add(key, _sha256(self.all_stages))
-        return self.all_stages
 
     def _stage_of(self, candidate: Candidate) -> int | None:
         """t if the candidate is the teacher's first t stages, weights included."""
@@ -177,12 +172,7 @@ def computing(candidate: Candidate) -> torch.nn.Module:
 
 def content_of_files(steps: Sequence[Step]) -> list[str]:
     """Hashes of the files that the steps read: another file under the same name is another candidate."""
-    return [_sha256(Path(file).expanduser()) for step in steps for file in step.files]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return [sha256_of(Path(file).expanduser()) for step in steps for file in step.files]
 
 
 def licence_text(candidate: Candidate) -> str:

@@ -3,7 +3,6 @@
 A teacher without an artefact is exported once, proved equal to its network, and kept in CACHE/artefacts.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,8 @@ from pydantic import ValidationError
 from compress.common.run_folder import CANDIDATES, RECIPE, RECORDS
 from compress.core.built import ARTEFACT
 from compress.export.onnx_export import save_artefact
+from compress.measure.kinematics import Kinematics
+from compress.measure.latency import Latencies
 from compress.quantization.collapse import refusal
 from compress.quantization.qdq_graph import graph_of
 from compress.recipe.loader import Recipe, stored_recipe
@@ -26,7 +27,7 @@ from eval.runtimes import RUNTIMES, Session
 from teachers.assets import cache_folder, nearest
 from teachers.checkpoint import SPEC, WEIGHTS, is_model, load_spec
 from teachers.common.errors import UserError
-from teachers.common.files import replacing
+from teachers.common.files import replacing, sha256_of
 from teachers.licence import Licence
 from teachers.registry import teacher_names
 from teachers.spec import PoseNetSpec
@@ -56,7 +57,7 @@ class Model:
             "kind": self.kind,
             "spec_sha256": self.spec.digest(),
             "artefact_bytes": self.artefact.stat().st_size,
-            "artefact_sha256": _sha256(self.artefact),
+            "artefact_sha256": sha256_of(self.artefact),
             "backbone": self.spec.backbone.name,
             "stages": len(self.spec.stages),
             "stride": self.spec.stride,
@@ -117,11 +118,6 @@ def default_model(runs: Path = RUNS) -> DefaultModel:
     return DefaultModel(known[0] if known else teacher_names()[0], f"{reason}: the teacher")
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _newest_run(runs: Path) -> Path | None:
     found = [records for records in runs.glob(f"*/{RECORDS}") if records.is_file()]
     return max(found, key=lambda records: records.stat().st_mtime).parent if found else None
@@ -146,7 +142,7 @@ def _best(run: Path, records: Sequence[Record]) -> tuple[Record | None, str]:
         if best is None:
             return None, f"no candidate of {run} meets the goals of its recipe{also}"
         return best, f"the best candidate of {run} that meets the goals of its recipe{also}"
-    timed = [(latency[0].total_ms, record) for record in good if (latency := record.measurement.latency)]
+    timed = [(found.first.total_ms, record) for record in good if (found := record.facts(Latencies)) is not None]
     if not timed:
         return None, f"no candidate of {run} is recorded as good enough for angles{note}"
     _, best = min(timed, key=lambda pair: pair[0])
@@ -166,7 +162,7 @@ def _recipe_of(run: Path) -> tuple[Recipe | None, str]:
 
 
 def _tier(record: Record) -> str | None:
-    kinematics = record.measurement.kinematics
+    kinematics = record.facts(Kinematics)
     return None if kinematics is None else kinematics.tier
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from compress.common.run_folder import CANDIDATES
 from compress.common.values import Value
 from compress.core.built import ARTEFACT, LICENCE
+from compress.measure.kinematics import Kinematics
 from compress.results.records import Record
 from compress.results.tables import candidate_rows
 from compress.results.training_curves import KIND
@@ -34,7 +35,7 @@ def track_results(
 
 def joint_degrees(record: Record) -> dict[str, Value]:
     """Each joint's errors in degrees, named as goals name them: `kinematics.right knee.raw.rmse`."""
-    found = record.measurement.kinematics
+    found = record.facts(Kinematics)
     joints = {} if found is None else found.joints
     return {
         f"kinematics.{joint}.{form}.{field}": facts[form][field]

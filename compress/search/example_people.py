@@ -6,12 +6,12 @@ from compress.common.environment import usable_cores
 from compress.common.progress import Reporter
 from compress.common.run_folder import CANDIDATES
 from compress.core.built import ARTEFACT
-from compress.measure.example_frame import Wanted, keep_people, why_not_shown
+from compress.measure.frames import draw_frames
 from compress.recipe.loader import Recipe
 from compress.recipe.models import TEACHER_ROW
 from compress.results.pareto import front
 from compress.results.records import Record
-from compress.run.conditions import draw_frames
+from compress.run.example_frame import Wanted, keep_people, why_not_shown
 from teachers.checkpoint import load_spec
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from compress.common.display import Shown, currently_shown, shown
 from compress.common.failure import failure
 from compress.common.progress import Reporter
+from compress.measure.latency import LatencyMetric
 from compress.search.call import SearchCall, SearchPaths, worker_name
 from compress.search.torchrun import Leader, train_along
 from compress.search.trial_evaluator import Trials
@@ -100,7 +101,7 @@ def refuse_crowding(call: SearchCall) -> None:
     """UserError where workers would time networks with more threads than each of them has cores."""
     if processes()[1] > 1 and call.workers > 1:
         raise UserError("--workers: under torchrun there is one worker, whose trainings all processes share")
-    latency = call.recipe.measure.latency
+    latency = call.recipe.measure.of(LatencyMetric)
     share = len(core_shares(call.workers)[0]) or (os.cpu_count() or 1)
     if call.workers > 1 and latency and latency.threads > share:
         raise UserError(

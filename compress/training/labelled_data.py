@@ -1,6 +1,5 @@
 """Labelled images of several COCO keypoint files: which are learnt from, which are held out, and both as samples."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from compress.training.labels import LabelledSet
 from compress.training.losses import Energies
 from compress.training.samples import Sample
 from teachers.common.errors import UserError
+from teachers.common.files import sha256_of
 from teachers.common.frozen import Frozen
 from teachers.spec import PoseNetSpec
 
@@ -76,7 +76,7 @@ def open_labelled(
         )
     named = [held_out.labels] if held_out.labels else []
     indices = [[one.index for one in part] for part in (train, kept)]
-    digest = fact_key([_sha256(file) for file in (*files, *named)], indices)
+    digest = fact_key([sha256_of(Path(file).expanduser()) for file in (*files, *named)], indices)
     return LabelledData(tuple(train), tuple(kept), skipped, digest)
 
 
@@ -90,11 +90,6 @@ def _usable(files: Sequence[str], spec: PoseNetSpec) -> tuple[list[Labelled], in
 def _drawn(images: list[Labelled], most: int | None, seed: int) -> list[Labelled]:
     order = np.random.default_rng([seed, 4]).permutation(len(images))[:most]
     return [images[place] for place in order]
-
-
-def _sha256(name: str) -> str:
-    with Path(name).expanduser().open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from teachers.common.errors import UserError
-from teachers.common.files import write_text
+from teachers.common.files import sha256_of, write_text
 
 FORMAT = 1
 _LARGEST_FACTS = 4 * 2**20
@@ -104,8 +104,7 @@ def _checked(path: Path, found: dict[str, Any]) -> ArtefactFacts:
 def sha256(path: Path) -> str:
     """Of a file's bytes; of a folder's files, their names and their bytes."""
     if path.is_file():
-        with path.open("rb") as data:
-            return hashlib.file_digest(data, "sha256").hexdigest()
+        return sha256_of(path)
     digest = hashlib.sha256()
     for file in sorted(one for one in path.rglob("*") if one.is_file()):
         digest.update(f"{file.relative_to(path).as_posix()}\0{sha256(file)}\n".encode())

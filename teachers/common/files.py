@@ -1,5 +1,6 @@
 """Files are written whole or not at all: into a temporary file beside the target, flushed, then renamed."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -129,3 +130,9 @@ def append_line(path: Path, line: str) -> None:
         file.write(line.encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

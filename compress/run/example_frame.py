@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from compress.common.run_folder import PEOPLE
 from compress.core.built import Built
+from compress.measure.frames import Data
 from compress.measure.pose_inference import from_fact, to_fact
-from compress.recipe.models import Data
 from eval.frames import Frame, Sample
 from eval.people import Person
 from eval.pose import PoseEstimator

@@ -15,7 +15,16 @@ from conftest import tiny_spec
 from compress.cli.main import run_command
 from compress.common.document import Paragraph
 from compress.common.run_folder import PEOPLE, RECIPE
-from compress.measure.example_frame import (
+from compress.measure.frames import Data
+from compress.measure.pose_inference import to_fact
+from compress.report.document import Beside
+from compress.report.facts import RunFacts
+from compress.report.people import people_view
+from compress.report.people_section import people_blocks
+from compress.report.views import report_facts
+from compress.report.write import write_report
+from compress.run import example_frame
+from compress.run.example_frame import (
     NOT_COCO,
     SWITCHED_OFF,
     ShownPeople,
@@ -24,14 +33,6 @@ from compress.measure.example_frame import (
     kept_people,
     why_not_shown,
 )
-from compress.measure.pose_inference import to_fact
-from compress.recipe.models import Data
-from compress.report.document import Beside
-from compress.report.facts import RunFacts
-from compress.report.people import people_view
-from compress.report.people_section import people_blocks
-from compress.report.views import report_facts
-from compress.report.write import write_report
 from eval.frames import draw_sample, open_source
 from eval.people import Person
 from teachers.skeleton import COCO_18
@@ -145,7 +146,7 @@ def test_what_is_kept_is_not_found_again(tiny_run: TinyRun, tmp_path: Path, monk
             return type("Found", (), {"people": people})
 
     brightest = max(frame.image.mean() for frame in sample.frames())
-    monkeypatch.setattr("compress.measure.example_frame._estimator", Counting)
+    monkeypatch.setattr(example_frame, "_estimator", Counting)
     teacher, other = Wanted("teacher", "a", model, spec), Wanted("other", "b", model, spec)
     keep_people(tmp_path, data, sample, [teacher, other, Wanted("twin", "b", model, spec)], 1)
     assert asked == ["teacher"] * 3 + ["teacher", "twin"], "once for both networks of one content"
