@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eval.angles import Array, extents
-from eval.filters import Butterworth, Mask, OneEuro, butterworth, fill_gaps, one_euro, runs
+from eval.filters import Butterworth, Mask, OneEuro, butterworth, fill_gaps, one_euro, runs, spacing
 from eval.kinematic_settings import KinematicsSettings
 from eval.outliers import find_outliers
 from eval.rts_smoother import RauchTungStriebel, rts_smooth
@@ -47,7 +47,7 @@ def smooth_keypoints(times: Array, seen: Array, skeleton: Skeleton, settings: Ki
     if isinstance(low_pass, OneEuro):
         xy = one_euro(times, used[..., :2], _sizes_so_far(used), low_pass, gap)
     elif isinstance(low_pass, RauchTungStriebel):
-        xy = _rts(times, used, gap, low_pass)
+        xy, reasons = _rts(times, used, gap, low_pass), _too_slow(times, low_pass)
     else:
         xy, _ = fill_gaps(times, used[..., :2], gap)
         if low_pass is not None:
@@ -65,6 +65,16 @@ def _rts(times: Array, used: Array, max_gap_s: float, low_pass: RauchTungStriebe
     weights /= np.median(weights[there])
     smooth = rts_smooth(times, used[..., :2], weights, reach.opens, low_pass.cutoff_hz)
     return np.where(reach.covered[..., None], smooth.xy, np.nan)
+
+
+def _too_slow(times: Array, low_pass: RauchTungStriebel) -> set[str]:
+    rate = 1 / spacing(times)
+    if not low_pass.cutoff_hz >= rate / 2:  # nor for a single frame
+        return set()
+    return {
+        f"nearly unfiltered: the cut-off of {low_pass.cutoff_hz:g} Hz is not below half the frame rate of "
+        f"{rate:.3g} per second"
+    }
 
 
 def _filter_runs(times: Array, xy: Array, max_gap_s: float, low_pass: Butterworth) -> set[str]:

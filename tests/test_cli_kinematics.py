@@ -202,7 +202,7 @@ def test_a_model_without_the_keypoints_of_an_angle_gives_the_others(
     assert "no column for left knee" in said.err and "one-leg has no left_ankle" in said.err
     assert "right knee" in said.out and "right elbow" not in said.out
     header = (tmp_path / "out" / "leg_angles_person01.mot").read_text(encoding="utf-8")
-    assert "right knee" in header and "left knee" not in header
+    assert "right_knee" in header and "left_knee" not in header
 
 
 def test_memory_does_not_grow_with_the_video(tmp_path: Path) -> None:

@@ -80,8 +80,9 @@ def test_a_column_that_is_seldom_seen_is_left_out_and_named(tmp_path: Path) -> N
     assert write_angles_mot(tmp_path / "b.mot", nobody) == () and not (tmp_path / "b.mot").exists()
 
 
-def test_opensim_reads_every_row_of_every_file(tmp_path: Path) -> None:
+def test_opensim_reads_every_row_of_every_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the reader of its GUI and tools (Storage, MarkerData) and that of its scripts (TimeSeriesTable)."""
+    monkeypatch.chdir(tmp_path)  # where it leaves its log
     opensim = pytest.importorskip("opensim")
     track = lose(lose(walk(120), slice(20, 24), "right_ankle"), slice(50, 70), "left_wrist")
     track = lose(lose(track, slice(30, 33), "nose"), slice(90, 106))

@@ -12,8 +12,8 @@ from eval.kinematics import Kinematics, analyse
 from eval.rts_smoother import RauchTungStriebel
 from teachers.skeleton import COCO_18
 
-SETTINGS = KinematicsSettings(visible_side="right")
-RAW = KinematicsSettings(visible_side="right", low_pass=None, outliers=None)
+SETTINGS = KinematicsSettings(visible_side="right", swap_repair=None)
+RAW = KinematicsSettings(visible_side="right", swap_repair=None, low_pass=None, outliers=None)
 JOINTS = ("knee", "hip", "shoulder", "elbow")
 
 
@@ -39,7 +39,7 @@ def test_no_joint_is_worse_smoothed_than_raw(fps: float, low_pass: RauchTungStri
     seconds = 5.0 if fps < 100 else 2.0
     frames = round(seconds * fps)
     truth = analyse(stamps(frames, fps), walk(frames, fps), COCO_18, RAW)
-    settings = KinematicsSettings(visible_side="right", low_pass=low_pass)
+    settings = KinematicsSettings(visible_side="right", swap_repair=None, low_pass=low_pass)
     found = [analyse(stamps(frames, fps), difficult(fps, seed, seconds), COCO_18, settings) for seed in range(2)]
     for joint in JOINTS:
         raw, smooth = (
