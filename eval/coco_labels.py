@@ -2,11 +2,24 @@
 
 import json
 import math
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from eval.coco_facts import (
+    LabelFacts,
+    Size,
+    contradiction,
+    labelled_points,
+    refuse_images,
+    require_consistent,
+    require_listed,
+    stated_sizes,
+)
 from eval.coco_images import open_coco
 from eval.frame_folder import ImageFiles
 from teachers.common.errors import UserError
@@ -18,6 +31,8 @@ COCO_17 = (
     "right_ankle",
 )  # fmt: skip
 """COCO's order, which pycocotools' OKS constants follow."""
+_SIZES_READ = 2000
+"""Of so many images, evenly spread, the size is compared when a file is opened; of the others when they are read."""
 _NUMBERS = {"keypoints": 3 * len(COCO_17), "bbox": 4}
 
 
@@ -52,7 +67,8 @@ def lacking(skeleton: Skeleton) -> tuple[str, ...]:
 def open_labels(path: Path) -> CocoLabels:
     """Reads a COCO keypoint file; its images may lie where eval.coco_images finds them.
 
-    Raises UserError when it is no COCO file, has no labelled keypoints or other ones than COCO's 17.
+    Raises UserError when it is no COCO file, has no labelled keypoints or other ones than COCO's 17, and where its
+    facts contradict each other or the images (eval.coco_facts).
     """
     source = open_coco(path)
     content = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -62,7 +78,9 @@ def open_labels(path: Path) -> CocoLabels:
             f"{path}: has no keypoint labels (no `keypoints` in its `annotations`); wanted is a COCO keypoint file, "
             "such as person_keypoints_val2017.json"
         )
-    category = _category(path, content.get("categories"))
+    category, ids = _category(path, content.get("categories")), _ids(path, content["images"])
+    sizes = stated_sizes(str(path), content["images"])
+    require_listed(str(path), list(enumerate(listed)), "category_id", _category_ids(content["categories"]))
     people = [
         (number, annotation)
         for number, annotation in enumerate(listed)
@@ -75,7 +93,32 @@ def open_labels(path: Path) -> CocoLabels:
     )
     if not any(annotation["num_keypoints"] for annotation in annotations):
         raise UserError(f"{path}: has no keypoint labels: no person in it has a labelled keypoint")
-    return CocoLabels(path.name, source, _ids(path, content["images"]), category, annotations)
+    require_listed(str(path), people, "image_id", set(ids.values()))
+    files = {image_id: str(file) for file, image_id in ids.items()}
+    placed = [(place, one) for (place, _), one in zip(people, annotations, strict=True)]
+    require_consistent(LabelFacts(str(path), files, sizes, placed))
+    checked = replace(source, contradiction=_compared(ids, sizes, annotations))
+    refuse_images(str(path), checked.contradictions(_SIZES_READ))
+    return CocoLabels(path.name, checked, ids, category, annotations)
+
+
+def _compared(
+    ids: Mapping[PurePosixPath, int], sizes: Mapping[int, Size], annotations: Sequence[Mapping[str, Any]]
+) -> Callable[[PurePosixPath, Size], str | None]:
+    """What compares a decoded image with its labels."""
+    points: dict[int, list[NDArray[np.float64]]] = {}
+    for one in annotations:
+        points.setdefault(one["image_id"], []).append(labelled_points(one))
+
+    def speaks_against(file: PurePosixPath, decoded: Size) -> str | None:
+        found = points.get(ids[file], [])
+        return contradiction(decoded, sizes.get(ids[file]), np.concatenate([np.empty((0, 2)), *found]))
+
+    return speaks_against
+
+
+def _category_ids(categories: list[Any]) -> set[object]:
+    return {one.get("id") for one in categories if isinstance(one, dict)}
 
 
 def _ids(path: Path, images: list[dict[str, Any]]) -> dict[PurePosixPath, int]:
@@ -124,6 +167,7 @@ def _annotation(given: object, number: int, where: str) -> dict[str, Any]:
         "category_id": given["category_id"],
         "keypoints": keypoints,
         "num_keypoints": sum(visible > 0 for visible in keypoints[2::3]),
+        "stated_keypoints": given.get("num_keypoints"),
         "bbox": given["bbox"],
         "area": given["area"],
         "iscrowd": int(bool(given.get("iscrowd", 0))),

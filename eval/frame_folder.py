@@ -1,11 +1,11 @@
 """A list of image files as a source of frames: a folder, one file, or the files that a COCO file names."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from eval.frame_pixels import SUFFIXES, BrokenImage, read_image
+from eval.frame_pixels import SUFFIXES, BrokenImage, image_size, read_image
 from eval.frame_types import Frame, Unreadable
 from teachers.common.errors import UserError
 from teachers.common.files import sha256_of
@@ -18,6 +18,8 @@ class ImageFiles:
     name: str
     folder: Path
     files: tuple[PurePosixPath, ...]
+    contradiction: Callable[[PurePosixPath, tuple[int, int]], str | None] = lambda file, size: None
+    """Why a file of this width and height cannot be the one that was meant; None where nothing speaks against it."""
 
     def names(self) -> list[str]:
         """The files' paths without suffix; files that differ in the suffix alone keep it."""
@@ -30,9 +32,22 @@ class ImageFiles:
         names = self.names()
         for index in indices:
             try:
-                yield index, Frame(names[index], read_image(self.folder / self.files[index]))
+                image = read_image(self.folder / self.files[index])
             except BrokenImage as error:
                 yield index, Unreadable(names[index], str(error))
+                continue
+            wrong = self.contradiction(self.files[index], (image.shape[1], image.shape[0]))
+            yield index, Frame(names[index], image) if wrong is None else Unreadable(names[index], wrong)
+
+    def contradictions(self, most: int) -> list[tuple[str, str]]:
+        """(file, why) of those that are here and are not what was meant; at most so many, evenly spread, are opened."""
+        found = []
+        for file in self.files[:: max(1, -(-len(self.files) // most))]:
+            size = image_size(self.folder / file)
+            wrong = None if size is None else self.contradiction(file, size)
+            if wrong is not None:
+                found.append((str(file), wrong))
+        return found
 
     def screen(self, order: Iterable[int]) -> Iterator[int | Unreadable]:
         """Decodes each file in full, as far as the caller asks: a cut file is only found out at its end."""

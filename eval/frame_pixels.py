@@ -23,6 +23,9 @@ MAX_PIXELS = 150_000_000
 MAX_ASPECT = 20
 """Longer side over shorter. Networks see a fixed height, so a strip of 1 x 3000 pixels would become a million wide."""
 
+_ORIENTATION, _ON_ITS_SIDE = 0x0112, (5, 6, 7, 8)
+"""EXIF's tag, and its values for pictures that are turned by a quarter."""
+
 # Whatever Pillow's parsers let through on broken files; found by mutating files of every format (tests).
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError, OverflowError, struct.error)
 
@@ -49,6 +52,18 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     if not data:
         raise BrokenImage("the file is empty")
     return decode_image(data)
+
+
+def image_size(path: Path) -> tuple[int, int] | None:
+    """Width and height as `read_image` would give them, from the file's first bytes; None where it could not."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(path) as image:
+                turned = image.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
+                return (image.height, image.width) if turned else (image.width, image.height)
+        except (*BROKEN, UnidentifiedImageError, Image.DecompressionBombError, zlib.error):
+            return None
 
 
 def decode_image(data: bytes) -> NDArray[np.uint8]:

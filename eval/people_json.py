@@ -76,7 +76,7 @@ def write_people(path: Path, people: Sequence[Person]) -> None:
 def read_people(path: Path) -> list[Person]:
     """Reads one image's file; UserError if it cannot be read or is not OpenPose JSON."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read: {error}") from error
     return people_from_json(text, str(path))

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from students.channel_map import Choice, choose, identity, importance, nothing, shifted, some
+from students.grey import begin_as_grey
 from students.init import fresh_network
 from students.weight_transfer import Heirs, width
 from teachers.layers import channels_after
@@ -41,19 +42,22 @@ def inherit(parent: PoseNet, spec: PoseNetSpec, seed: int) -> Inherited:
     heirs = Heirs()
     maps = spec.skeleton.paf_channels + spec.skeleton.heatmap_channels
     with torch.no_grad():
-        features = _inherit_backbone(heirs, parent, network)
+        given = _inherit_backbone(heirs, parent, network)
+        features = given if some(given) else _to_learn(parent, network)
         for number, (old, new) in enumerate(zip(parent.stages, network.stages, strict=False)):
             assert isinstance(old, Stage) and isinstance(new, Stage)
             # From the second on a stage sees (PAFs, heatmaps, features).
             seen = torch.cat([identity(maps), shifted(features, maps)]) if number else features
             _inherit_stage(heirs, old, new, seen)
+        if not some(given):
+            begin_as_grey(parent, network, features)
     counts = {name: heirs.counts.get(id(parameter), 0) for name, parameter in network.named_parameters()}
     total = sum(parameter.numel() for parameter in network.parameters())
     return Inherited(network, tuple(name for name, count in counts.items() if count), sum(counts.values()) / total)
 
 
 def _inherit_backbone(heirs: Heirs, parent: PoseNet, network: PoseNet) -> Choice:
-    """What each of the new features stands for among the parent's."""
+    """What each of the new features is among the parent's."""
     found = heirs.chain(parent.backbone.layers, network.backbone.layers, identity(IMAGE_CHANNELS))
     widths = channels_after(parent.spec.backbone.layers, IMAGE_CHANNELS)
     offsets: dict[int, int] = {}
@@ -61,15 +65,16 @@ def _inherit_backbone(heirs: Heirs, parent: PoseNet, network: PoseNet) -> Choice
     for tap in parent.spec.backbone.taps:
         offsets.setdefault(tap.layer, before)
         before += widths[tap.layer]
-    features = torch.cat(
+    return torch.cat(
         [
             shifted(found[tap.layer], offsets[tap.layer]) if tap.layer in offsets else nothing(len(found[tap.layer]))
             for tap in network.spec.backbone.taps
         ]
     )
-    if some(features):
-        return features
-    # Another backbone: its features are to learn the parent's, or as many of them as there is room for, the strongest.
+
+
+def _to_learn(parent: PoseNet, network: PoseNet) -> Choice:
+    """What features of another backbone are to learn: the parent's, the strongest that there is room for."""
     strength = [importance(_first(parent.backbone.layers, tap.layer + 1)) for tap in parent.spec.backbone.taps]
     return choose(torch.cat(strength), network.spec.feature_channels)
 

@@ -34,7 +34,7 @@ def load_spec(folder: Path) -> PoseNetSpec:
     """The spec alone; UserError says what is wrong with the file."""
     path = folder / SPEC
     try:
-        return PoseNetSpec.model_validate_json(path.read_text(encoding="utf-8"))
+        return PoseNetSpec.model_validate_json(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read: {error}") from error
     except ValidationError as error:

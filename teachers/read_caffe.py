@@ -198,7 +198,7 @@ def read_prototxt(path: Path) -> tuple[PrototxtLayer, ...]:
             raise UserError(
                 f"{path}: {path.stat().st_size:,} bytes; a network's prototxt is below {_MAX_PROTOTXT_BYTES:,}"
             )
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -52,7 +52,7 @@ def write_labels(folder: Path, **changes: object) -> Path:
     rng = np.random.default_rng(0)
     images = [{"id": 100 + i, "file_name": f"{i}.png", "width": 640, "height": 480} for i in range(8)]
     for image in images:
-        Image.fromarray(rng.integers(0, 255, (48, 64, 3), np.uint8)).save(folder / str(image["file_name"]))
+        Image.new("RGB", (640, 480)).save(folder / str(image["file_name"]))
     annotations = []
     for image_id in range(100, 106):
         for corner, side in (((20, 30), 80.0), ((250, 100), 280.0)):

@@ -215,6 +215,12 @@ def test_openpose_json_round_trip(tmp_path: Path) -> None:
     assert people_to_json(back) == path.read_text()
 
 
+def test_openpose_json_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a_keypoints.json"
+    path.write_text(people_to_json([]), encoding="utf-8-sig")
+    assert read_people(path) == []
+
+
 def test_openpose_json_layout() -> None:
     keypoints = np.full((18, 3), (np.nan, np.nan, 0.0), dtype=np.float32)
     keypoints[0] = (1.5, 2.25, 0.5)

@@ -34,8 +34,8 @@ DOORS = {
     "accelerate": {"compress/training/engine.py"},
     "fsspec": {"compress/search/artefact_store.py"},
     # What runs artefacts, what makes them, and the file that is copied to where nothing of ours is.
-    "onnxruntime": {"eval/runtimes/onnxruntime.py", "compress/bench/standalone.py"},
-    "openvino": {"eval/runtimes/openvino.py", "compress/export/exporters/openvino.py", "compress/bench/standalone.py"},
+    "onnxruntime": {"eval/silent_imports.py", "eval/runtimes/onnxruntime.py"},
+    "openvino": {"eval/silent_imports.py"},
     "executorch": {
         "eval/runtimes/executorch.py",
         "compress/export/exporters/executorch.py",
@@ -91,6 +91,7 @@ TORCH_FREE = [
     "latency",
     "memory",
     "memory_probe",
+    "onnx_session",
     "process_memory",
     "runtimes/__init__",
     "runtimes/base",
@@ -99,6 +100,7 @@ TORCH_FREE = [
     "runtimes/ncnn",
     "runtimes/onnxruntime",
     "runtimes/openvino",
+    "silent_imports",
 ]
 """Not runtimes/executorch: its Python package needs torch itself."""
 

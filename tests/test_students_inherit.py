@@ -9,7 +9,7 @@ from compress.core.candidate import content_id
 from students.backbones import BACKBONES, adapted
 from students.channel_map import choose
 from students.inherit import inherit
-from students.init import fresh_network
+from students.init import fresh_network, input_rms
 from students.stages import lightweight, two_branch
 from students.weight_transfer import width as width_after
 from teachers.layers import Concat, Conv, DepthwiseConv, MaxPool, Residual, SeparableConv
@@ -152,12 +152,15 @@ def test_what_is_fresh_is_kaiming_normal_and_heads_begin_near_zero() -> None:
     spec = tiny_spec(1)
     network = fresh_network(spec, 3)
     first = torch.empty(4, 3, 3, 3)
-    nn.init.kaiming_normal_(first, mode="fan_out", generator=torch.Generator().manual_seed(3))
-    assert torch.equal(network.backbone.layers[0].conv.weight, first)
+    nn.init.kaiming_normal_(first, mode="fan_in", generator=torch.Generator().manual_seed(3))
+    seen = input_rms(spec.input)
+    assert seen == pytest.approx((1 / 12) ** 0.5, rel=0.01), "pixels of 0 to 255 become -0.5 to 0.5"
+    torch.testing.assert_close(network.backbone.layers[0].conv.weight.detach(), first / seen)
     wide = lightweight(spec, 1, 128)
     network = fresh_network(PoseNetSpec(**{**dict(spec), "stages": wide}), 3)
     head = network.stages[0].paf[-1].conv
-    assert 0.0095 < float(head.weight.detach().std()) < 0.0105
+    expected = 0.01 / head.in_channels**0.5
+    assert 0.95 * expected < float(head.weight.detach().std()) < 1.05 * expected
     assert all(not bool(bias.any()) for name, bias in network.named_parameters() if name.endswith("bias"))
 
 

@@ -7,7 +7,7 @@ import torch
 from conftest import LICENCE, tiny_spec
 from safetensors.torch import load_file, save, save_file
 
-from teachers.checkpoint import SPEC, WEIGHTS, load_model, save_model
+from teachers.checkpoint import SPEC, WEIGHTS, load_model, load_spec, save_model
 from teachers.common.errors import UserError
 from teachers.posenet import PoseNet
 from teachers.registry import load_teacher, teacher_spec
@@ -91,3 +91,8 @@ def test_an_unknown_teacher_gets_the_nearest_name(tmp_path: Path) -> None:
         teacher_spec("openpose-mobilnet-thin")
     with pytest.raises(UserError, match=SPEC):
         teacher_spec(str(tmp_path))
+
+
+def test_a_spec_with_a_byte_order_mark_is_read(tmp_path: Path, tiny: PoseNet) -> None:
+    (tmp_path / "spec.json").write_text(tiny.spec.to_json(), encoding="utf-8-sig")
+    assert load_spec(tmp_path) == tiny.spec

@@ -10,6 +10,7 @@ import pytest
 from teachers_caffe import COCO, blob, caffemodel, field, integer, layer, legacy_blob, published, v1_layer, varint
 
 from teachers.common.errors import UserError
+from teachers.file_kinds import kind_of
 from teachers.read_caffe import read_caffemodel, read_prototxt
 
 WEIGHT = np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2) / 7
@@ -149,6 +150,14 @@ def test_layers_of_a_prototxt(tmp_path: Path) -> None:
     assert (a.num_output, a.kernel, a.pad, a.stride, a.dilation, a.group) == (8, (3, 5), (1, 2), (1, 1), (3, 3), 2)
     assert (b.type, b.kernel, b.pad, b.stride, b.pool) == ("Pooling", (2, 2), (0, 0), (1, 1), "AVE")
     assert (c.name, c.type, c.kernel, c.num_output) == ("cd", "ReLU", None, None)
+
+
+def test_a_prototxt_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    """As editors on Windows leave it; a recipe and JSON are taken with it, too."""
+    path = _write(tmp_path, b"\xef\xbb\xbfname: 'net'\nlayer { name: 'a' type: 'ReLU' }", "x.prototxt")
+    (found,) = read_prototxt(path)
+    assert (found.name, found.type, found.line) == ("a", "ReLU", 2)
+    assert kind_of(path) == "prototxt"
 
 
 _CONV = 'layer {{ name: "a"\n type: "Convolution"\n convolution_param {{ {} }} }}'

@@ -27,7 +27,9 @@ from typing import Any
 
 import numpy as np
 
-from eval.energy_counters import find_counter, joules_per_run  # in the single file, its text stands here
+from eval.energy_counters import find_counter, joules_per_run  # in the single file, their text stands here
+from eval.onnx_session import cpu_saturates, session_options, sums_may_overflow
+from eval.silent_imports import import_onnxruntime, import_openvino
 
 FORMAT = 1
 RESAMPLES = 2000
@@ -164,12 +166,9 @@ def load(path: Path, runtime: str | None, threads: int) -> tuple[str, Run]:
 
 
 def open_onnxruntime(path: Path, threads: int) -> Run:
-    """ONNX Runtime, CPU, idle threads asleep, as in eval/runtimes."""
-    import onnxruntime as ort  # noqa: PLC0415
-
-    options = ort.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads, options.log_severity_level = threads, 1, 4
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    """ONNX Runtime on the CPU, as in eval/runtimes."""
+    ort = import_onnxruntime()
+    options = session_options(ort, path, threads)
     session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     return lambda image: session.run(None, {name: image})
@@ -177,8 +176,9 @@ def open_onnxruntime(path: Path, threads: int) -> Run:
 
 def open_openvino(path: Path, threads: int) -> Run:
     """OpenVINO, CPU, float32."""
-    import openvino  # noqa: PLC0415
-
+    openvino = import_openvino()
+    if path.suffix == ".onnx" and cpu_saturates() and sums_may_overflow(path):
+        raise ValueError("its int8 sums may overflow 16 bits, which this CPU (x86 without VNNI) adds them in")
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
     request = openvino.Core().compile_model(str(path), "CPU", settings).create_infer_request()
     return lambda image: request.infer([image], share_inputs=True)

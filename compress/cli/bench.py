@@ -2,9 +2,10 @@
 
 import argparse
 from pathlib import Path
+from types import ModuleType
 
 from compress.bench import standalone
-from eval import energy_counters
+from eval import energy_counters, onnx_session, silent_imports
 from teachers.common.errors import UserError
 from teachers.common.files import write_text
 
@@ -33,10 +34,14 @@ def call(options: argparse.Namespace) -> int:
 
 
 def script_text() -> str:
-    """The single file: standalone with the one module of ours that it imports written out."""
-    alone, counters = (
-        Path(str(module.__file__)).read_text(encoding="utf-8") for module in (standalone, energy_counters)
-    )
-    (line,) = (line for line in alone.splitlines(keepends=True) if line.startswith("from eval."))
-    # It has to be the first statement of a file.
-    return alone.replace(line, counters.replace("from __future__ import annotations\n", ""))
+    """The single file: standalone, with each module of ours that it imports written out where it is imported."""
+    alone = _text_of(standalone)
+    for module in (energy_counters, onnx_session, silent_imports):
+        (line,) = (line for line in alone.splitlines(keepends=True) if line.startswith(f"from {module.__name__} "))
+        # It has to be the first statement of a file.
+        alone = alone.replace(line, _text_of(module).replace("from __future__ import annotations\n", ""))
+    return alone
+
+
+def _text_of(module: ModuleType) -> str:
+    return Path(str(module.__file__)).read_text(encoding="utf-8")

@@ -1,15 +1,19 @@
 """quantization.json: in which bits a network computes, and on which grids its numbers lie. Beside spec and weights."""
 
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
 
 from teachers.common.frozen import Frozen
 
 LARGEST = 127
 """Of a weight's integers: symmetric, so that -128 is left out and a weight of zero is the integer zero."""
+LARGEST_PAIR = 128
+"""Of any two weights' integers of a channel, added up without their signs. x86 CPUs without VNNI add two products with
+inputs (0 to 255) in 16 bits, which end at 32767, and 255 * 128 stays below. Which two meet depends on the kernel."""
 
 
 def _single(value: float) -> float:
@@ -18,6 +22,14 @@ def _single(value: float) -> float:
 
 
 _Step = Annotated[float, Field(gt=0, lt=1e30, allow_inf_nan=False), AfterValidator(_single)]
+
+
+def pairs_fit(integers: NDArray[np.signedinteger[Any]]) -> NDArray[np.bool_]:
+    """(C,): whether no two weights of a channel can overflow 16 bits; integers (C, ...)."""
+    sizes = np.abs(integers.reshape(len(integers), -1).astype(np.int32))
+    largest = np.partition(sizes, -2, axis=1)[:, -2:] if sizes.shape[1] > 1 else sizes
+    fit: NDArray[np.bool_] = largest.sum(axis=1) <= LARGEST_PAIR
+    return fit
 
 
 class QuantParams(Frozen):

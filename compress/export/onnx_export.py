@@ -15,6 +15,8 @@ import torch
 from onnx.utils import Extractor
 from torch import Tensor, nn
 
+from compress.core.qparams import pairs_fit
+from eval.onnx_session import SUMS_FIT
 from teachers.common.files import replacing
 from teachers.licence import Licence
 from teachers.posenet import PoseNet
@@ -83,11 +85,18 @@ def cut_at_stage(model: onnx.ModelProto, stage: int) -> onnx.ModelProto:
 def save_artefact(model: onnx.ModelProto, network: PoseNet, licence: Licence, path: Path) -> None:
     """Writes the artefact whole or not at all, with the spec and the weights' licence in its metadata."""
     del model.metadata_props[:]
-    onnx.helper.set_model_props(
-        model, {"producer": "pose-compress", "spec": network.spec.to_json(), "licence": licence.model_dump_json()}
-    )
+    facts = {"producer": "pose-compress", "spec": network.spec.to_json(), "licence": licence.model_dump_json()}
+    if int8_sums_fit(model):
+        facts[SUMS_FIT] = "yes"
+    onnx.helper.set_model_props(model, facts)
     onnx.checker.check_model(model)
     save_graph(model, path)
+
+
+def int8_sums_fit(model: onnx.ModelProto) -> bool:
+    """Whether the graph has int8 weights, and no two products of them with any input leave 16 bits."""
+    held = [one for one in model.graph.initializer if one.data_type == onnx.TensorProto.INT8 and len(one.dims) > 1]
+    return bool(held) and all(bool(pairs_fit(onnx.numpy_helper.to_array(one)).all()) for one in held)
 
 
 def structure(path: Path) -> str:

@@ -46,6 +46,10 @@ class CollapseFacts:
     lost: int
     peak_shift_px: float | None
     """Which nine in ten of the peaks that were found again stay below, in pixels of the network's input."""
+    overflowing: int = 0
+    """Output channels in which x86 CPUs without VNNI may cut a sum off (saturation.py)."""
+    saturated: "CollapseFacts | None" = None
+    """The same of the network as those CPUs compute it, where there are such channels."""
 
     def dead(self, limits: CollapseLimits = LIMITS) -> tuple[str, ...]:
         """Why the maps count as dead; empty if they are alive."""
@@ -61,6 +65,8 @@ class CollapseFacts:
                 f"one peak in ten moves by over {self.peak_shift_px:.1f} pixels, at most {limits.peak_shift_px:g} is "
                 "allowed"
             )
+        if self.saturated is not None:
+            reasons += [f"on x86 CPUs without VNNI, {reason}" for reason in self.saturated.dead(limits)]
         return tuple(reasons)
 
     def note(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 In float the same sums come out a little off, now and then on the other side of a half, and a network of many stages
 makes much of such a step: maps of the fake-quantised network and of the artefact may differ as much as each differs
 from the float network, though both are right. So an artefact is proved against this. ONNX Runtime 1.32 on x86 gave
-these very integers.
+these very integers, and those of `saturating` where weights overflow and nothing forbids it (saturation.py).
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from compress.core.qparams import Int8, QuantParams
+from compress.quantization.saturation import saturated_sums
 from compress.reconstruction.layer_ops import activated, convolved, padded, seen
 from compress.reconstruction.visitor import IMAGE, walk
 from teachers.posenet import ConvBlock, EnlargeBlock, ImageNormBlock, Maps, PoseNet
@@ -33,13 +34,14 @@ class Number(NamedTuple):
 class IntegerNetwork(nn.Module):
     """Slower than `FakeQuantized`, which is the same network but for the sums."""
 
-    def __init__(self, network: PoseNet, quantization: Int8) -> None:
+    def __init__(self, network: PoseNet, quantization: Int8, saturating: bool = False) -> None:
+        """saturating: as x86 CPUs without VNNI add, were they let."""
         super().__init__()
-        self.network, self.quantization = network, quantization
+        self.network, self.quantization, self._saturating = network, quantization, saturating
 
     def forward(self, images: Tensor) -> Maps:
         """The last stage's Maps; images as in `PoseNet.all_stages`."""
-        numbers = _Integers(self.quantization)
+        numbers = _Integers(self.quantization, self._saturating)
         image = numbers.on_grid(IMAGE, seen(self.network, images))
         heatmaps, pafs = walk(self.network, numbers, image)[-1]
         return Maps(heatmaps.plain(), pafs.plain())
@@ -48,8 +50,8 @@ class IntegerNetwork(nn.Module):
 class _Integers:
     """Arithmetic as `Number`s have it."""
 
-    def __init__(self, quantization: Int8) -> None:
-        self._quantization = quantization
+    def __init__(self, quantization: Int8, saturating: bool) -> None:
+        self._quantization, self._saturating = quantization, saturating
 
     def on_grid(self, name: str, x: Tensor) -> Number:
         grid = self._quantization.grids.get(name)
@@ -62,9 +64,12 @@ class _Integers:
         step = torch.tensor(steps)
         weight = torch.round(conv.weight / step[:, None, None, None])
         bias = None if conv.bias is None else torch.round(conv.bias / (step * x.grid.scale)).double()
-        sums = convolved(conv, padded(block, x.values.double(), last), weight.double(), bias).float()
+        read = padded(block, x.values.double(), last)
+        sums = convolved(conv, read, weight.double(), bias)
+        if self._saturating:
+            sums = saturated_sums(conv, weight.double(), read, x.grid.zero, sums)
         factor = step * torch.tensor(x.grid.scale) / torch.tensor(grid.scale)
-        found = sums * factor[:, None, None]
+        found = sums.float() * factor[:, None, None]
         if last and block.relu:
             ceiling = float("inf") if block.ceiling is None else block.ceiling / grid.scale
             found = found.clamp(0.0, ceiling)

@@ -1,6 +1,7 @@
 """quantization.json beside spec and weights: read, written, and held against the network that it belongs to."""
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
@@ -41,7 +42,7 @@ def load_quantization(folder: Path, network: PoseNet) -> Quantization | None:
     try:
         if path.stat().st_size > _LARGEST_FILE:
             raise UserError(f"{path}: is too large to be a quantization")
-        return require_fit(_READER.validate_json(path.read_bytes()), network, str(path))
+        return require_fit(_READER.validate_json(path.read_bytes().removeprefix(BOM_UTF8)), network, str(path))
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error}") from error
     except ValidationError as error:

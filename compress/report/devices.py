@@ -1,5 +1,6 @@
 """Times that `compress bench` took on other devices: read, matched with candidates by hash, made into facts."""
 
+from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -64,7 +65,7 @@ def read_bench(path: Path) -> Bench:
     try:
         if path.stat().st_size > _LARGEST:
             raise UserError(f"{path}: is too large to be a file of `compress bench`")
-        return Bench.model_validate_json(path.read_bytes())
+        return Bench.model_validate_json(path.read_bytes().removeprefix(BOM_UTF8))
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
     except ValidationError as error:

@@ -72,7 +72,7 @@ class Builder:
         settings = [step.model_dump(mode="json") for step in steps]
         learnt = self.workshop.targets.key if any(step.learns for step in steps) else None
         return settings, fact_key(
-            "built", 3, self.teacher.id, settings, self.workshop.seed, learnt, content_of_files(steps)
+            "built", 4, self.teacher.id, settings, self.workshop.seed, learnt, content_of_files(steps)
         )
 
     def _reload(self, name: str, settings: list[dict[str, object]], key: str) -> Built | None:

@@ -12,10 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from compress.core.qparams import LARGEST, Int8, QuantParams
+from compress.core.qparams import Int8, QuantParams
 from compress.quantization.calibrate import Fitted
 from compress.quantization.fake_quant import FakeQuantized, round_biases
 from compress.reconstruction.layer_ops import activated, convolved, padded, seen
+from compress.reconstruction.least_squares import limits
 from compress.reconstruction.visitor import IMAGE, walk
 from compress.training.reparameterization import Outputs, TrainingNetwork
 from teachers.posenet import ConvBlock, EnlargeBlock, ImageNormBlock, Maps, PoseNet
@@ -36,6 +37,9 @@ class QatNetwork(TrainingNetwork):
             self.register_buffer(f"scale_of_{_key(name)}", torch.tensor(grid.scale))
         for name, steps in made.quantization.weights.items():
             self.register_buffer(f"steps_of_{_key(name)}", torch.tensor(steps))
+            weight = made.network.get_submodule(name).get_parameter("weight").detach()
+            most = limits(weight.flatten(1) / torch.tensor(steps)[:, None]).reshape(weight.shape)
+            self.register_buffer(f"limits_of_{_key(name)}", most)
         with torch.no_grad():
             for name, conv in self._convs().items():
                 unit = conv.weight.square().mean(dim=(1, 2, 3), keepdim=True).sqrt().clamp_min(_SMALLEST)
@@ -57,8 +61,8 @@ class QatNetwork(TrainingNetwork):
         step = self.step(name)
         if step is None:
             return weight
-        steps = step[:, None, None, None]
-        return _through(torch.clamp(weight / steps, -LARGEST, LARGEST)) * steps
+        steps, most = step[:, None, None, None], self._of("limits", name)
+        return _through(torch.clamp(weight / steps, -most, most)) * steps
 
     def step(self, name: str) -> Tensor | None:
         """(C,) of a convolution's weights; None where it is float."""

@@ -75,7 +75,7 @@ def _parsed(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _LARGEST_FACTS:
             raise UserError(f"{path}: is too large to be the facts of an artefact")
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: cannot be read as JSON: {error}") from error
     if not isinstance(found, dict):

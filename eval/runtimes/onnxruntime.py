@@ -5,7 +5,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from eval.onnx_session import session_options
 from eval.runtimes.base import Array, missing_extra, require, version_of
+from eval.silent_imports import import_onnxruntime
 from teachers.common.errors import UserError
 
 
@@ -52,25 +54,17 @@ class OnnxRuntime:
     def load(self, artefact: Path, threads: int) -> OnnxSession:
         """See `Runtime`."""
         require(self.missing())
-        import onnxruntime as ort  # noqa: PLC0415 - only here, so that reading a recipe does not wait for it
-
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
+        ort = import_onnxruntime()  # only here, so that reading a recipe does not wait for it
+        if not artefact.is_file():
+            raise UserError(f"{artefact}: no such artefact")
+        options = session_options(ort, artefact, threads)
         options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-        options.log_severity_level = 4  # what goes wrong comes back as an exception
-        # Idle threads of one session that spin for work take the CPU from the next session's run. On two cores with
-        # some other load, 184x328: four sessions in turn 166 ms a run with spinning, 87 ms without; one session
-        # alone 133 ms and 105 ms (medians of four trials each).
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # Sessions that run in turn share one arena, and no plan is kept for each input size that was seen. Six
         # sessions at four scales up to 736x1312 then peak at 379 MiB instead of 2652 MiB, at the same speed.
         _share_arena()
         options.add_session_config_entry("session.use_env_allocators", "1")
         options.enable_mem_pattern = False
-        if not artefact.is_file():
-            raise UserError(f"{artefact}: no such artefact")
         try:
             session = ort.InferenceSession(str(artefact), options, providers=["CPUExecutionProvider"])
         except _damaged_errors() as error:
@@ -84,14 +78,14 @@ class OnnxRuntime:
 @cache
 def _share_arena() -> None:
     """One arena for all sessions of this process; it can be registered only once."""
-    import onnxruntime as ort  # noqa: PLC0415
-
+    ort = import_onnxruntime()
     info = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
     ort.create_and_register_allocator(info, None)
 
 
 @cache
 def _damaged_errors() -> tuple[type[Exception], ...]:
+    import_onnxruntime()
     from onnxruntime.capi import onnxruntime_pybind11_state as state  # noqa: PLC0415
 
     return (

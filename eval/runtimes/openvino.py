@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from eval.onnx_session import cpu_saturates, sums_may_overflow
 from eval.runtimes.base import Array, MapsSession, missing_extra, require, version_of
 from eval.runtimes.facts import ArtefactFacts, read_facts
+from eval.silent_imports import import_openvino
 from teachers.common.errors import UserError
 
 _LONGEST_REASON = 300
@@ -30,15 +32,15 @@ class OpenVino:
     def start(self) -> None:
         """See `Runtime`."""
         require(self.missing())
-        import openvino  # noqa: F401, PLC0415
+        import_openvino()
 
     def load(self, artefact: Path, threads: int) -> MapsSession:
         """See `Runtime`."""
         require(self.missing())
-        import openvino as ov  # noqa: PLC0415
-
+        ov = import_openvino()
         if not artefact.is_file():
             raise UserError(f"{artefact}: no such artefact")
+        _refuse_overflow(artefact)
         facts = None if artefact.suffix == ".onnx" else read_facts(artefact)
         core = ov.Core()
         # bfloat16 is OpenVINO's default where the CPU has it, and is not what the parity of the maps was proved for.
@@ -52,6 +54,15 @@ class OpenVino:
         if inputs != ["image"]:
             raise UserError(f"{artefact}: takes {', '.join(inputs) or 'nothing'}, expected one input, `image`")
         return MapsSession(artefact, facts or _facts_of_onnx(compiled), _runner(compiled))
+
+
+def _refuse_overflow(artefact: Path) -> None:
+    """OpenVINO has no switch for exact sums."""
+    if artefact.suffix == ".onnx" and cpu_saturates() and sums_may_overflow(artefact):
+        raise UserError(
+            f"{artefact}: its int8 sums may overflow the 16 bits in which OpenVINO adds them on this CPU (x86 without "
+            "VNNI), and its maps would be wrong; quantize again for weights whose sums fit, or use onnxruntime"
+        )
 
 
 def _runner(compiled: Any) -> Any:

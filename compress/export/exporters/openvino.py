@@ -6,6 +6,7 @@ from pathlib import Path
 from compress.export.exporters.base import Precision, Wanted, kept_quiet
 from compress.export.exporters.onnx import OnnxExporter
 from eval.runtimes import RUNTIMES
+from eval.silent_imports import import_openvino
 from teachers.posenet import PoseNet
 
 
@@ -27,8 +28,7 @@ class OpenVinoExporter:
 
     def convert(self, network: PoseNet, path: Path, wanted: Wanted) -> Sequence[str]:
         """See `Exporter`."""
-        import openvino as ov  # noqa: PLC0415
-
+        ov = import_openvino()
         by_way = path.with_name("by-way.onnx")
         OnnxExporter().convert(network, by_way, wanted)
         with kept_quiet(self.name):
