@@ -9,6 +9,7 @@ from students.repvgg import plain
 from students.squeezenet import squeezenet
 from students.vgg import vgg19
 from students.zfnet import zfnet
+from teachers.common.plugins import extended
 from teachers.layers import Conv, Layer
 from teachers.spec import BackboneSpec, Tap
 
@@ -26,18 +27,23 @@ class Backbone:
     """Whether widths other than 1 are taken. All do; one that cannot be scaled says False."""
 
 
-BACKBONES: dict[str, Backbone] = {
-    backbone.name: backbone
-    for backbone in (
-        Backbone("vgg19", vgg19),
-        Backbone("alexnet", alexnet),
-        Backbone("zfnet", zfnet),
-        Backbone("squeezenet-1.1", squeezenet),
-        Backbone("mobilenet-v1", mobilenet_v1),
-        Backbone("mobilenet-v2", mobilenet_v2),
-        Backbone("plain", plain),
-    )
-}
+_BUILT_IN = (
+    Backbone("vgg19", vgg19),
+    Backbone("alexnet", alexnet),
+    Backbone("zfnet", zfnet),
+    Backbone("squeezenet-1.1", squeezenet),
+    Backbone("mobilenet-v1", mobilenet_v1),
+    Backbone("mobilenet-v2", mobilenet_v2),
+    Backbone("plain", plain),
+)
+BACKBONES: dict[str, Backbone] = extended(
+    "compress.backbones",
+    {backbone.name: backbone for backbone in _BUILT_IN},
+    name=lambda backbone: backbone.name,
+    fits=lambda found: isinstance(found, Backbone),
+    expected="a students.backbones.Backbone",
+)
+"""By name. Those of other packages are named by entry points `compress.backbones`."""
 
 
 def adapted(backbone: Backbone, width: float, features: int) -> BackboneSpec:

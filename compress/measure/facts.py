@@ -56,12 +56,15 @@ class Found(Generic[F]):
     """Column that is empty -> why. Other empty columns of the same metric are empty for the same reason."""
 
 
+Kind = Literal["plain", "teacher", "front", "failed"]
+
+
 @dataclass(frozen=True)
 class SectionRow(Generic[F]):
     """One candidate as a metric's section of the report sees it."""
 
     name: str
-    kind: Literal["plain", "teacher", "front", "failed"]
+    kind: Kind
     facts: F | None
     stages: int | None = None
     backbone: str | None = None

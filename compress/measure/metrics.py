@@ -18,7 +18,7 @@ from compress.measure.memory import MemoryMetric
 from compress.measure.packed_size import PackedMetric
 from compress.measure.size import SizeMetric
 from teachers.common.frozen import Frozen
-from teachers.common.plugins import extended
+from teachers.common.plugins import PluginError, extended
 
 METRICS: Mapping[str, type[Metric]] = extended(
     "compress.metrics",
@@ -41,6 +41,22 @@ METRICS: Mapping[str, type[Metric]] = extended(
 )
 
 M = TypeVar("M", bound=Metric)
+
+
+def _refuse_columns_twice() -> None:
+    """PluginError where a column of another package's metric has the name of a column that there is."""
+    found: dict[str, str] = {}
+    for key, metric in METRICS.items():
+        for column in metric.columns:
+            if column.name in found:
+                raise PluginError(
+                    f"the metric {key!r} ({metric.__module__}) has a column {column.name!r}, and so has "
+                    f"{found[column.name]!r}; give it another name"
+                )
+            found[column.name] = key
+
+
+_refuse_columns_twice()
 
 
 class MeasureSettings(Frozen):

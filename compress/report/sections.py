@@ -14,6 +14,7 @@ from compress.report.document import Block, Document, Picture, Section
 from compress.report.explorer import Explorer
 from compress.report.facts import CandidateFacts, PlotFacts, ReportFacts, RunView
 from compress.report.kinematic_sections import joint_angles
+from compress.report.metric_sections import metric_sections
 from compress.report.people_section import people_blocks
 from compress.report.pruned import pruning_blocks
 from compress.report.quantized import quantized_views
@@ -151,6 +152,7 @@ def _run_sections(run: RunView, index: int, level: Level) -> list[Section]:
         ("Size and memory", sizes(run)),
         ("Energy and activations", energy_blocks(run)),
         ("Packed for the download", packed_blocks(run)),
+        *_of_metrics(run),
         ("Channels removed, and what was predicted of it", pruning_blocks(run)),
         ("What failed, and what was not measured", _gaps(run)),
         ("What was compared", [compared(run)]),
@@ -158,6 +160,10 @@ def _run_sections(run: RunView, index: int, level: Level) -> list[Section]:
         ("How to reproduce", _reproduce(run)),
     ]
     return [Section(level, title, tuple(blocks)) for title, blocks in parts if blocks]
+
+
+def _of_metrics(run: RunView) -> list[tuple[str, list[Block]]]:
+    return [(title, [*blocks]) for title, blocks in metric_sections(run)]
 
 
 def _budget(run: RunView) -> list[Block]:

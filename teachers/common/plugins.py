@@ -14,12 +14,18 @@ class PluginError(UserError):
 
 
 def extended(
-    group: str, built_in: Mapping[str, T], *, name: Callable[[T], str], fits: Callable[[object], bool], expected: str
+    group: str,
+    built_in: Mapping[str, T],
+    *,
+    fits: Callable[[object], bool],
+    expected: str,
+    name: Callable[[T], str] | None = None,
 ) -> dict[str, T]:
-    """The built-in parts by name, and then those of other packages, by the packages' names.
+    """The built-in parts by name, and then those of other packages, in the order of the packages' names.
 
-    `fits`: whether what an entry point names can be one; `expected` says so in words. PluginError for a package that
-    cannot be imported, names something else, or uses a name that is taken.
+    fits: whether what an entry point names can be one; `expected` says so in words. name: what a part is called; left
+    out, as its entry point. PluginError for a package that cannot be imported, names something else, or uses a name
+    that is taken.
     """
     found = dict(built_in)
     for entry in sorted(entry_points(group=group), key=lambda one: (_package(one), one.name)):
@@ -29,7 +35,7 @@ def extended(
             raise _refused(entry, f"{type(error).__name__}: {error}") from error
         if not fits(part):
             raise _refused(entry, f"expected {expected}, got {part!r}")
-        called = name(part)
+        called = entry.name if name is None else name(part)
         if called in found:
             raise _refused(entry, f"the name {called!r} is taken")
         found[called] = part

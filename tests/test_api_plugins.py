@@ -1,0 +1,161 @@
+"""Parts of another package, installed as one: they are found, run, recorded and reported; a broken one is named."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from compress_tiny_run import records, rows
+
+if TYPE_CHECKING:
+    from compress_tiny_run import TinyRun
+
+ROOT = Path(__file__).parent.parent
+EXAMPLE = ROOT / "docs" / "example-plugin"
+
+
+def install(source: Path, target: Path) -> None:
+    """As `pip install` would, into a folder of its own and without a network."""
+    words = ["install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(target)]
+    subprocess.run([sys.executable, "-m", "pip", *words, str(source)], check=True, timeout=300)
+
+
+def command(packages: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """`compress WORDS...` where the packages are installed beside ours."""
+    paths = os.pathsep.join((str(packages), str(ROOT)))
+    return subprocess.run(
+        [sys.executable, "-m", "compress", *words],
+        env=os.environ | {"PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=500,
+    )
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example of the documents, installed."""
+    folder = tmp_path_factory.mktemp("plugins")
+    shutil.copytree(EXAMPLE, folder / "source")
+    install(folder / "source", folder / "packages")
+    return folder / "packages"
+
+
+def test_the_document_shows_the_files_as_they_are() -> None:
+    text = (ROOT / "docs" / "extending.md").read_text()
+    blocks = re.findall(r"```(?:python|toml)\n(.*?)```", text, re.DOTALL)
+    sources = [path.read_text() for path in EXAMPLE.rglob("*") if path.suffix in (".py", ".toml")]
+    assert len(blocks) == 6
+    for block in blocks:
+        assert any(block.rstrip() in source for source in sources), block
+    assert len(text.splitlines()) <= 250
+
+
+RECIPE = """\
+teacher: {teacher}
+data: {{source: {source}, images: 3}}
+scales: [0.25]
+candidates:
+  - name: rounded
+    steps:
+      - {{step: round_weights, mantissa_bits: 3}}
+  - name: pruned
+    steps:
+      - {{step: prune_weights, sparsity: 0.5}}
+measure:
+  latency: {{threads: 1, rounds: 3, extra_runtimes: [onnxruntime-plain]}}
+  memory: false
+  energy: false
+  zero_weights: {{tolerance: 0.0}}
+objectives: [zero_weights_share, joint_rel_l2]
+goals: [zero_weights_share >= 0.4]
+tracking: lines
+"""
+
+
+def test_the_parts_of_another_package_are_run_recorded_and_reported(
+    installed: Path, tiny_run: "TinyRun", tmp_path: Path
+) -> None:
+    recipe, out = tmp_path / "r.yaml", tmp_path / "out"
+    recipe.write_text(RECIPE.format(teacher=tiny_run.teacher, source=tiny_run.photos))
+    done = command(installed, "run", str(recipe), "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    found = {row["name"]: row for row in rows(out)}
+    assert list(found) == ["teacher", "rounded", "pruned"]
+    assert float(found["teacher"]["zero_weights_share"]) < 0.01 and float(found["pruned"]["zero_weights_share"]) >= 0.45
+    assert found["pruned"]["on_front"] == "true", "its column is an objective"
+    assert 0 < float(found["rounded"]["joint_rel_l2"]) < 0.5 and found["rounded"]["steps"].startswith("round_weights(")
+    kept = {record["name"]: record["measurement"]["zero_weights"] for record in records(out)}
+    assert kept["pruned"]["zeros"] > 0.4 * kept["pruned"]["weights"]
+    report = (out / "report.md").read_text()
+    assert "Zero weights" in report and "Weights of convolutions that are zero" in report
+    assert "onnxruntime-plain" in (out / "latency.csv").read_text()
+    told = (out / "tracking/lines/lines.txt").read_text().splitlines()
+    assert [line.partition(":")[0] for line in told] == ["teacher", "rounded", "pruned"]
+
+
+def test_the_records_of_a_metric_that_is_not_installed_can_still_be_read(
+    installed: Path, tiny_run: "TinyRun", tmp_path: Path
+) -> None:
+    from compress.results.records import read_records
+
+    asked = tmp_path / "r.yaml"
+    quick = "measure: {latency: false, memory: false, energy: false, zero_weights: {}}\nobjectives: [joint_rel_l2]\n"
+    asked.write_text(RECIPE.partition("measure:")[0].format(teacher=tiny_run.teacher, source=tiny_run.photos) + quick)
+    assert command(installed, "run", str(asked), "--out", str(tmp_path / "out")).returncode == 0
+    found = read_records(tmp_path / "out" / "records.jsonl")
+    assert [record.name for record in found] == ["teacher", "rounded", "pruned"]
+    assert found[0].model_dump(mode="json")["measurement"]["zero_weights"]["zeros"] == 0
+
+
+def test_what_another_package_adds_is_checked_like_our_own(
+    installed: Path, tiny_run: "TinyRun", tmp_path: Path
+) -> None:
+    recipe = tmp_path / "r.yaml"
+    text = RECIPE.format(teacher=tiny_run.teacher, source=tiny_run.photos)
+    text = text.replace("mantissa_bits: 3", "mantissa_bits: 30").replace("tolerance: 0.0", "tolerence: 0.0")
+    recipe.write_text(text.replace("zero_weights_share, joint", "zero_weights_shares, joint"))
+    said = command(installed, "check", str(recipe))
+    assert said.returncode == 2
+    assert "r.yaml:7 candidates.0.steps.0.mantissa_bits: must be at most 23, got 30" in said.stderr
+    assert "measure.zero_weights.tolerence: unknown key (did you mean tolerance?)" in said.stderr
+    assert "got 'zero_weights_shares' (did you mean zero_weights_share?)" in said.stderr
+    swap = "{step: swap_backbone, backbone: vgg11, width: 0.1, feature_channels: 8}"
+    recipe.write_text(text.replace("{step: round_weights, mantissa_bits: 30}", swap).replace("tolerence", "tolerance"))
+    assert command(installed, "check", str(recipe)).returncode == 0
+
+
+BROKEN = {
+    "cannot be imported": (
+        "import nothing_like_it\n",
+        "ModuleNotFoundError: No module named 'nothing_like_it'",
+    ),
+    "is something else": ("Part = 3\n", "expected a class derived from compress.measure.base.Metric, got 3"),
+    "is named like ours": (
+        "from compress.measure.size import SizeMetric\n\n\nclass Part(SizeMetric):\n    pass\n",
+        "the name 'size' is taken",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_package_is_named(kind: str, tiny_run: "TinyRun", tmp_path: Path) -> None:
+    code, expected = BROKEN[kind]
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "broken_part.py").write_text(code)
+    (source / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+        '[project]\nname = "broken-package"\nversion = "1.2"\n[tool.setuptools]\npy-modules = ["broken_part"]\n'
+        '[project.entry-points."compress.metrics"]\npart = "broken_part:Part"\n'
+    )
+    install(source, tmp_path / "packages")
+    said = command(tmp_path / "packages", "check", str(tiny_run.recipe))
+    assert said.returncode == 2 and "Traceback" not in said.stderr
+    assert "package broken-package 1.2: entry point part = broken_part:Part of compress.metrics: " in said.stderr
+    assert expected in said.stderr
