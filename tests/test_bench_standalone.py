@@ -13,7 +13,7 @@ from eval_tiny_artefact import write_tiny_artefact
 
 from compress.bench import standalone
 from compress.cli.main import run_command
-from compress.report.devices import read_bench
+from compress.report.bench_times import read_bench
 from eval.energy_counters import Counter
 from eval.latency import Lap, summarise, turn
 

@@ -10,11 +10,11 @@ from compress_tiny_run import TinyRun, journal, keep_export, rows, set_to
 
 from compress.cli.main import run_command
 from compress.common.document import Table
-from compress.measure.coco_ap import LabelledAp
+from compress.measure.coco_ap import ApMetric, LabelledAp
 from compress.measure.pose_inference import from_fact, to_fact
-from compress.report.ap import ap_blocks
+from compress.report.collect import report_facts
 from compress.report.facts import RunFacts
-from compress.report.views import report_facts
+from compress.report.sections.metrics import metric_section
 from compress.results.columns import number
 from compress.results.records import Measurement
 from eval.coco_labels import COCO_17
@@ -55,7 +55,7 @@ def test_every_candidate_is_judged_on_the_same_images(
     assert all(row["ap"] == "0.0" for row in found), "the tiny network knows nobody, and somebody is labelled"
     looked = [entry["fact"]["image"] for entry in journal(tmp_path / "out") if "image" in entry["fact"]]
     assert len(set(looked)) == 2 and len(looked) == 2 * 3, "two images; two of four rows are the same network"
-    assert "Average precision against labels" in (tmp_path / "out" / "report.md").read_text()
+    assert "## Average precision" in (tmp_path / "out" / "report.md").read_text()
     before = (tmp_path / "out" / "journal.jsonl").read_bytes()
     assert run_command(words) == 0
     assert (tmp_path / "out" / "journal.jsonl").read_bytes() == before
@@ -105,7 +105,8 @@ def test_the_report_shows_the_numbers_and_why_one_is_missing() -> None:
     one = record("one", measurement)
     assert number(one, "ap") == 0.25
     (run,) = report_facts([RunFacts("r", (one, record("two")), "", ("params",))]).runs
-    blocks = ap_blocks(run)
+    title, blocks = metric_section(ApMetric, run)
+    assert title == "Average precision"
     (table,) = [block for block in blocks if isinstance(block, Table)]
     assert table.rows[0].cells[1:5] == ("0.250", "0.500", "0.200", "not measured")
     assert table.rows[1].cells[1] == "not measured"

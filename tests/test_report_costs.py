@@ -12,7 +12,7 @@ from compress.measure import energy
 from compress.measure.energy import Activations, Energy
 from compress.measure.packed_size import Packed, PackedStage
 from compress.packing.pack_file import pack
-from compress.report.pruned import pruned
+from compress.report.sections.pruning import pruned_steps
 from compress.report.write import write_report
 from compress.results.records import Record
 from eval.energy_counters import Counter
@@ -47,10 +47,10 @@ def parent() -> Record:
 
 
 def test_the_prediction_stands_beside_what_was_measured() -> None:
-    (found,) = pruned([teacher(), parent(), narrowed(note())])
+    (found,) = pruned_steps([teacher(), parent(), narrowed(note())])
     assert (found.name, found.how, found.parent) == ("narrow", "latency, taylor, 2 steps", "stages-3")
     assert found.predicted == 0.5 and found.measured == pytest.approx(0.4 / 0.68)
-    (alone,) = pruned([teacher(), narrowed(note(predicted=None, iterative_steps=1))])
+    (alone,) = pruned_steps([teacher(), narrowed(note(predicted=None, iterative_steps=1))])
     assert (alone.predicted, alone.measured, alone.parent, alone.how) == (None, None, None, "latency, taylor")
 
 
@@ -69,19 +69,17 @@ def test_the_report_has_a_table_of_each(tmp_path: Path) -> None:
     text = (tmp_path / "report.md").read_text()
     energy_row = next(line for line in text.splitlines() if "small" in line and "12.5" in line)
     assert "7.75" in energy_row and "3.25" in energy_row and "41.0 MB at 368x656" in energy_row
-    assert "The estimate is no measurement" in text and "A source of 2014" in text and "Measured by RAPL" in text
+    assert "use it to compare candidates only" in text and "A source of 2014" in text and "Measured by RAPL" in text
     packed_row = next(line for line in text.splitlines() if "small" in line and "300.0" in line)
     assert "2000.0" in packed_row and "200.0" in packed_row and "20.0x" in packed_row
-    assert "shrinks the download and nothing else" in " ".join(text.split())
+    assert "Packing shrinks the download only" in " ".join(text.split())
     assert any("small" in line and "2.00x" in line and "400 to 300" in line for line in text.splitlines())
 
 
 def test_without_any_there_is_no_such_section(tmp_path: Path) -> None:
     write_report(tmp_path, [run_of(stage_records())])
     text = (tmp_path / "report.md").read_text()
-    assert not [
-        word for word in ("Energy and activations", "Packed for the download", "predicted of it") if word in text
-    ]
+    assert not [word for word in ("## Energy", "## Packed size", "## Pruned channels") if word in text]
 
 
 def test_a_run_measures_energy_where_there_is_a_counter_and_packs(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from compress.cli.main import run_command
-from compress.report.devices import artefact_names, device_view, read_bench
+from compress.report.bench_times import artefact_names, device_view, read_bench
 from compress.results.records import read_records
 from eval.runtimes.facts import sha256
 
@@ -60,10 +60,11 @@ def test_the_front_of_another_device(run: Path, tmp_path: Path, capsys: pytest.C
     assert view.label == "A made-up core, Linux aarch64, 1 thread, input 64x80"
     on_front = {time.candidate: time.on_front for time in view.times}
     assert on_front == {"teacher": True, "stages-3": True, "stages-2": True, "stages-1": False}
-    assert view.plot is not None and [point.x for point in view.plot.points] == [10.0, 10.0, 8.0, 50.0]
+    assert view.plot is not None and [x for _, x, _ in view.plot.shown()] == [10.0, 10.0, 8.0, 50.0]
+    assert {point.name for point, _, _ in view.plot.front()} == {"teacher", "stages-3", "stages-2"}
     assert run_command(["report", str(run), "--bench", str(path)]) == 0
     text = (run / "report.md").read_text()
-    assert "Times on other devices" in text and "A made-up core" in text and "50.0" in text
+    assert "## Other devices" in text and "A made-up core" in text and "50.0" in text
     assert any("teacher" in line and "123" in line for line in text.splitlines())
     assert (run / "figures" / "device-1-1.png").is_file()
     assert "A made-up core" in (run / "report.html").read_text()

@@ -17,13 +17,12 @@ from report_chromium import Page, chromium, find_chromium
 from report_search import search_run
 from test_run_example_frame import person, shown
 
-from compress.report.html import page
-from compress.report.people_section import people_pictures
-from compress.report.sections import document
-from compress.report.style import STYLE
-from compress.report.views import report_facts
+from compress.report.collect import report_facts
+from compress.report.html import PAGE, page
+from compress.report.sections.outline import document
 
 PHONE, DESK = 390, 1280
+STYLE = (PAGE / "style.css").read_text()
 BROWSER = find_chromium()
 needs_chromium = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed (Debian package `chromium`)")
 
@@ -67,14 +66,12 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     few = replace(run_of(records[:3], "again"), budget=search.budget)
     made = {"run": [run], "search": [search], "both": [replace(few, label="once"), few]}
     for name, runs in made.items():
-        facts = report_facts(runs)
-        photos = {k: v for i, view in enumerate(facts.runs) for k, v in people_pictures(view, i).items()}
-        (out / f"{name}.html").write_text(page(document(facts), Stills(photos)))
+        (out / f"{name}.html").write_text(page(document(report_facts(runs)), Stills()))
     return {name: out / f"{name}.html" for name in made}
 
 
 class Stills(dict[str, bytes]):
-    """Photographs as they are, and one picture in place of every figure: drawing them all would take long."""
+    """One picture in place of every figure: drawing them all would take long."""
 
     def __missing__(self, name: str) -> bytes:
         noise = np.random.default_rng(0).integers(0, 256, (30, 50, 3), dtype=np.uint8)
@@ -92,7 +89,8 @@ def test_the_page_keeps_the_rules_that_need_no_browser(pages: dict[str, Path], n
     assert found.of("html")[0]["lang"] == "en" and found.texts["title"][0].strip()
     levels = [int(tag[1]) for tag, _ in found.found if re.fullmatch("h[1-6]", tag)]
     assert levels.count(1) == 1 and all(after <= before + 1 for before, after in pairwise(levels))
-    assert len(found.of("main")) == 1 and found.of("nav")[0]["aria-label"]
+    assert len(found.of("main")) == 1
+    assert [nav["aria-label"] for nav in found.of("nav")] == (["Contents"] if name == "both" else [])
     images = found.of("img")
     assert images and all((image.get("alt") or "").strip() for image in images)
     heads = found.of("th")
@@ -105,7 +103,9 @@ def test_the_page_keeps_the_rules_that_need_no_browser(pages: dict[str, Path], n
     identifiers = [attributes["id"] for _, attributes in found.found if "id" in attributes]
     assert len(identifiers) == len(set(identifiers))
     links = [link.get("href") or "" for link in found.of("a")]
-    assert links and all(link[1:] in identifiers for link in links)
+    assert len(links) == (5 if name == "both" else 0) and all(link[1:] in identifiers for link in links)
+    assert len(found.of("details")) == len(found.of("summary")) >= 10
+    assert all(text.strip() for text in found.texts["summary"])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -153,7 +153,7 @@ def test_letters_stand_out_from_every_ground_they_stand_on() -> None:
 
 
 def test_points_are_told_apart_without_colour_and_stand_out_from_the_card() -> None:
-    script = (Path(__file__).parent.parent / "compress" / "report" / "explorer.js").read_text()
+    script = (PAGE / "explorer.js").read_text()
     colours = dict(re.findall(r"([A-Z]+) = \"(#[0-9A-Fa-f]{6})\"", script))
     assert {"BLUE", "RED", "GREEN", "GREY", "INK"} <= colours.keys()
     assert all(contrast(colours[name].lower(), "#ffffff") >= 3 for name in ("BLUE", "RED", "GREEN", "GREY"))
@@ -175,20 +175,64 @@ def test_the_page_fits_a_phone_and_a_desk(
 ) -> None:
     browser.open(pages[name], width, phone=width == PHONE)
     assert browser.errors == []
-    assert browser.run("document.scrollingElement.scrollWidth") == width, "nothing sticks out to the side"
-    wide = "[...document.querySelectorAll('p, li, h1, h2, h3, figure, select')].filter(e => e.offsetParent !== null && "
-    wide += f"(e.getBoundingClientRect().right > {width} || e.getBoundingClientRect().left < 0)).length"
-    assert browser.run(wide) == 0
-    picture = cv2.imread(str(browser.picture(tmp_path / "page.png")))
-    assert picture is not None and picture.shape[1] == width and picture.shape[0] > 2000
-    drawn = np.ptp(picture.reshape(len(picture), -1), axis=1) > 40
-    empty = max(len(hole) for hole in "".join("x" if row else " " for row in drawn).split("x"))
-    assert empty < 250, "no hole in the middle of the page"
     plots = "[...document.querySelectorAll('.plot')].map(p => p.querySelectorAll('.point').length)"
     counts = browser.run(plots)
     assert counts and all(count >= 3 for count in counts)
     small = "Math.min(...[...document.querySelectorAll('.choose select')].map(e => e.getBoundingClientRect().height))"
     assert browser.run(small) >= 24, "large enough for a finger"
+    # With every section open, as it is after the button: nothing sticks out, and no table has to be scrolled.
+    browser.run("document.getElementById('open-all').click()")
+    assert browser.run("[...document.querySelectorAll('details')].every(d => d.open)")
+    assert browser.run("document.scrollingElement.scrollWidth") == width, "nothing sticks out to the side"
+    wide = "[...document.querySelectorAll('p, li, dd, h1, h2, h3, figure, select, td')].filter(e => "
+    wide += f"e.offsetParent !== null && (e.getBoundingClientRect().right > {width} || "
+    wide += "e.getBoundingClientRect().left < 0)).map(e => e.outerHTML.slice(0, 90))"
+    assert browser.run(wide) == []
+    scrolled = "[...document.querySelectorAll('.scroll')].filter(e => e.offsetParent !== null && "
+    scrolled += "e.scrollWidth > e.clientWidth + 1).map(e => e.getAttribute('aria-label'))"
+    assert browser.run(scrolled) == []
+    picture = cv2.imread(str(browser.picture(tmp_path / "page.png")))
+    assert picture is not None and picture.shape[1] == width and picture.shape[0] > 2000
+    drawn = np.ptp(picture.reshape(len(picture), -1), axis=1) > 40
+    empty = max(len(hole) for hole in "".join("x" if row else " " for row in drawn).split("x"))
+    assert empty < 250, "no hole in the middle of the page"
+
+
+@needs_chromium
+@pytest.mark.parametrize("name", ["run", "search"])
+def test_what_decides_stands_in_the_first_two_screens(pages: dict[str, Path], browser: Page, name: str) -> None:
+    browser.open(pages[name], DESK, height=900)
+    end = "(what => document.querySelector(what).getBoundingClientRect().bottom)"
+    assert browser.run(f"{end}('.verdict')") < 450 and browser.run(f"{end}('.facts')") < 900
+    assert browser.run(f"{end}('.plot')") < 900 and browser.run(f"{end}('.wide tbody tr.marked')") < 1800
+    assert browser.run("document.scrollingElement.scrollHeight") < 4000
+    browser.open(pages[name], PHONE, height=800, phone=True)
+    assert browser.run("document.querySelector('.verdict').getBoundingClientRect().bottom") < 800
+
+
+@needs_chromium
+def test_names_in_the_plot_cover_neither_points_nor_bars_nor_each_other(pages: dict[str, Path], browser: Page) -> None:
+    boxes = "((what) => [...document.querySelectorAll('#plot-pareto ' + what)].map(e => { const b = "
+    boxes += "e.getBoundingClientRect(); return [b.left, b.top, b.right, b.bottom]; })"
+    boxes += ".filter(b => b[2] > b[0] && b[3] > b[1]))"
+    checked = 0
+    for name in ("run", "search"):
+        for width in (PHONE, DESK):
+            browser.open(pages[name], width, phone=width == PHONE)
+            names = browser.run(f"{boxes}('.textpoint text')")
+            bars = browser.run(f"{boxes}('.errorbar path')")
+            assert len(names) >= 4 and bars
+            for place, one in enumerate(names):
+                for other in names[place + 1 :]:
+                    assert not overlap(one, other), (name, width)
+                    checked += 1
+                assert not any(overlap(one, bar) for bar in bars), (name, width)
+    assert checked > 20
+
+
+def overlap(one: list[float], other: list[float]) -> bool:
+    """By more than two pixels in both directions: letters do not fill their boxes."""
+    return all(min(one[i + 2], other[i + 2]) - max(one[i], other[i]) > 2 for i in (0, 1))
 
 
 @needs_chromium
@@ -200,22 +244,22 @@ def test_the_reader_chooses_the_axes(pages: dict[str, Path], browser: Page) -> N
     title = "document.getElementById('plot-pareto').layout.{}.title.text"
     status = "document.getElementById('plot-pareto-status').textContent"
     before = browser.run(status)
-    assert before.startswith("On the front of network time relative to the teacher and relative L2 of the joints: ")
+    assert before.startswith("Front of network time relative to the teacher and relative L2 of the joints: ")
     browser.run(f"{choose}('plot-pareto-y', 'Size on disk')")
     assert browser.run(title.format("yaxis")).startswith("Size on disk [bytes]")
-    assert browser.run(status).startswith("On the front of network time relative to the teacher and size on disk: ")
+    assert browser.run(status).startswith("Front of network time relative to the teacher and size on disk: ")
     # The same on both axes would show nothing: they change places.
     browser.run(f"{choose}('plot-pareto-x', 'Size on disk')")
     assert browser.run(title.format("xaxis")).startswith("Size on disk")
     assert browser.run(title.format("yaxis")).startswith("Network time relative")
     names = "document.getElementById('plot-pareto').data.map(t => t.name).filter(n => n)"
-    assert {"not trained to the end", "dominated", "plain stage table", "teacher"} <= set(browser.run(names))
-    assert "on the front of all objectives" in browser.run(names)
+    assert {"not fully trained", "dominated", "stage table", "teacher"} <= set(browser.run(names))
+    assert "on the front of all" in browser.run(names)
     browser.run("document.getElementById('plot-pareto-others').click()")
-    assert "not trained to the end" not in browser.run(names)
+    assert "not fully trained" not in browser.run(names)
     hover = "document.getElementById('plot-pareto').data.flatMap(t => t.hovertext || []).join(' | ')"
     told = unescape(browser.run(hover)).replace("<br>", " ")
-    assert "only its first 3 stages" in told and "then trained 4000 steps on the teacher's maps" in told
+    assert "first 3 stages kept" in told and "then trained 4000 steps on the teacher's maps" in told
     bars = "document.getElementById('plot-pareto').data.some(t => t.error_y && t.error_y.visible)"
     assert browser.run(bars), "times have 95% intervals"
     assert browser.errors == []
@@ -235,7 +279,7 @@ def test_the_page_prints_well(pages: dict[str, Path], browser: Page, tmp_path: P
     pages_there = len(re.findall(rb"/Type /Page\b", data))
     assert 5 <= pages_there <= 40
     browser.call("Emulation.setEmulatedMedia", media="print")
-    seen = "['.choose', '.plot', '.status', 'nav'].map(q => getComputedStyle(document.querySelector(q)).display)"
+    seen = "['.choose', '.plot', '.status', '.open-all'].map(q => getComputedStyle(document.querySelector(q)).display)"
     assert set(browser.run(seen)) == {"none"}
     assert browser.run("getComputedStyle(document.querySelector('.still')).display") == "block"
     browser.call("Emulation.setEmulatedMedia", media="")

@@ -1,7 +1,6 @@
-"""Joint angles in the report: the facts, the ranking of L2 against degrees, the words, the pictures."""
+"""Joint angles in the report: the facts, the words, the pictures."""
 
 import re
-from itertools import combinations
 from pathlib import Path
 
 import cv2
@@ -20,26 +19,23 @@ from compress_made_up import (
     teacher,
     with_angles,
 )  # fmt: skip
-from scipy import stats
 
-from compress.common.document import Bullets, Folded, Paragraph, Table
+from compress.common.document import Bullets, Details, Paragraph, Table
 from compress.common.formatting import NONE
+from compress.report.collect import report_facts
 from compress.report.document import Block, Picture
 from compress.report.facts import RunView
-from compress.report.figures import short
-from compress.report.kinematic_figures import joints_png, ranks_png
-from compress.report.kinematic_ranks import FEWEST, rank_agreements, spearman
-from compress.report.kinematic_sections import joint_angles
-from compress.report.kinematic_words import DISTURBED, agreement_words, filter_words, tier_words
-from compress.report.kinematics import JOINTS, KinematicsView
-from compress.report.views import report_facts
-from compress.report.words import cost
+from compress.report.figures.canvas import short
+from compress.report.figures.joint_angles import joints_png
+from compress.report.sections.joint_angles import PERTURBED, filter_text, joint_angles, tier_text
 from compress.report.write import write_report
+from compress.results.joint_angle_facts import JOINTS, KinematicsView
 from compress.results.records import Record
+from compress.results.sentences import cost
 from eval.kinematic_tiers import JUDGED
 from eval.perturbations import DISTURBANCES
 
-TITLE = "Joint angles, in degrees"
+TITLE = "Joint angles"
 
 
 def run(records: list[Record]) -> RunView:
@@ -53,11 +49,12 @@ def view(records: list[Record]) -> KinematicsView:
 
 
 def blocks(records: list[Record]) -> list[Block]:
-    return joint_angles(run(records), 0)
+    return joint_angles(run(records), "joint_angles")
 
 
 def tables(found: list[Block]) -> list[Table]:
-    return [b for b in found if isinstance(b, Table)] + [t for b in found if isinstance(b, Folded) for t in b.tables]
+    inside = [one for block in found if isinstance(block, Details) for one in block.blocks]
+    return [block for block in (*found, *inside) if isinstance(block, Table)]
 
 
 def cells(table: Table) -> dict[tuple[str, ...], dict[str, str]]:
@@ -67,25 +64,12 @@ def cells(table: Table) -> dict[tuple[str, ...], dict[str, str]]:
     return {key: dict(zip(table.head, row.cells, strict=True)) for key, row in zip(keys, table.rows, strict=True)}
 
 
-def ranked(pairs: list[tuple[float, float]]) -> list[Record]:
-    """Candidates with these relative L2 of the joints and median errors."""
-    found = []
-    for index, (loss, degrees) in enumerate(pairs):
-        base = record(f"c{index}", measured(5), stages=5, steps=({"step": f"kind-{index}"},))
-        fidelity = base.measurement.fidelity
-        assert fidelity is not None
-        changed = base.measurement.replaced(fidelity.model_copy(update={"joint_rel_l2": loss}))
-        angles = kinematics(5, median_deg=degrees)
-        found.append(with_angles(base.model_copy(update={"measurement": changed}), angles))
-    return found
-
-
 # Facts.
 
 
 def test_what_the_report_calls_joints_and_disturbances_is_what_is_measured() -> None:
     assert JOINTS == JUDGED
-    words = DISTURBED.split(", ")
+    words = PERTURBED.split(", ")
     assert len(words) == len(DISTURBANCES)
     for word, disturbance in zip(words, DISTURBANCES, strict=True):
         assert disturbance.name.startswith(word)
@@ -141,76 +125,6 @@ def test_nothing_is_told_of_a_failed_candidate_or_one_without_angles() -> None:
     assert told[("bare",)]["Tier"] == NONE
 
 
-# Ranks.
-
-
-def test_spearman_is_scipys_with_and_without_ties() -> None:
-    rng = np.random.default_rng(5)
-    ties = checked = 0
-    for _ in range(300):
-        n = int(rng.integers(2, 12))
-        one, other = rng.integers(0, 8, (2, n)).astype(float)
-        ours = spearman(one.tolist(), other.tolist())
-        if np.ptp(one) == 0 or np.ptp(other) == 0:
-            assert ours is None
-            continue
-        assert ours == pytest.approx(float(stats.spearmanr(one, other).statistic), abs=1e-12)
-        ties += len(set(one)) < n
-        checked += 1
-    assert checked > 250 and ties > 100
-
-
-def test_rho_and_the_swapped_pairs_tell_the_same_story() -> None:
-    """Kendall's definition of a discordant pair, counted by hand; none of them exactly where rho is 1."""
-    rng = np.random.default_rng(6)
-    disagreeing = 0
-    for _ in range(60):
-        order = rng.permutation(5)
-        pairs = [(0.1 * (i + 1), float(place + 1)) for i, place in enumerate(order)]
-        first = rank_agreements(ranked(pairs))[0]
-        expected = {(f"c{i}", f"c{j}") for i, j in combinations(range(5), 2) if order[i] > order[j]}
-        assert set(first.swapped) == expected
-        assert first.rho is not None
-        assert (first.rho == pytest.approx(1)) == (not expected)
-        disagreeing += bool(expected)
-    assert disagreeing > 40
-
-
-def test_agreement_is_told_with_its_number_and_its_limits() -> None:
-    found = view(angle_records())
-    assert [each.rho for each in found.ranks] == pytest.approx([1, 1, 0.8, 1, 1, 0.8])
-    text = agreement_words(found)
-    assert text.startswith(
-        "The ranking by L2 of the joints agrees with that by the median error: Spearman's rho = 1.00"
-    )
-    assert "over 5 candidates" in text
-    assert "L2 of the joints with the velocity RMSE: rho = 0.80" in text
-    assert "moves rho by 0.1." in text
-    assert "does not show that L2 foretells degrees" in text
-    assert found.ranks[2].swapped == (("stages-5", "stages-4"), ("stages-2", "stages-1"))
-
-
-def test_disagreement_names_who_stands_in_another_order() -> None:
-    text = agreement_words(view([teacher(), *ranked([(0.1, 2.0), (0.2, 1.0), (0.3, 3.0), (0.4, 4.0)])]))
-    assert "disagrees with that by the median error on 1 of 6 pairs: Spearman's rho = 0.80" in text
-    assert "In L2 c0 is nearer than c1; in degrees it is the other way." in text
-    assert "same steps" not in text
-    tied = agreement_words(view([teacher(), *ranked([(0.1, 1.0), (0.2, 1.0), (0.3, 3.0), (0.4, 4.0)])]))
-    assert "agrees with that by the median error, but for ties: Spearman's rho = 0.95" in tied
-
-
-def test_too_few_or_equal_candidates_have_no_rho_but_a_reason() -> None:
-    few = view(angle_records()[:FEWEST])
-    assert [each.rho for each in few.ranks] == [None] * 6
-    assert agreement_words(few) == (
-        f"Whether the ranking by L2 holds in degrees cannot be said: {FEWEST - 1} of at least {FEWEST} candidates "
-        "have both numbers."
-    )
-    equal = rank_agreements(ranked([(0.1, 2.0)] * 4))[0]
-    assert (equal.rho, equal.reason) == (None, "all candidates are equal in one of the two")
-    assert equal.swapped == ()
-
-
 # Words and tables.
 
 
@@ -229,9 +143,9 @@ def test_the_headline_table_has_the_floor_first_and_then_every_candidate() -> No
 
 
 def test_every_number_of_every_joint_stands_beside_the_floors() -> None:
-    folded = [block for block in blocks(angle_records()) if isinstance(block, Folded)]
+    folded = [block for block in blocks(angle_records()) if isinstance(block, Details)]
     assert [block.summary.partition(":")[0] for block in folded] == ["Knee", "Hip", "Shoulder", "Elbow"]
-    errors, motion = (cells(table) for table in folded[0].tables)
+    errors, motion = (cells(table) for table in folded[0].blocks if isinstance(table, Table))
     assert len(errors) == 2 * (1 + 5)
     assert errors[("stages-3", "raw")] == {
         "Candidate": "stages-3", "Angle": "raw", "Frames": "250", "Found": "100.0%", "Median": "4.40", "P95": "27.0",
@@ -250,14 +164,14 @@ def test_a_velocity_is_never_told_without_frame_rate_and_cut_off() -> None:
     text = repr(blocks(angle_records()))
     assert "75 frames of made-up.mp4 from frame 20 on, 30 frames per second, at scale 1, 2 people" in text
     assert "confidence-weighted Rauch-Tung-Striebel smoother, cut-off 6 Hz" in text
-    assert "order 4, cut-off 6 Hz" in filter_words("Butterworth(cutoff_hz=6.0, order=4)")
-    assert "says nothing about the truth" in text
-    assert filter_words("OneEuro(min_cutoff_hz=1.0)") == "filtered means OneEuro(min_cutoff_hz=1.0)"
-    assert filter_words(None) == "the filter is not recorded"
+    assert "order 4, cut-off 6 Hz" in filter_text("Butterworth(cutoff_hz=6.0, order=4)")
+    assert "own error against the true angle is not included" in text
+    assert filter_text("OneEuro(min_cutoff_hz=1.0)") == "filtered means OneEuro(min_cutoff_hz=1.0)"
+    assert filter_text(None) == "the filter is not recorded"
 
 
 def test_a_tier_says_why_it_is_no_better_one_the_worst_of_each_kind_first() -> None:
-    told = {row.names[0]: tier_words(row) for row in view(angle_records()).rows}
+    told = {row.names[0]: tier_text(row) for row in view(angle_records()).rows}
     assert told["stages-5"] == (
         "usable with care. Not equivalent, because of: P95 5.57 deg (elbow, filtered; limit 5 deg); "
         "errors of 20 deg and more 1.39% (elbow, filtered; limit 1%)."
@@ -268,29 +182,29 @@ def test_a_tier_says_why_it_is_no_better_one_the_worst_of_each_kind_first() -> N
     found = ("knee raw detection_rate 0.940 < 0.95", "hip raw detection_rate 0.800 < 0.95", "hip raw bias 2.5 > 2")
     reasons = tuple(f"usable with care: {reason}" for reason in found)
     (row,) = view([with_angles(stage_records()[1], kinematics(5, tier="not for angles", tier_reasons=reasons))]).rows
-    assert tier_words(row).endswith("bias 2.50 deg (hip, raw; limit 2 deg); frames found 80.0% (hip, raw; limit 95%).")
+    assert tier_text(row).endswith("bias 2.50 deg (hip, raw; limit 2 deg); frames found 80.0% (hip, raw; limit 95%).")
     (perfect,) = view([with_angles(record("same", measured(6), stages=6))]).rows
-    assert tier_words(perfect) == "transparent."
+    assert tier_text(perfect) == "transparent."
 
 
 def test_no_tier_prints_its_reason() -> None:
     nobody = kinematics(5, tier=None, tier_reasons=("the teacher could measure neither knee nor hip",))
     row = view([teacher(), with_angles(stage_records()[1], nobody)]).row("stages-5")
     assert row is not None
-    assert tier_words(row) == "not judged: the teacher could measure neither knee nor hip."
+    assert tier_text(row) == "not judged: the teacher could measure neither knee nor hip."
     odd = kinematics(5, tier_reasons=("transparent: knee raw error_over_noise not measured: None",))
     (told,) = view([with_angles(stage_records()[1], odd)]).rows
-    assert "knee raw error_over_noise not measured" in tier_words(told)
+    assert "knee raw error_over_noise not measured" in tier_text(told)
 
 
-def test_a_joint_that_nobody_could_be_measured_at_is_named_with_the_reason() -> None:
+def test_a_joint_without_any_measurement_is_named_with_the_reason() -> None:
     why = "the teacher could not measure this angle on any frame"
     lost = {"n": 0, "n_measurable": 0, "reason": why}
     joints = kinematics(5).joints | {"elbow": {"raw": lost, "filtered": lost, "motion": {}}}
     found = [with_angles(stage_records()[1], kinematics(5, joints=joints))]
     assert [name for name, _ in view(found).panels()] == ["knee", "hip", "shoulder"]
     assert f"Nothing was measured at the elbow: {why}." in repr(blocks(found))
-    assert "elbow" not in [block.summary for block in blocks(found) if isinstance(block, Folded)]
+    assert "elbow" not in [block.summary for block in blocks(found) if isinstance(block, Details)]
 
 
 def test_without_any_angles_the_section_says_why() -> None:
@@ -300,11 +214,11 @@ def test_without_any_angles_the_section_says_why() -> None:
 
 
 def test_what_a_candidate_costs_names_degrees_and_tier() -> None:
-    told = {found.record.name: cost(found) for found in run(angle_records()).candidates}
+    told = {found.record.name: cost(found.record) for found in run(angle_records()).candidates}
     assert told["stages-4"].endswith("; joint angles: median 2.5 deg, P95 10.9 deg, not for angles")
     without = kinematics(4, tier=None, median_deg=None)
     (silent,) = run([with_angles(stage_records()[2], without)]).candidates
-    assert "angles" not in cost(silent)
+    assert "angles" not in cost(silent.record)
 
 
 # The written report.
@@ -317,12 +231,12 @@ def test_the_report_holds_section_and_pictures_and_is_the_same_every_time(tmp_pa
     again = write_report(tmp_path / "two", [run_of(records)])
     assert [path.read_bytes() for path in written] == [path.read_bytes() for path in again]
     figures = {path.name for path in written if path.suffix == ".png"}
-    wanted = {"joint_angles.png", "joint_angles-narrow.png", "l2_against_degrees.png", "l2_against_degrees-narrow.png"}
-    assert wanted <= figures
+    assert {"joint_angles.png", "joint_angles-narrow.png"} <= figures
     html, text = ((tmp_path / "one" / name).read_text() for name in ("report.html", "report.md"))
-    assert html.index(">Difference from the teacher</h2>") < html.index(f">{TITLE}</h2>")
-    assert html.index(f">{TITLE}</h2>") < html.index(">Time per image scale</h2>")
-    assert html.count("<details>") == html.count("</details>") == 4 + 1
+    assert html.index(">L2 difference from the teacher</h2>") < html.index(f">{TITLE}</h2>")
+    assert html.index(f">{TITLE}</h2>") < html.index(">Latency</h2>")
+    assert html.count("<details>") == 4 + 1 + 1
+    assert html.count("<details") == html.count("</details>")
     assert "<b>" not in html
     assert f"## {TITLE}" in text and "**Knee: every number, raw and filtered**" in text
     for name in re.findall(r"\]\((figures/[^)]+)\)", text):
@@ -333,8 +247,7 @@ def test_several_runs_have_pictures_of_their_own(tmp_path: Path) -> None:
     bare = [record("bare", missing={"oks": "no video"})]
     runs = [run_of(bare, "first"), run_of([with_angles(found) for found in stage_records()[1:3]], "second")]
     names = {path.name for path in write_report(tmp_path, runs)}
-    assert {"joint_angles-2.png", "l2_against_degrees-2.png"} <= names
-    assert not names & {"joint_angles.png", "l2_against_degrees.png"}
+    assert "joint_angles-2.png" in names and "joint_angles.png" not in names
 
 
 @pytest.mark.parametrize("records", [
@@ -352,12 +265,10 @@ def test_poor_angles_still_give_a_report(records: list[Record], tmp_path: Path) 
 
 def test_the_pictures_can_be_read() -> None:
     found = view(angle_records())
-    for columns, least in ((2, 1400), (1, 550)):
-        picture = cv2.imdecode(np.frombuffer(joints_png(found.panels(), columns), np.uint8), cv2.IMREAD_COLOR)
+    for narrow, least in ((False, 1400), (True, 550)):
+        picture = cv2.imdecode(np.frombuffer(joints_png(found.panels(), narrow), np.uint8), cv2.IMREAD_COLOR)
         assert picture is not None
         assert picture.shape[1] >= least and np.ptp(picture) > 200
-    plain, floored = ranks_png(found.ranks[0], None), ranks_png(found.ranks[0], 4.2)
-    assert plain != floored
     assert short("a" * 40) == f"{'a' * 26}..."
 
 

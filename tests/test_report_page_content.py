@@ -2,17 +2,17 @@
 
 import base64
 import itertools
-import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import cv2
 import numpy as np
-import plotly.graph_objects
 import pytest
 from compress_made_up import (
     CONDITIONS,
+    LICENCE,
     OBJECTIVES,
     angle_records,
     failed,
@@ -24,18 +24,21 @@ from compress_made_up import (
     times,
 )  # fmt: skip
 
-from compress.common.document import Folded, Table
+from compress.common.document import Block, Details, Table
 from compress.common.formatting import scaled, significant
-from compress.report.document import Document
+from compress.measure.memory import Memory
+from compress.report.collect import report_facts
+from compress.report.document import Document, FactSheet, Section
+from compress.report.explorer import plot_axes
 from compress.report.facts import ReportFacts
-from compress.report.label_placement import Box, around, place_labels
+from compress.report.figures.label_placement import Box, around, place_labels
+from compress.report.figures.pareto import pareto_png
 from compress.report.markdown import escaped
-from compress.report.plotly import draw_call, figure
-from compress.report.sections import document
-from compress.report.views import plot_axes, report_facts
-from compress.report.words import cost
+from compress.report.plotly import explorer_call
+from compress.report.sections.outline import document
 from compress.report.write import write_report
 from compress.results.records import Record
+from compress.results.sentences import cost
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>|`x`\n# no $y$ [a](javascript:b) **&lt;**"
 
@@ -46,6 +49,17 @@ def facts_of(records: list[Record], objectives: tuple[str, ...] = OBJECTIVES) ->
 
 def all_text(text: Document) -> str:
     return repr(text)
+
+
+def tables_of(section: Section) -> list[Table]:
+    """Every table of a section, also those that are folded."""
+    inside: list[Block] = [one for block in section.blocks if isinstance(block, Details) for one in block.blocks]
+    return [block for block in (*section.blocks, *inside) if isinstance(block, Table)]
+
+
+def section_of(facts: ReportFacts, title: str) -> Section:
+    (found,) = [section for section in document(facts).sections if section.title == title]
+    return found
 
 
 class Page(HTMLParser):
@@ -74,21 +88,19 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_the_front_its_line_and_its_teacher() -> None:
-    plot = facts_of(stage_records()).runs[0].plot
+def test_the_front_and_its_teacher() -> None:
+    plot = facts_of(stage_records()).runs[0].explorer
     assert plot is not None
-    assert [point.name for point in plot.points if point.is_teacher] == ["teacher"]
+    assert [point.name for point in plot.points if point.kind == "teacher"] == ["teacher"]
     assert all(point.on_front for point in plot.points)
-    assert len(plot.line) == 2 * 6 - 1
-    # From the fastest to the slowest the line first goes right, then down.
-    assert plot.line[:3] == ((700 / 1500, 0.226), (860 / 1500, 0.226), (860 / 1500, 0.171))
-    assert plot.points[3].x_bounds == pytest.approx((0.67, 0.69))
+    assert [(point.name, x, y) for point, x, y in plot.front()][:2] == [
+        ("stages-1", 700 / 1500, 0.226),
+        ("stages-2", 860 / 1500, 0.171),
+    ]
+    assert plot.points[3].intervals[plot.chosen[0]] == pytest.approx((0.67, 0.69))
 
 
-def test_three_objectives_draw_points_without_a_line() -> None:
-    plot = facts_of(stage_records(), (*OBJECTIVES, "size_bytes")).runs[0].plot
-    assert plot is not None
-    assert plot.line == ()
+def test_time_goes_to_the_right_and_the_first_other_objective_up() -> None:
     assert plot_axes(("size_bytes", "latency_ms")) == ("latency_ms", "size_bytes")
     assert plot_axes(("joint_rel_l2",)) == ("latency_ratio", "joint_rel_l2")
     assert plot_axes(("macs", "paf_rel_l2")) == ("macs", "paf_rel_l2")
@@ -96,7 +108,7 @@ def test_three_objectives_draw_points_without_a_line() -> None:
 
 def test_what_a_candidate_costs_in_a_sentence() -> None:
     run = facts_of([*stage_records(), failed()]).runs[0]
-    sentences = {candidate.record.name: cost(candidate) for candidate in run.candidates}
+    sentences = {candidate.record.name: cost(candidate.record) for candidate in run.candidates}
     assert sentences["stages-3"] == (
         "0.68x the teacher's time (0.67-0.69), 1.47 times as fast; joints differ by 12.3%, PAFs by 32.4%"
     )
@@ -108,33 +120,33 @@ def test_no_verdict_on_speed_within_the_interval() -> None:
     same = record("same", measured(5).replaced(times(latency(1495, 0.997))))
     slow = record("slow", measured(5).replaced(times(latency(1800, 1.2))))
     _, first, second = facts_of([stage_records()[0], same, slow]).runs[0].candidates
-    assert "not measurably faster or slower" in cost(first)
-    assert "slower: 1.20 times" in cost(second)
+    assert "not measurably faster or slower" in cost(first.record)
+    assert "slower: 1.20 times" in cost(second.record)
     assert first.near == ("teacher",)
 
 
-def test_noise_is_told_in_words() -> None:
+def test_timing_noise_is_told_in_two_sentences() -> None:
     near = record("near-3", measured(2).replaced(times(latency(1010, 1010 / 1500))))
     text = all_text(document(facts_of([*stage_records()[:4], near])))
-    assert "On the front only by a time difference within noise of stages-3." in text
-    assert "Within timing noise of near-3." in text
-    assert "No two candidates lie within timing noise" in all_text(document(facts_of(stage_records())))
+    assert "On the front only by a time within noise of the candidate in brackets: near-3 (stages-3)." in text
+    assert "Times within noise of each other: stages-3 and near-3." in text
+    assert "within noise" not in all_text(document(facts_of(stage_records())))
 
 
 def test_what_was_compared_is_told_apart_from_the_machine() -> None:
     sections = {section.title: section.blocks for section in document(facts_of(stage_records())).sections}
-    sample, machine = sections["What was compared"][0], sections["Machine and conditions"][0]
+    sample, machine = sections["Teacher, frames and candidates"][0], sections["Machine and versions"][0]
     assert isinstance(sample, Table) and isinstance(machine, Table)
     told = dict(row.cells for row in sample.rows)
     assert told["Frames compared"] == "100"
     assert told["Frames that could not be read"] == "000017: cut short"
     assert told["Image scales"] == "0.5, 1.0, 1.5, 2.0"
-    assert told["How stages-3 was made"] == "remove_stages(stages=3)"
+    assert told["Steps of stages-3"] == "remove_stages(stages=3)"
     assert machine.rows[0].cells == ("machine: cpu", "Made-up CPU @ 2.60GHz")
     assert not {row.cells[0] for row in machine.rows} & {row.cells[0] for row in sample.rows}
 
 
-def test_a_condition_that_nobody_has_a_value_for_is_not_listed() -> None:
+def test_a_condition_without_any_value_is_not_listed() -> None:
     kept = CONDITIONS | {"allocation": {"kept": True, "reason": None}}
     refused = CONDITIONS | {"allocation": {"kept": False, "reason": "no right to"}}
     records = [found.model_copy(update={"conditions": kept}) for found in stage_records()]
@@ -149,8 +161,8 @@ def test_a_condition_that_nobody_has_a_value_for_is_not_listed() -> None:
 
 def test_no_caption_repeats_the_heading_above_it() -> None:
     sections = document(facts_of([*angle_records(), record("bare")])).sections
-    captions = [(s.title, block.caption) for s in sections for block in s.blocks if isinstance(block, Table)]
-    assert len(captions) >= 7
+    captions = [(s.title, table.caption) for s in sections for table in tables_of(s)]
+    assert len(captions) >= 12
     assert not [pair for pair in captions if pair[0] == pair[1]]
 
 
@@ -190,7 +202,7 @@ def test_the_page_is_one_file_and_sound_html(written: Path) -> None:
     assert [name for name, _ in page.attributes].count("img.alt") == page.tags.count("img") == 2
     links = [value or "" for name, value in page.attributes if name.rpartition(".")[2] in ("src", "href", "srcset")]
     assert links
-    assert all(link.startswith(("#", "data:image/png;base64,")) for link in links)
+    assert all(link.startswith("data:image/png;base64,") for link in links)
     assert "link" not in page.tags
     identifiers = [value for name, value in page.attributes if name.endswith(".id")]
     assert len(identifiers) == len(set(identifiers))
@@ -214,12 +226,11 @@ def test_a_hostile_record_injects_nothing(written: Path) -> None:
     assert page.tags.count("script") == 2
     assert not [name for name, _ in page.attributes if name.endswith(".onerror")]
     assert "alert(2)" in page.text
-    plot = facts_of([*stage_records(), record(HOSTILE, measured(3))]).runs[0].plot
+    plot = facts_of([*stage_records(), record(HOSTILE, measured(3))]).runs[0].explorer
     assert plot is not None
-    call = draw_call("plot", plot)
+    call = explorer_call("plot", plot)
     assert "alert(1)" in call
     assert "<" not in call.replace("\\u003c", "")
-    assert not any("<" in text for trace in figure(plot)["data"] for text in trace.get("text", []))
 
 
 def test_markdown_shows_a_hostile_name_as_it_is(written: Path) -> None:
@@ -228,7 +239,7 @@ def test_markdown_shows_a_hostile_name_as_it_is(written: Path) -> None:
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert len(rows) > 30
     widths = {len(re.findall(r"(?<!\\)\|", row)) for row in rows if "alert" in row}
-    assert widths <= {len(re.findall(r"(?<!\\)\|", row)) for row in rows if "teacher" in row or "How" in row}
+    assert widths <= {len(re.findall(r"(?<!\\)\|", row)) for row in rows if "teacher" in row or "Steps" in row}
     assert escaped("a|b\n*c* joint_rel_l2 _d_") == r"a\|b \*c\* joint_rel_l2 \_d\_"
     for name in re.findall(r"\]\((figures/[^)]+)\)", text):
         assert (written / name).is_file()
@@ -247,23 +258,25 @@ def test_the_same_records_give_the_same_bytes(written: Path, tmp_path: Path) -> 
         assert path.read_bytes() == (written / path.relative_to(tmp_path)).read_bytes(), path.name
 
 
-def test_plotly_accepts_the_figure_and_names_six_points() -> None:
-    plot = facts_of(stage_records()).runs[0].plot
-    assert plot is not None
-    drawn = plotly.graph_objects.Figure(json.loads(json.dumps(figure(plot))))
-    names = [name for trace in drawn.data for name in trace.text or ()]
-    assert sorted(names) == ["stages-1", "stages-2", "stages-3", "stages-4", "stages-5", "teacher"]
+def test_a_candidate_equal_to_the_teacher_breaks_no_plot(recwarn: pytest.WarningsRecorder) -> None:
+    """Same time, same maps: both are on the front, the axes keep a length, and nothing is told on the terminal."""
+    teacher = stage_records()[0]
+    twin = record("twin", teacher.measurement, stages=6)
+    for records in ([teacher, twin], [teacher, twin, *stage_records()[1:]], [teacher]):
+        plot = facts_of(records).runs[0].explorer
+        assert plot is not None and all(point.on_front for point in plot.points)
+        picture = cv2.imdecode(np.frombuffer(pareto_png(plot), np.uint8), cv2.IMREAD_COLOR)
+        assert picture is not None and np.ptp(picture) > 200
+    text = all_text(document(facts_of([teacher, twin])))
+    assert "Times within noise of each other: teacher and twin." in text
+    assert [str(warning.message) for warning in recwarn] == []
 
 
-def test_plotly_names_do_not_cover_each_other_and_the_rest_is_left_to_hovering() -> None:
-    crowd = [record(f"twin-{index}", measured(3)) for index in range(9)]
-    plot = facts_of([*stage_records(), *crowd]).runs[0].plot
-    assert plot is not None
-    shown = [(text, x) for trace in figure(plot)["data"][1:] for text, x in zip(trace["text"], trace["x"], strict=True)]
-    assert len(shown) == 15
-    at_stages_3 = [text for text, x in shown if x == pytest.approx(0.68) and text]
-    assert 1 <= len(at_stages_3) < 10
-    assert {"teacher", "stages-5", "stages-1"} <= {text for text, _ in shown}
+def test_no_figure_warns_whatever_the_names(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    odd = [record(name, measured(3), stages=3) for name in ("網路", "$x^2_{$", "a" * 90, "n\nl")]
+    write_report(tmp_path, [run_of([*angle_records(), *odd, failed()])])
+    write_report(tmp_path / "one", [run_of(stage_records()[:1])])
+    assert [str(warning.message) for warning in recwarn] == []
 
 
 def test_several_runs_have_a_section_each_and_one_plot_together(tmp_path: Path) -> None:
@@ -271,14 +284,14 @@ def test_several_runs_have_a_section_each_and_one_plot_together(tmp_path: Path) 
     paths = write_report(tmp_path, runs)
     assert {path.name for path in paths} >= {"pareto-all.png", "pareto.png", "pareto-2.png", "report.html"}
     assert "candidates.csv" not in {path.name for path in paths}
-    combined = report_facts(runs).combined
-    assert combined is not None
-    assert "stages-5 (second)" in {point.name for point in combined.points}
+    (group,) = report_facts(runs).groups
+    assert group.explorer is not None
+    assert "stages-5 (second)" in {point.name for point in group.explorer.points}
     titles = [section.title for section in document(report_facts(runs)).sections if section.level == 2]
-    assert titles == ["All runs together", "Run against run", "first", "second"]
+    assert titles == ["Pareto front of all runs", "Runs", "first", "second"]
     different = [runs[0], run_of(stage_records(), "third", ("latency_ms", "paf_rel_l2"))]
-    assert report_facts(different).combined is None
-    assert "their objectives differ" in all_text(document(report_facts(different)))
+    assert [group.explorer for group in report_facts(different).groups] == [None, None]
+    assert "objectives" in all_text(document(report_facts(different)))
 
 
 def test_no_run_is_a_programmers_error(tmp_path: Path) -> None:
@@ -288,12 +301,85 @@ def test_no_run_is_a_programmers_error(tmp_path: Path) -> None:
 
 def test_every_row_of_every_table_is_as_wide_as_its_head() -> None:
     sections = document(facts_of([*angle_records(), failed(), record("bare")])).sections
-    blocks = [block for section in sections for block in section.blocks]
-    tables = [block for block in blocks if isinstance(block, Table)]
-    tables += [table for block in blocks if isinstance(block, Folded) for table in block.tables]
+    tables = [table for section in sections for table in tables_of(section)]
     assert len(tables) >= 7 + 2 + 8
     for table in tables:
         assert {len(row.cells) for row in table.rows} == {len(table.head)}, table.caption
+
+
+def test_what_decides_stands_open_and_the_rest_is_folded() -> None:
+    sections = document(facts_of(angle_records())).sections
+    assert [section.title for section in sections if not section.is_folded] == [
+        "Recommended model",
+        "Pareto front",
+        "Candidates",
+    ]
+    assert [section.is_folded for section in sections] == sorted(section.is_folded for section in sections)
+    assert len([section for section in sections if section.is_folded]) >= 8
+
+
+def test_the_first_table_begins_with_what_decides() -> None:
+    (table,) = tables_of(section_of(facts_of([*angle_records(), failed()]), "Candidates"))
+    assert table.head == (
+        "Candidate", "Recommended", "Time [ms]", "Ratio (95%)", "Joints L2", "PAFs L2", "Angle error [deg]", "Tier",
+        "Front", "OKS", "Params", "MACs", "File", "Memory",
+    )  # fmt: skip
+    assert [row.cells[0] for row in table.rows] == [
+        "teacher", "stages-1", "stages-2", "stages-3", "stages-4", "stages-5", "stages-0 (failed)",
+    ]  # fmt: skip
+    assert table.rows[5].cells[:9] == (
+        "stages-5", "yes", "1340", "0.89x (0.88-0.90)", "6.2%", "15.5%", "1.5 / 5.6", "usable with care", "yes",
+    )  # fmt: skip
+    assert [row.marked for row in table.rows] == [False] * 5 + [True, False]
+    assert "Licence of all: Apache-2.0." in table.caption
+    # Other columns are left out on a phone, and stand in the folded tables.
+    assert [table.head[place] for place in range(len(table.head)) if place not in table.minor] == [
+        "Candidate", "Time [ms]", "Ratio (95%)", "Joints L2", "Angle error [deg]",
+    ]  # fmt: skip
+
+
+def test_dominated_candidates_follow_the_front_and_columns_without_values_are_left_out() -> None:
+    slow = record("slow", measured(1).replaced(times(latency(1600, 1.07))).without(Memory))
+    records = [one.model_copy(update={"measurement": one.measurement.without(Memory)})
+               for one in stage_records()]  # fmt: skip
+    (table,) = tables_of(section_of(facts_of([*records, slow]), "Candidates"))
+    assert table.rows[-1].cells[0] == "slow" and table.rows[-1].kind == "plain"
+    assert not {"Memory", "OKS", "Angle error [deg]", "Tier", "Licence"} & set(table.head)
+    other = record("other", measured(2), licence=LICENCE.model_copy(update={"name": "GPL-3.0"}))
+    (mixed,) = tables_of(section_of(facts_of([*records, other]), "Candidates"))
+    assert mixed.head[-1] == "Licence" and "Licence of all" not in mixed.caption
+
+
+def test_the_recommended_model_is_a_file_with_a_link_and_a_command(tmp_path: Path) -> None:
+    model = tmp_path / "run" / "candidates" / "stages-5" / "model.onnx"
+    model.parent.mkdir(parents=True)
+    model.write_bytes(b"x" * 7000)
+    run = replace(run_of(angle_records()), folder=tmp_path / "run")
+    written = write_report(tmp_path / "elsewhere", [run])
+    (sheet,) = [b for b in section_of(report_facts([run], tmp_path / "run"), "Recommended model").blocks
+                if isinstance(b, FactSheet)]  # fmt: skip
+    told = {item.term: item.text for item in sheet.items}
+    assert told["File"] == "candidates/stages-5/model.onnx (7.00 kB)"
+    assert told["Run it"] == "compress predict candidates/stages-5/model.onnx IMAGE"
+    assert told["On a video"] == "compress kinematics VIDEO --model candidates/stages-5/model.onnx"
+    assert told["Speed"].startswith("0.746 frames per second (1340 ms of network time, summed over the scales 0.5, 1,")
+    assert told["Licence"] == "Apache-2.0" and told["Made by"] == "first 5 stages kept."
+    html = next(path for path in written if path.suffix == ".html").read_text()
+    (link,) = re.findall(r'<a href="([^"#]+)">', html)
+    assert (tmp_path / "elsewhere" / link).resolve() == model
+    assert link in (tmp_path / "elsewhere" / "report.md").read_text()
+    # A file that is gone is not linked to.
+    model.unlink()
+    write_report(tmp_path / "elsewhere", [run])
+    assert "not in this run&#39;s folder" in (tmp_path / "elsewhere" / "report.html").read_text()
+
+
+def test_without_goals_the_fastest_that_may_be_used_for_angles_is_recommended() -> None:
+    text = all_text(section_of(facts_of(angle_records()), "Recommended model"))  # type: ignore[arg-type]
+    assert "Recommended model: stages-5. The recipe has no goals, so this is the fastest candidate that meets" in text
+    bare = all_text(section_of(facts_of(stage_records()), "Recommended model"))  # type: ignore[arg-type]
+    assert "There is no recommended model: the recipe has no goals, and no candidate meets kinematic_tier" in bare
+    assert "Best network time relative to the teacher" in bare and "stages-1: 0.47x" in bare
 
 
 def test_labels_cover_neither_each_other_nor_a_point() -> None:

@@ -15,21 +15,23 @@ from hypothesis import strategies as st
 from report_search import CONSTRAINT, STARTS, TRIALS, made_up_search, search_run
 
 from compress.cli.main import run_command
-from compress.common.document import Bullets, Paragraph, Table
+from compress.common.document import Bullets, Details, Table
 from compress.common.run_folder import RECIPE, RECORDS
+from compress.report.collect import report_facts
 from compress.report.document import Document, Picture
 from compress.report.explorer import Explorer, ExplorerPoint, pair_front
-from compress.report.explorer_html import explorer_call, explorer_spec
-from compress.report.recipe_words import recipe_words, steps_words
+from compress.report.figures.curves import growth_png
+from compress.report.figures.pareto import pareto_png
+from compress.report.plotly import explorer_call, explorer_spec
 from compress.report.search_view import search_view, standings
-from compress.report.sections import document
-from compress.report.views import report_facts
+from compress.report.sections.outline import document
 from compress.report.write import write_report
 from compress.results.objectives import OBJECTIVES as KNOWN
 from compress.results.pareto import front, front_of
 from compress.results.records import append_record
-from compress.results.search_facts import SearchFacts, TrialFacts
+from compress.results.search_facts import Growth, SearchFacts, TrialFacts
 from compress.results.search_file import keep_search, kept_search
+from compress.results.step_text import described_steps, recipe_text
 from compress.steps import STEPS
 from teachers.common.errors import UserError
 
@@ -67,7 +69,7 @@ def point(name: str, x: float | None, y: float | None, kind: str = "candidate") 
         max_size=12,
     )
 )
-def test_a_pairs_front_is_what_comparing_everybody_finds(found: list[tuple[int | None, int | None, str]]) -> None:
+def test_a_pairs_front_is_what_comparing_all_finds(found: list[tuple[int | None, int | None, str]]) -> None:
     points = [point(str(i), x, y, kind) for i, (x, y, kind) in enumerate(found)]
     ranked = [kind in ("candidate", "start", "teacher") for _, _, kind in found]
     places = [(x, y) if ranks else (None, None) for (x, y, _), ranks in zip(found, ranked, strict=True)]
@@ -78,7 +80,7 @@ def test_a_pairs_front_is_what_comparing_everybody_finds(found: list[tuple[int |
     assert times == sorted(times)  # type: ignore[type-var]
 
 
-def test_every_pair_of_axes_has_its_front_and_nobody_who_was_screened_out_is_on_one() -> None:
+def test_every_pair_of_axes_has_its_front_and_nothing_screened_out_is_on_one() -> None:
     shown = report_facts([search_run()]).runs[0].explorer
     assert isinstance(shown, Explorer)
     count = len(shown.axes)
@@ -127,7 +129,7 @@ def test_a_trial_without_a_record_is_a_point_that_does_not_rank() -> None:
     view = report_facts([replace(run, search=replace(run.search, trials=(*run.search.trials, bare)))]).runs[0]
     assert view.explorer is not None
     (found,) = [point for point in view.explorer.points if point.name == "trial 77"]
-    assert found.kind == "screened" and found.words == "width 0.5" and not found.on_front
+    assert found.kind == "screened" and found.recipe == "width 0.5" and not found.on_front
 
 
 def test_the_tables_tell_who_ranks_and_hold_every_trial(pages: Path) -> None:
@@ -146,37 +148,45 @@ def test_the_tables_tell_who_ranks_and_hold_every_trial(pages: Path) -> None:
     ] * 2
 
 
-def test_the_sections_say_how_it_went_what_mattered_and_what_comes_next() -> None:
+def test_the_section_says_how_it_went_what_mattered_and_what_comes_next() -> None:
     sections = {section.title: section.blocks for section in text_of(search_run()).sections}
-    went = repr(sections["How the search went"])
-    assert "48 trials: 22 trained to the end, 22 screened out, 2 failed, 1 running and 1 waiting" in went
-    assert "times what the plain stage table covers" in went and "Trials 11 and 23" in went
+    went = repr(sections["Search"])
+    assert "48 trials: 22 complete, 22 screened out, 2 failed, 1 running and 1 waiting" in went
+    assert "times the hypervolume of the stage table" in went and "Trials 11 and 23" in went
     assert f"breaks {CONSTRAINT}" in went
     pictures = [block.name for blocks in sections.values() for block in blocks if isinstance(block, Picture)]
     assert {"pareto", "hypervolume", "history", "importance"} <= set(pictures)
-    (importance,) = [block for block in sections["What mattered in the search"] if isinstance(block, Table)]
+    *_, importance, coming = [block for block in sections["Search"] if isinstance(block, Table)]
     assert [row.cells for row in importance.rows][:2] == [
         ("stages", "52.0%", "33.0%"),
         ("training steps", "not told", "41.0%"),
     ]
-    (coming,) = [block for block in sections["What the search would try next"] if isinstance(block, Table)]
     assert coming.rows[1].cells == ("2", "3", "does not apply", "does not apply", "2000", "0.375")
 
 
-def test_the_front_is_told_with_everything_that_decides() -> None:
+def test_the_first_table_holds_the_front_and_the_stage_table() -> None:
     sections = {section.title: section.blocks for section in text_of(search_run()).sections}
-    (table,) = [block for block in sections["The front, with everything that decides"] if isinstance(block, Table)]
-    assert table.head == (
-        "Candidate", "0.5 [ms]", "1 [ms]", "1.5 [ms]", "2 [ms]", "Sum [ms]", "Ratio (95%)", "MACs", "Params", "File",
-        "Memory", "Joints L2", "PAFs L2", "OKS", "Knee [deg]", "Hip [deg]", "Shoulder [deg]", "Elbow [deg]", "Licence",
-    )  # fmt: skip
+    (table,) = [block for block in sections["Candidates"] if isinstance(block, Table)]
     assert table.rows[0].kind == "teacher" and table.wide
-    times = [float(row.cells[5]) for row in table.rows[1:]]
+    front_rows = [row for row in table.rows[1:] if row.kind == "front"]
+    times = [float(row.cells[2]) for row in front_rows]
     assert times == sorted(times) and len(times) > 5
     stages = next(row for row in table.rows if row.cells[0] == "stages-5").cells
-    assert stages[5:7] == ("1340", "0.89x (0.88-0.90)") and stages[14] == "1.3 / 5.1" and stages[18] == "Apache-2.0"
-    first, *_ = [block for block in sections["Who is on the front, and what each costs"] if isinstance(block, Bullets)]
-    assert "then trained" in dict(first.items)[table.rows[1].cells[0]], "what a trial is called says nothing"
+    assert stages[2:4] == ("1340", "0.89x (0.88-0.90)") and stages[6] == "1.5 / 5.6"
+    (details,) = [block for block in sections["Pareto front"] if isinstance(block, Details)]
+    (made,) = [block for block in details.blocks if isinstance(block, Bullets)]
+    assert "then trained" in dict(made.items)[front_rows[0].cells[0]], "the name of a trial says nothing"
+
+
+def test_hypervolume_is_drawn_in_the_order_in_which_trials_ended() -> None:
+    """With two workers numbers are not in that order: drawn over them, the line would run backwards."""
+    growth = Growth((0, 2, 1, 4, 3), (0.1, 0.2, 0.2, 0.3, 0.3), {"latency_ratio": 1.0}, 0.1)
+    in_order = replace(growth, trials=(0, 1, 2, 3, 4))
+    assert growth_png(growth, False) == growth_png(in_order, False)
+    run = search_run()
+    assert run.search is not None
+    text = repr(text_of(replace(run, search=replace(run.search, growth=growth))))
+    assert "over 5 finished trials" in text and "The last 1 finished trial added nothing." in text
 
 
 def test_a_study_that_has_hardly_begun_still_has_a_report(tmp_path: Path) -> None:
@@ -185,7 +195,7 @@ def test_a_study_that_has_hardly_begun_still_has_a_report(tmp_path: Path) -> Non
     write_report(tmp_path, [run_of(stage_records()[:1], "new")], search=facts)
     text = (tmp_path / "report.md").read_text()
     assert "There is no hypervolume yet" in text and "no trial is finished" in text
-    assert "names nothing that it would try next" in text and "1 trial: 1 waiting" in text
+    assert "The sampler proposes no further trials" in text and "1 trial: 1 waiting" in text
     view = search_view([failed()], facts)
     assert view.gain is None and view.histories == ()
 
@@ -215,10 +225,10 @@ def test_compress_report_draws_a_search_again_with_a_budget(pages: Path, capsys:
     assert run_command(["report", str(pages), "--budget", "latency_ratoi=0.4"]) == 2
     assert "did you mean latency_ratio" in capsys.readouterr().err
     assert run_command(["report", str(pages), "--budget", "latency_ratio=0.4"]) == 0
-    assert "Take trial-008" in capsys.readouterr().out
+    assert "Recommended model: trial-008." in capsys.readouterr().out
     assert [(pages / name).read_bytes() for name in tables] == before
     html = (pages / "report.html").read_text()
-    assert "How the search went" in html and "Take trial-008" in html
+    assert ">Search</h2>" in html and "Recommended model: trial-008." in html
 
 
 def test_the_report_needs_no_search_engine() -> None:
@@ -234,10 +244,10 @@ def test_a_name_cannot_break_out_of_the_script() -> None:
     assert "</script" not in call and "\\u0026lt;/script\\u0026gt;" in call
     spec = explorer_spec(shown)
     assert [axis["name"] for axis in spec["axes"]][spec["chosen"][0]] == "latency_ratio"
-    assert spec["points"][1]["t"][spec["chosen"][0]] == "0.89x (0.88x to 0.90x)"
+    assert spec["points"][1]["texts"][spec["chosen"][0]] == "0.89x (0.88x to 0.90x)"
 
 
-def test_an_axis_that_hardly_anybody_has_is_not_offered() -> None:
+def test_an_axis_that_hardly_any_candidate_has_is_not_offered() -> None:
     shown = report_facts([run_of(stage_records())]).runs[0].explorer
     assert shown is not None
     assert {"oks", "ap", "angle_rmse_deg"}.isdisjoint(axis.name for axis in shown.axes)
@@ -245,7 +255,7 @@ def test_an_axis_that_hardly_anybody_has_is_not_offered() -> None:
 
 
 SAID = {
-    "remove_stages": ({"stages": 1}, "only its first stage"),
+    "remove_stages": ({"stages": 1}, "first stage kept"),
     "swap_backbone": (
         {"backbone": "mobilenet-v2", "width": 0.5, "feature_channels": 128},
         "mobilenet-v2 as backbone at 0.5 times its width, 128 feature channels",
@@ -265,23 +275,28 @@ SAID = {
 
 @pytest.mark.parametrize("name", [str(kind.model_fields["step"].default) for kind in STEPS])
 def test_every_step_is_told_in_words(name: str) -> None:
-    assert name in SAID, "say in compress/report/recipe_words.py what the new step does, and here what is said"
+    assert name in SAID, "say in compress/results/step_text.py what the new step does, and here what is said"
     settings, words = SAID[name]
-    assert steps_words([{"step": name, **settings}]).startswith(words)
+    assert described_steps([{"step": name, **settings}]).startswith(words)
 
 
 def test_a_step_of_another_version_is_told_by_its_settings() -> None:
-    assert steps_words([{"step": "fold", "times": 2}]) == "fold(times=2)"
-    assert steps_words([{"step": "remove_stages", "leave": 2}]) == "remove_stages(leave=2)"
-    assert recipe_words(stage_records()[0]) == "the teacher itself"
+    assert described_steps([{"step": "fold", "times": 2}]) == "fold(times=2)"
+    assert described_steps([{"step": "remove_stages", "leave": 2}]) == "remove_stages(leave=2)"
+    assert recipe_text(stage_records()[0]) == "the teacher itself"
 
 
 def test_the_still_picture_shows_those_that_do_not_rank_apart() -> None:
-    plot = report_facts([search_run()]).runs[0].plot
+    plot = report_facts([search_run()]).runs[0].explorer
     assert plot is not None
-    kinds = [point.kind for point in plot.points]
+    kinds = [point.kind for point, _, _ in plot.shown()]
     assert kinds.count("screened") >= 15 and kinds.count("start") == len(STARTS) and kinds.count("barred") >= 2
-    assert all(not point.name for point in plot.points if point.kind in ("screened", "barred"))
-    texts = [block.text for section in text_of(search_run()).sections for block in section.blocks
-             if isinstance(block, Paragraph)]  # fmt: skip
-    assert any("--budget" in text for text in texts), "a reader who wants one model is told how"
+    assert all(point.ranks for point, _, _ in plot.front())
+    assert pareto_png(plot).startswith(b"\x89PNG")
+
+
+def test_a_reader_who_wants_other_limits_is_told_how() -> None:
+    (section,) = [one for one in text_of(search_run()).sections if one.title == "Recommended model"]
+    assert "--budget" in repr(section.blocks)
+    told = text_of(replace(search_run(), budget=("latency_ratio <= 0.4",))).sections[0]
+    assert "--budget" not in repr(told.blocks)

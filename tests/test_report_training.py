@@ -4,8 +4,8 @@ from pathlib import Path
 
 from compress_made_up import record, run_of, stage_records
 
-from compress.report.training import training_blocks
-from compress.report.training_figures import training_png
+from compress.report.figures.curves import training_png
+from compress.report.sections.training import training
 from compress.report.write import write_report
 from compress.results.records import Record
 from compress.results.training_curves import learnings
@@ -50,24 +50,24 @@ def test_two_trainings_of_one_candidate_are_told_apart() -> None:
     assert [one.name for one in learnings([learned("d", note(), other, note())])] == ["d (1)", "d (2)"]
 
 
-def test_nobody_learned_anything() -> None:
-    assert training_blocks(learnings(stage_records()), "training") == []
+def test_without_training_there_is_no_section() -> None:
+    assert training(learnings(stage_records()), "training") == []
 
 
 def test_the_picture_is_the_same_for_the_same_facts() -> None:
     found = learnings([learned(), learned("distilled-1")])
-    wide, narrow = training_png(found), training_png(found, narrow=True)
+    wide, narrow = training_png(found, False), training_png(found, True)
     assert wide.startswith(PNG)
-    assert wide == training_png(found) != narrow
+    assert wide == training_png(found, False) != narrow
 
 
 def test_the_report_tells_it(tmp_path: Path) -> None:
     written = write_report(tmp_path, [run_of([*stage_records(), learned()])])
     assert tmp_path / "figures" / "training.png" in written
     text = (tmp_path / "report.md").read_text()
-    assert "How they learned" in text
+    assert "## Training" in text
     assert "| distilled-2 | 0.410 | 0.210 | 0.390 | **0.190** | 400 of 400 | 1.50 | 35.5 | cpu, fp32 |" in text
-    assert "still falling for: distilled-2." in text
+    assert "still falling at the last validation: distilled-2." in text
     assert "figures/training.png" in text
 
 

@@ -8,13 +8,14 @@ from compress_made_up import STAGES, failed, latency, measured, record, stage_re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress.common.document import Bullets, Paragraph, Table
-from compress.report.goals import goal_facts
-from compress.report.recommend import recommendation
-from compress.report.recommendation import answer, budget_blocks, goals_and_reasons
+from compress.common.document import Block as TextBlock
+from compress.common.document import Bullets, Details, Table
+from compress.report.sections.recommended_model import recommended_model
 from compress.results.budget import limited, open_first, parse_budget
 from compress.results.goals import parse_goals
+from compress.results.recommendation import recommend
 from compress.results.records import Record
+from compress.results.sentences import verdict
 from teachers.common.errors import UserError
 
 TIME = ("latency_ms", "joint_rel_l2")
@@ -29,12 +30,22 @@ def timed(name: str, ratio: float, joints: float, spread: float = 0.01) -> Recor
 
 
 def chosen(records: Sequence[Record], *budget: str, objectives: Sequence[str] = TIME) -> str | None:
-    ship = recommendation(records, budget, objectives).facts.ship
-    return None if ship is None else ship.record.name
+    best = recommend(records, objectives, budget=budget).best
+    return None if best is None else best.record.name
+
+
+def answer(records: Sequence[Record], *budget: str) -> str:
+    return verdict(recommend(records, TIME, budget=budget))
+
+
+def details_of(records: Sequence[Record], *budget: str) -> tuple[TextBlock, ...]:
+    *_, details = recommended_model(recommend(records, TIME, budget=budget), {})
+    assert isinstance(details, Details)
+    return details.blocks
 
 
 def items_of(records: Sequence[Record], *budget: str) -> dict[str, str]:
-    (bullets,) = [block for block in budget_blocks(records, budget, TIME) if isinstance(block, Bullets)]
+    bullets, *_ = [block for block in details_of(records, *budget) if isinstance(block, Bullets)]
     return dict(bullets.items)
 
 
@@ -87,8 +98,8 @@ def test_what_the_budget_limits_is_enough_and_what_it_leaves_open_decides() -> N
     assert chosen(records, "joint_rel_l2 <= 0.13", "latency_ratio <= 0.9") == "stages-3"
     assert chosen(records, "latency_ratio <= 0.8", objectives=("latency_ms", "params")) == "stages-1"
     # A recipe's goals leave its order of objectives as it is.
-    assert goal_facts(records, ["latency_ratio <= 0.8"], TIME).ship is not None
-    assert recommendation(records, ["latency_ratio <= 0.8"], TIME, is_budget=False).facts.ship.record.name == "stages-1"  # type: ignore[union-attr]
+    best = recommend(records, TIME, ["latency_ratio <= 0.8"]).best
+    assert best is not None and best.record.name == "stages-1"
 
 
 def test_either_word_for_time_limits_time() -> None:
@@ -102,7 +113,7 @@ def test_either_word_for_time_limits_time() -> None:
     st.lists(st.tuples(st.sampled_from((0.2, 0.4, 0.6)), st.sampled_from((0.1, 0.2, 0.3))), min_size=1, max_size=7),
     st.sampled_from((0.1, 0.3, 0.5)),
 )
-def test_within_the_budget_nobody_is_closer_to_the_teacher(points: list[tuple[float, float]], limit: float) -> None:
+def test_within_the_budget_none_is_closer_to_the_teacher(points: list[tuple[float, float]], limit: float) -> None:
     records = [timed(f"c{i}", ratio, joints, 0.0) for i, (ratio, joints) in enumerate(points)]
     able = [(joints, ratio, i) for i, (ratio, joints) in enumerate(points) if ratio <= limit]
     assert chosen(records, f"latency_ratio <= {limit}") == (f"c{min(able)[2]}" if able else None)
@@ -110,43 +121,41 @@ def test_within_the_budget_nobody_is_closer_to_the_teacher(points: list[tuple[fl
 
 def test_a_hair_of_time_is_not_paid_for_with_something_real() -> None:
     hair, real = timed("hair", 0.500, 0.30, 0.02), timed("real", 0.505, 0.10, 0.02)
-    found = recommendation([teacher(), hair, real], ["params <= 2000000"], TIME)
-    assert found.facts.ship is not None and found.facts.ship.record.name == "real"
+    found = recommend([teacher(), hair, real], TIME, budget=["params <= 2000000"])
+    assert found.best is not None and found.best.record.name == "real"
     assert found.passed_over == ("hair",)
     assert (
-        "hair; the lead lies within timing noise"
-        in items_of([teacher(), hair, real], "params <= 2000000")["Passed over"]
+        "hair; they lead only by timing noise" in items_of([teacher(), hair, real], "params <= 2000000")["Passed over"]
     )
+    by_goals = recommend([teacher(), hair, real], TIME, ["params <= 2000000"]).best
+    assert by_goals is not None and by_goals.record.name == "real"
     apart = timed("hair", 0.40, 0.30, 0.02)
     assert chosen([teacher(), apart, real], "params <= 2000000") == "hair"
 
 
-def test_the_reasons_say_what_is_kept_and_who_cannot_be_told_apart() -> None:
+def test_margins_are_told_and_whether_the_interval_crosses_the_limit() -> None:
     near = timed("near", STAGES[4][0] / 1500 + 0.005, 0.2)
+    found = recommend([*stage_records(), near], TIME, budget=["latency_ms <= 1200"])
+    assert found.within_noise == ("near",)
     items = items_of([*stage_records(), near], "latency_ms <= 1200")
-    assert items["What it is"] == "made from the teacher: only its first 4 stages."
-    assert items["latency_ms"] == "1180 ms, at most 1200 ms: 2% to spare."
-    assert items["Cannot be told apart from it"].startswith("near in network time over all scales.")
-    assert "relative L2 of the joints" in items["Why this one"]
+    assert items["latency_ms"] == "1180 ms, at most 1200: 2% to spare."
+    assert items["Rule"].endswith("the objective that the budget leaves open decides: relative L2 of the joints.")
     crossing = items_of(stage_records(), "latency_ms <= 1185")["latency_ms"]
     assert "Its 95% interval, 1165 ms to 1195 ms, crosses the limit" in crossing
-    alone = items_of(stage_records(), "latency_ms <= 1000", "joint_rel_l2 <= 0.18")
-    assert "Why this one" not in alone and alone["Cannot be told apart from it"].startswith("nobody")
+    assert "Rule" not in items_of(stage_records(), "latency_ms <= 1000", "joint_rel_l2 <= 0.18")
 
 
-def test_the_next_ones_stand_beside_it_with_what_they_would_cost() -> None:
-    blocks = budget_blocks(stage_records(), ["latency_ms <= 1200"], TIME)
-    assert isinstance(blocks[0], Paragraph) and blocks[0].verdict
-    assert blocks[0].text == (
-        "Take stages-4: of the 4 that fit the budget (latency_ms at most 1200 ms) it is best, with relative L2 of the "
-        "joints 9.4%."
+def test_the_neighbours_on_the_front_stand_beside_it_with_what_they_would_cost() -> None:
+    assert answer(stage_records(), "latency_ms <= 1200") == (
+        "Recommended model: stages-4. Of the 4 candidates that meet the limit latency_ms <= 1200, it has the lowest "
+        "relative L2 of the joints: 9.4%."
     )
-    (table,) = [block for block in blocks if isinstance(block, Table)]
+    table, *_ = [block for block in details_of(stage_records(), "latency_ms <= 1200") if isinstance(block, Table)]
     assert table.head == ("Candidate", "Relative L2 of the joints", "Network time over all scales", "Fits")
     assert [row.cells for row in table.rows] == [
         ("teacher", "0.0% (-9.4 points)", "1500 ms (+27%)", "no: latency_ms"),
         ("stages-5", "6.2% (-3.2 points)", "1340 ms (+14%)", "no: latency_ms"),
-        ("stages-4 (to take)", "9.4%", "1180 ms", "yes"),
+        ("stages-4", "9.4%", "1180 ms", "yes"),
         ("stages-3", "12.3% (+2.9 points)", "1020 ms (-14%)", "yes"),
         ("stages-2", "17.1% (+7.7 points)", "860 ms (-27%)", "yes"),
     ]
@@ -155,25 +164,26 @@ def test_the_next_ones_stand_beside_it_with_what_they_would_cost() -> None:
 
 def test_where_nothing_fits_the_nearest_is_named_with_what_would_have_to_give() -> None:
     records = stage_records()
-    assert answer(records, ["latency_ms <= 1000", "joint_rel_l2 <= 0.15"], TIME) == (
-        "Nothing fits the budget (latency_ms at most 1000 ms and joint_rel_l2 at most 15.0%). stages-3 comes nearest; "
-        "it misses with latency_ms 1020 ms."
+    assert answer(records, "latency_ms <= 1000", "joint_rel_l2 <= 0.15") == (
+        "No candidate meets both limits. The nearest is stages-3, which meets 1 of 2. It misses latency_ms <= 1000 "
+        "(1020)."
     )
     items = items_of(records, "latency_ms <= 1000", "joint_rel_l2 <= 0.15")
-    assert items["What would have to give: latency_ms"] == "1020 ms in place of at most 1000 ms; then stages-3 fits."
-    assert items["What would have to give: joint_rel_l2"] == "17.1% in place of at most 15.0%; then stages-2 fits."
-    unknown = answer(records, ["angle_rmse_deg <= 3"], TIME)
-    assert "not measured: angle_rmse_deg" in unknown and unknown.startswith("Nothing fits the budget")
-    assert answer([teacher(), failed()], ["latency_ms <= 3"], TIME) == (
-        "Nothing fits the budget (latency_ms at most 3.00 ms): no candidate was finished."
+    assert items["To relax: latency_ms"] == "1020 ms instead of at most 1000; then stages-3 fits."
+    assert items["To relax: joint_rel_l2"] == "17.1% instead of at most 0.15; then stages-2 fits."
+    assert answer(records, "angle_rmse_deg <= 3") == (
+        "There is no recommended model: no candidate is known to meet the limit angle_rmse_deg <= 3."
     )
-    assert items_of(records, "joint_rel_l2 <= 0.01")["The teacher"] == "fits; nothing smaller does."
+    assert answer([teacher(), failed()], "latency_ms <= 3").endswith("no candidate was finished.")
+    assert items_of(records, "joint_rel_l2 <= 0.01")["Teacher"] == "it fits; no smaller network does."
     assert chosen(records, "joint_rel_l2 <= 0.01") is None
 
 
 def test_a_rounded_value_never_contradicts_the_verdict() -> None:
     close = record("close", measured(4).replaced(times(latency(1000.4, 0.667))))
-    assert "latency_ms 1000.4" in answer([teacher(), close], ["latency_ms <= 1000"], TIME)
+    records = [teacher(), close]
+    assert "(1000.4)" in answer(records, "latency_ms <= 1000", "params <= 2e6")
+    assert items_of(records, "latency_ms <= 1000")["latency_ms"].startswith("1000.4, at most 1000")
 
 
 def test_a_joint_and_a_tier_have_limits_too() -> None:
@@ -181,16 +191,5 @@ def test_a_joint_and_a_tier_have_limits_too() -> None:
     bad = moved(2, "bad", joints={"knee": joint(errors_of([9.0]), errors_of([9.5]))}, tier="not for angles")
     budget = [str(goal) for goal in parse_budget("kinematics.knee.p95_abs_error=5,kinematic_tier=usable with care")]
     assert chosen([teacher(), bad, good], *budget) == "good"
-    (table,) = [block for block in budget_blocks([teacher(), bad, good], budget, TIME) if isinstance(block, Table)]
+    table, *_ = [block for block in details_of([teacher(), bad, good], *budget) if isinstance(block, Table)]
     assert table.head[-3:] == ("kinematics.knee.p95_abs_error", "kinematic_tier", "Fits")
-
-
-def test_goals_get_their_reasons_as_well() -> None:
-    records = stage_records()
-    blocks = goals_and_reasons(records, ["latency_ratio <= 0.8"], TIME, [one.name for one in records])
-    assert isinstance(blocks[0], Paragraph) and blocks[0].text.startswith("Ship stages-1")
-    (bullets, *_) = [block for block in blocks if isinstance(block, Bullets)]
-    assert "first objective of the recipe decides" in dict(bullets.items)["Why this one"]
-    marked = [row.cells[0] for block in blocks if isinstance(block, Table) for row in block.rows if row.marked]
-    assert marked == ["stages-1 (to take)"]
-    assert goals_and_reasons(records, (), TIME, []) == [] and budget_blocks(records, (), TIME) == []

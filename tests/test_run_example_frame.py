@@ -17,11 +17,11 @@ from compress.common.document import Paragraph
 from compress.common.run_folder import PEOPLE, RECIPE
 from compress.measure.frames import Data
 from compress.measure.pose_inference import to_fact
-from compress.report.document import Beside
+from compress.report.collect import report_facts
+from compress.report.document import ImageRow
 from compress.report.facts import RunFacts
-from compress.report.people import people_view
-from compress.report.people_section import people_blocks
-from compress.report.views import report_facts
+from compress.report.sections.example_frame import example_frame as example_frame_blocks
+from compress.report.sections.example_frame import people_view
 from compress.report.write import write_report
 from compress.run import example_frame
 from compress.run.example_frame import (
@@ -91,9 +91,9 @@ def test_without_a_frame_there_is_nothing_to_show() -> None:
     assert people_view(None, teacher, [other]) is None
     assert people_view(shown(other=[]), teacher, [other]) is None
     (run,) = report_facts([run_of(stage_records())]).runs
-    assert people_blocks(run, 0) == []
+    assert example_frame_blocks(run) == []
     forbidden = RunFacts("r", tuple(stage_records()), "", ("params",), why_no_people=NOT_COCO)
-    (block,) = people_blocks(report_facts([forbidden]).runs[0], 0)
+    (block,) = example_frame_blocks(report_facts([forbidden]).runs[0])
     assert isinstance(block, Paragraph) and "COCO file" in block.text
 
 
@@ -173,7 +173,7 @@ def test_the_report_shows_them_and_a_recipe_that_forbids_it_is_obeyed(tiny_run: 
     (out / PEOPLE / "people.json").write_text(json.dumps(kept))
     assert run_command(["report", str(out)]) == 0
     html = (out / "report.html").read_text()
-    assert html.count("data:image/jpeg;base64,") >= 2 and "1 of the teacher&#x27;s 1 person found, OKS 1.00" in html
+    assert html.count("data:image/jpeg;base64,") >= 2 and "1 of the teacher&#39;s 1 person found, OKS 1.00" in html
     text = (out / "report.md").read_text()
     assert "](figures/people-teacher.jpg)" in text and (out / "figures" / "people-teacher.jpg").is_file()
     recipe = (out / RECIPE).read_text()
@@ -191,4 +191,4 @@ def test_two_runs_in_one_report_keep_their_frames_apart(tmp_path: Path) -> None:
     runs = [RunFacts(label, tuple(records), "", ("params",), people=frames) for label in ("one", "two")]
     written = {path.name for path in write_report(tmp_path, runs)}
     assert {"people-a.jpg", "people-2-a.jpg"} <= written
-    assert any(isinstance(block, Beside) for block in people_blocks(report_facts(runs).runs[1], 1))
+    assert any(isinstance(block, ImageRow) for block in example_frame_blocks(report_facts(runs).runs[1], "people-2-"))

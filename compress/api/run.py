@@ -65,6 +65,7 @@ def _report(call: RunCall, tracking: Tracking) -> RunResult:
         tuple(recipe.goals),
         people=kept_people(out),
         why_no_people=why_not_shown(recipe.data) or "",
+        folder=out,
     )
     written = write_report(out, [facts])
     track_results(tracking, out, records, recipe.objectives, written)

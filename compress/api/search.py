@@ -73,6 +73,7 @@ def _report(call: SearchCall, study: SearchStudy, reporter: Reporter, well: bool
         tuple(recipe.goals),
         people=kept_people(out),
         why_no_people=why_not_shown(recipe.data) or "",
+        folder=out,
     )
     written = write_report(out, [run], facts)
     with open_tracking(recipe.tracking, out, reporter, "search") as tracking:

@@ -8,7 +8,8 @@ from compress.api.run import follow, run
 from compress.common.progress import Reporter
 from compress.common.run_folder import default_out
 from compress.recipe.loader import load_recipe
-from compress.report.goals import goal_facts, verdict
+from compress.results.recommendation import recommend
+from compress.results.sentences import verdict
 from compress.results.summary import summary_table
 from compress.run.candidates import RunCall
 from compress.training.engine import is_follower
@@ -44,7 +45,7 @@ def call(options: argparse.Namespace) -> int:
     result = run(asked, reporter)
     print(summary_table(result.records, recipe.objectives))
     if recipe.goals:
-        print(verdict(goal_facts(result.records, recipe.goals, recipe.objectives)))
+        print(verdict(recommend(result.records, recipe.objectives, recipe.goals)))
     for record in result.failed:
         reporter.warn(f"{record.name} failed: {record.error}")
     print(f"report: {out / 'report.html'}")

@@ -9,7 +9,8 @@ from compress.common.progress import Reporter
 from compress.common.run_folder import default_out
 from compress.recipe.loader import load_recipe
 from compress.recipe.search_plan import MAX_TRIALS
-from compress.report.goals import goal_facts, verdict
+from compress.results.recommendation import recommend
+from compress.results.sentences import verdict
 from compress.results.summary import summary_table
 from compress.search.call import SearchCall
 from compress.search.processes import follow_here
@@ -66,7 +67,7 @@ def call(options: argparse.Namespace) -> int:
     print(summary_table(result.records, asked.objectives))
     goals = (*recipe.goals, *asked.plan.constraints)
     if goals:
-        print(verdict(goal_facts(result.records, goals, asked.objectives)))
+        print(verdict(recommend(result.records, asked.objectives, goals)))
     print(f"report: {out / 'report.html'}")
     return 0 if result.well else 1
 

@@ -12,7 +12,7 @@ from typing import Literal
 class Paragraph:
     text: str
     verdict: bool = False
-    """What somebody in a hurry should take away."""
+    """The answer to the question of its section, set apart."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,13 @@ class Bullets:
     items: tuple[tuple[str, str], ...]
 
 
+RowKind = Literal["plain", "teacher", "front", "failed"]
+
+
 @dataclass(frozen=True)
 class Row:
     cells: tuple[str, ...]
-    kind: Literal["plain", "teacher", "front", "failed"] = "plain"
+    kind: RowKind = "plain"
     marked: bool = False
     """The one row that the text speaks of."""
 
@@ -42,6 +45,8 @@ class Table:
     """Columns that hold words and are set to the left; the others hold numbers."""
     wide: bool = False
     """Has so many columns that paper is turned for it."""
+    minor: tuple[int, ...] = ()
+    """Columns that a narrow screen leaves out; another table of the page has them."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +57,11 @@ class Code:
 
 
 @dataclass(frozen=True)
-class Folded:
-    """Tables for those who want every number, folded away under a summary; paper and Markdown show them open."""
+class Details:
+    """Blocks folded away under a summary; paper and Markdown show them open."""
 
     summary: str
-    tables: tuple[Table, ...]
+    blocks: tuple["Block", ...]
 
 
-Block = Paragraph | Bullets | Table | Code | Folded
+Block = Paragraph | Bullets | Table | Code | Details

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from compress.report.figures import DPI, INK, QUIET, RULE
+from compress.report.figures.canvas import DPI, INK, QUIET, RULE
 from eval.angles import Array
 from eval.filters import Mask
 from eval.kinematics import Kinematics

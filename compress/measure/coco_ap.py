@@ -6,15 +6,17 @@ People found are noted image by image, so a killed run goes on; AP itself is com
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from compress.common.document import Block, Paragraph, Table
 from compress.common.fact_cache import fact_key
 from compress.common.fields import Scale, Text
+from compress.common.formatting import NONE, counted, listed
 from compress.core.built import Built
 from compress.measure.base import MeasureContext, Metric
-from compress.measure.facts import Column, Count, Found, MetricFacts
+from compress.measure.facts import Column, Count, Found, MetricFacts, SectionRow
 from compress.measure.frames import Data
 from compress.measure.pose_inference import Networks, PeoplePass, from_fact, to_fact
 from compress.steps.base import SettingError
@@ -66,6 +68,7 @@ class ApMetric(Metric):
     key: ClassVar[str] = "ap"
     description: ClassVar[str] = "AP and AR against labelled keypoints; false leaves them out."
     per_frame: ClassVar[bool] = True
+    title: ClassVar[str] = "Average precision"
     sources: ClassVar[tuple[str, ...]] = ("labels",)
     facts: ClassVar[type[MetricFacts]] = LabelledAp
     columns: ClassVar[tuple[Column[LabelledAp], ...]] = (
@@ -131,3 +134,31 @@ class ApMetric(Metric):
     def _key(self, networks: Networks, on: Labelled, built: Built) -> str:
         teacher, sample = networks.teacher.candidate.id, on.sample.digest
         return fact_key("labelled", 1, teacher, built.candidate.id, self.scales, sample)
+
+    @classmethod
+    def section(cls, rows: Sequence[SectionRow[Any]]) -> Sequence[Block]:
+        """One row for each candidate."""
+        found = [row.facts for row in rows if row.facts is not None]
+        head = ("Candidate", "AP", "AP50", "AP75", "AP medium", "AP large", "AR", "Detections")
+        text = (
+            f"OKS over COCO's 17 keypoints, without the neck, on {listed(sorted({_setup(facts) for facts in found}))}. "
+            "These numbers compare with labels, not with the teacher. Do not compare them with those of other images, "
+            "input sizes or decoders."
+        )
+        table = Table(
+            "AP by COCO's protocol, 0 to 1", head, tuple(row.table_row(*_cells(row.facts)) for row in rows), key=1
+        )
+        return (table, Paragraph(text), *(Paragraph(note) for note in sorted({facts.note for facts in found} - {""})))
+
+
+def _cells(facts: LabelledAp | None) -> tuple[str, ...]:
+    if facts is None:
+        return (NONE,) * 7
+    values = (facts.ap, facts.ap50, facts.ap75, facts.ap_m, facts.ap_l, facts.ar)
+    return (*(NONE if value is None else f"{value:.3f}" for value in values), str(facts.detections))
+
+
+def _setup(facts: LabelledAp) -> str:
+    scales = ", ".join(f"{scale:g}" for scale in facts.scales)
+    people = f"{facts.labelled_people} labelled people in {counted(facts.images, 'image')} of {facts.labels}"
+    return f"{people}, {'scale' if len(facts.scales) == 1 else 'average over scales'} {scales}"

@@ -6,17 +6,19 @@ The estimate follows from the ONNX graph alone, whatever runtime is timed. Facts
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from compress.common.document import Block, Paragraph, Table
 from compress.common.environment import machine
 from compress.common.fact_cache import FactCache, fact_key
+from compress.common.formatting import NONE, listed, scaled, significant, size
 from compress.core.built import Built
 from compress.export.onnx_graph import GraphFacts, graph_facts
 from compress.measure.base import MeasureContext, Metric
-from compress.measure.facts import Column, Count, Facts, Found, MetricFacts
+from compress.measure.facts import Column, Count, Facts, Found, MetricFacts, SectionRow
 from compress.measure.latency import LatencyMetric
 from compress.measure.runtime_plan import RuntimePlan, Size, runtime_plan
 from eval.energy import SOURCE, estimate
@@ -66,6 +68,7 @@ class EnergyMetric(Metric):
         "activations."
     )
     default: ClassVar[bool] = True
+    title: ClassVar[str] = "Energy"
     facts: ClassVar[type[MetricFacts]] = Energy
     columns: ClassVar[tuple[Column[Energy], ...]] = (
         Column(
@@ -97,6 +100,43 @@ class EnergyMetric(Metric):
             missing = {} if energy.measured_mj is not None else {"energy_mj": energy.why_not_measured}
             found[name] = Found(energy, missing)
         return found
+
+    @classmethod
+    def section(cls, rows: Sequence[SectionRow[Any]]) -> Sequence[Block]:
+        """Energy of one image, measured and estimated, and the peak of the activations."""
+        head = (
+            "Candidate", "Measured [mJ]", "Estimate [mJ]", "of it arithmetic", "of it memory",
+            "Peak of the activations",
+        )  # fmt: skip
+        text = _about([row.facts for row in rows if row.facts is not None])
+        table = tuple(row.table_row(*_cells(row.facts)) for row in rows)
+        return (Table("Energy of one image, and the memory of its tensors", head, table, key=2), Paragraph(text))
+
+
+def _cells(facts: Energy | None) -> tuple[str, ...]:
+    if facts is None:
+        return (NONE,) * 5
+    values = (facts.measured_mj, facts.estimate_mj, facts.arithmetic_mj, facts.memory_mj)
+    peak = facts.activations
+    told = f"{scaled(peak.peak_bytes, 'B')} at {size((peak.input_h, peak.input_w))}"
+    return (*(NONE if value is None else significant(value) for value in values), told)
+
+
+def _about(found: Sequence[Energy]) -> str:
+    counters = sorted({facts.counter for facts in found if facts.counter is not None and facts.measured_mj is not None})
+    reasons = sorted({facts.why_not_measured for facts in found if facts.measured_mj is None})
+    texts = ["Millijoules for one image, summed over the scales."]
+    if counters:
+        texts.append(f"Measured by {listed(counters)}, which counts everything that the machine did meanwhile.")
+    if reasons:
+        texts.append(f"Not measured: {listed(reasons)}.")
+    texts += [
+        "The estimate is multiply-accumulates and bytes moved to and from memory, times the energies of "
+        f"{listed(sorted({facts.source for facts in found}))}.",
+        "It assumes that no tensor stays in a cache; use it to compare candidates only.",
+        "Activations: the largest sum of tensors that the graph needs at the same time.",
+    ]
+    return " ".join(texts)
 
 
 def _energy(

@@ -8,7 +8,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
+from compress.common.document import Block, Paragraph, Table
 from compress.common.fact_cache import fact_key
+from compress.common.formatting import NONE, listed, percent, significant
 from compress.core.built import Built
 from compress.export.onnx_export import stage_outputs
 from compress.measure.base import MeasureContext, Metric
-from compress.measure.facts import Column, Count, Found, MetricFacts
+from compress.measure.facts import Column, Count, Found, MetricFacts, SectionRow
 from eval.bootstrap import mean_intervals
 from eval.frames import Frame, Sample
 from eval.maps import MapDifference, SilentTeacher, average_scales, difference, prepare
@@ -28,6 +30,11 @@ from eval.runtimes import RUNTIMES, Session
 from teachers.common.errors import UserError
 from teachers.common.files import write_bytes
 from teachers.posenet import Maps
+
+_RELATIVE = (
+    "Relative L2 is the norm of candidate minus teacher over the norm of the teacher. Joints leave out the background "
+    "channel, which dominates the heatmaps and hides their difference. PAFs are part affinity fields."
+)
 
 
 class Fidelity(MetricFacts):
@@ -51,6 +58,7 @@ class FidelityMetric(Metric):
     description: ClassVar[str] = "Difference of the maps from the teacher's."
     default: ClassVar[bool] = True
     per_frame: ClassVar[bool] = True
+    title: ClassVar[str] = "L2 difference from the teacher"
     facts: ClassVar[type[MetricFacts]] = Fidelity
     columns: ClassVar[tuple[Column[Fidelity], ...]] = (
         Column("heat_l2", lambda found: found.heat_l2, "L2 of the heatmaps", better="smaller"),
@@ -96,6 +104,30 @@ class FidelityMetric(Metric):
                 for key, apart in zip(waiting, scores, strict=True):
                     cache.add(key, {"frame": frame.name, **asdict(apart)})
         return {one.name: Found(_mean(cache.facts(plan.key(one)))) for one in built}
+
+    @classmethod
+    def section(cls, rows: Sequence[SectionRow[Any]]) -> Sequence[Block]:
+        """Table 1 of Jones's paper: L2 of heatmaps and PAFs against the teacher's output."""
+        counts = sorted({row.facts.images for row in rows if row.facts is not None})
+        stages = next((row.stages for row in rows if row.is_teacher and row.stages), None)
+        against = f"output after all {stages} stages" if stages else "output"
+        head = (
+            "Candidate", "Stages", "Joints, relative", "PAFs, relative", "Heatmaps, relative", "Heatmaps, L2",
+            "PAFs, L2",
+        )  # fmt: skip
+        caption = (
+            f"L2 difference from the teacher's {against}: maps averaged over the scales, mean over "
+            f"{listed([str(count) for count in counts])} images"
+        )
+        return (Table(caption, head, tuple(row.table_row(*_cells(row)) for row in rows), key=2), Paragraph(_RELATIVE))
+
+
+def _cells(row: SectionRow[Fidelity]) -> tuple[str, ...]:
+    stages, facts = NONE if row.stages is None else str(row.stages), row.facts
+    if facts is None:
+        return (stages, *(NONE,) * 5)
+    relative = (percent(facts.joint_rel_l2), percent(facts.paf_rel_l2), percent(facts.heat_rel_l2))
+    return stages, *relative, significant(facts.heat_l2), significant(facts.paf_l2)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from compress.common.document import Block, Paragraph, Table
 from compress.common.fact_cache import fact_key
+from compress.common.formatting import NONE, scaled, size
 from compress.core.built import Built
 from compress.measure.base import MeasureContext, Metric
-from compress.measure.facts import Column, Count, Found, MetricFacts
+from compress.measure.facts import Column, Count, Found, MetricFacts, SectionRow
 from compress.measure.latency import LatencyMetric
 from compress.measure.runtime_plan import RuntimePlan, runtime_plan
 from eval.memory import ProbeError, peak_memory
@@ -32,6 +34,7 @@ class MemoryMetric(Metric):
     key: ClassVar[str] = "memory"
     description: ClassVar[str] = "Peak resident memory of a fresh process that runs the artefact."
     default: ClassVar[bool] = True
+    title: ClassVar[str] = "Memory"
     facts: ClassVar[type[MetricFacts]] = Memory
     columns: ClassVar[tuple[Column[Memory], ...]] = (
         Column(
@@ -53,6 +56,24 @@ class MemoryMetric(Metric):
             for reason in results[one.name].missing.values():
                 context.reporter.warn(f"{one.name}: peak memory was not measured: {reason}")
         return results
+
+    @classmethod
+    def section(cls, rows: Sequence[SectionRow[Any]]) -> Sequence[Block]:
+        """The peak, and what the process held before the artefact was loaded."""
+        head = ("Candidate", "Peak memory", "Before loading", "Input", "Runtime", "Threads")
+        text = (
+            "Peak memory is the resident memory of a fresh process that runs the artefact at the largest scale. Before "
+            "loading, that process holds only the interpreter and the runtime. MB is a million bytes."
+        )
+        table = tuple(row.table_row(*_cells(row.facts)) for row in rows)
+        return (Table("Resident memory", head, table, key=1, words=(0, 4)), Paragraph(text))
+
+
+def _cells(facts: Memory | None) -> tuple[str, ...]:
+    if facts is None:
+        return (NONE,) * 5
+    used = (scaled(facts.peak_bytes, "B"), scaled(facts.before_load_bytes, "B"))
+    return (*used, size((facts.input_h, facts.input_w)), facts.runtime, str(facts.threads))
 
 
 def _measure_peaks(plan: RuntimePlan, context: MeasureContext) -> dict[str, Found[Memory]]:

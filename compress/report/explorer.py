@@ -1,19 +1,20 @@
-"""The front of any two columns that the reader chooses: every point and every pair's front, computed before drawing."""
+"""The Pareto plot of any two columns: every point and the front of every pair of axes, before any drawing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
-from compress.report.readings import bounds
-from compress.report.recipe_words import recipe_words
+from compress.results.column_text import interval
 from compress.results.columns import number
 from compress.results.objectives import OBJECTIVES, Objective
+from compress.results.pareto import TIME_OBJECTIVES
 from compress.results.records import Record
+from compress.results.step_text import recipe_text
 
 Kind = Literal["teacher", "start", "candidate", "screened", "barred"]
-"""start: of the plain stage table that a search begins with; screened: not trained to the end; barred: breaks a
-constraint. The last two never rank."""
+"""start: of the stage table that a search begins with; screened: not trained to the end; barred: breaks a constraint.
+The last two never rank."""
 RANKED: tuple[Kind, ...] = ("teacher", "start", "candidate")
 
 
@@ -30,15 +31,19 @@ class ExplorerPoint:
     """One point, with a value for each axis; None was not measured."""
 
     name: str
-    words: str
-    """Its recipe."""
+    recipe: str
+    """Its steps in words."""
     kind: Kind
     run: int
     on_front: bool
     """Of all objectives together."""
     values: tuple[float | None, ...]
-    bounds: tuple[tuple[float, float] | None, ...]
+    intervals: tuple[tuple[float, float] | None, ...]
     note: str = ""
+
+    @property
+    def ranks(self) -> bool:
+        return self.kind in RANKED
 
 
 @dataclass(frozen=True)
@@ -54,16 +59,43 @@ class Explorer:
     runs: tuple[str, ...]
     objectives: tuple[str, ...]
 
+    def shown(self) -> list[tuple[ExplorerPoint, float, float]]:
+        """The points that have a value on both of the first axes, with these."""
+        x, y = self.chosen
+        pairs = [(point, point.values[x], point.values[y]) for point in self.points]
+        return [(point, x, y) for point, x, y in pairs if x is not None and y is not None]
+
+    def front(self) -> list[tuple[ExplorerPoint, float, float]]:
+        """The front of the first axes, best in the one to the right first."""
+        x, y = self.chosen
+        members = {id(self.points[place]) for place in self.fronts[min(x, y), max(x, y)]}
+        found = [entry for entry in self.shown() if id(entry[0]) in members]
+        return sorted(found, key=lambda entry: entry[1] if self.axes[x].smaller_is_better else -entry[1])
+
+    def not_shown(self) -> tuple[str, ...]:
+        """Names that rank and lack a value on one of the first axes."""
+        shown = {id(point) for point, _, _ in self.shown()}
+        return tuple(point.name for point in self.points if point.ranks and id(point) not in shown)
+
+
+def plot_axes(objectives: Sequence[str]) -> tuple[str, str]:
+    """Time goes to the right, the first other objective upwards; what the objectives do not give is filled in."""
+    x = next((name for name in objectives if name in TIME_OBJECTIVES), None)
+    others = [name for name in objectives if name not in TIME_OBJECTIVES]
+    if x is None and len(others) > 1:
+        return others[0], others[1]
+    return x or "latency_ratio", others[0] if others else "joint_rel_l2"
+
 
 def explorer(
     points: Sequence[ExplorerPoint], chosen: tuple[str, str], runs: Sequence[str], objectives: Sequence[str]
 ) -> Explorer | None:
     """Axes are the columns of which at least two ranked points have a value, and the two that are shown first.
 
-    The points' values come in the order of OBJECTIVES. None if nobody has values on both of the first axes.
+    The points' values come in the order of OBJECTIVES. None if no ranked point has values on both of the first axes.
     """
     names = list(OBJECTIVES)
-    ranked = [point for point in points if point.kind in RANKED]
+    ranked = [point for point in points if point.ranks]
     kept = [
         place
         for place, name in enumerate(names)
@@ -72,7 +104,7 @@ def explorer(
     slim = tuple(_only(point, kept) for point in points)
     axes = tuple(OBJECTIVES[names[place]] for place in kept)
     x, y = (kept.index(names.index(name)) for name in chosen)
-    if not any(point.values[x] is not None and point.values[y] is not None for point in slim if point.kind in RANKED):
+    if not any(point.values[x] is not None and point.values[y] is not None for point in slim if point.ranks):
         return None
     fronts = {(a, b): pair_front(slim, axes, a, b) for a, b in combinations(range(len(axes)), 2)}
     return Explorer(axes, (x, y), slim, fronts, tuple(runs), tuple(objectives))
@@ -80,20 +112,20 @@ def explorer(
 
 def _only(point: ExplorerPoint, places: Sequence[int]) -> ExplorerPoint:
     values = tuple(point.values[place] for place in places)
-    intervals = tuple(point.bounds[place] for place in places)
-    return replace(point, values=values, bounds=intervals)
+    intervals = tuple(point.intervals[place] for place in places)
+    return replace(point, values=values, intervals=intervals)
 
 
 def point_of(record: Record, name: str, run: int, on_front: bool, standing: Standing) -> ExplorerPoint:
     """A record as a point with every objective's value, under the name that it is shown by."""
     return ExplorerPoint(
         name=name,
-        words=recipe_words(record),
+        recipe=recipe_text(record),
         kind=standing.kind,
         run=run,
         on_front=on_front,
         values=tuple(None if record.error else number(record, column) for column in OBJECTIVES),
-        bounds=tuple(None if record.error else bounds(record, column) for column in OBJECTIVES),
+        intervals=tuple(None if record.error else interval(record, column) for column in OBJECTIVES),
         note=standing.note,
     )
 
@@ -107,7 +139,7 @@ def pair_front(points: Sequence[ExplorerPoint], axes: Sequence[Objective], a: in
     there: list[tuple[float, float, int]] = []
     for index, point in enumerate(points):
         first, second = point.values[a], point.values[b]
-        if point.kind in RANKED and first is not None and second is not None:
+        if point.ranks and first is not None and second is not None:
             there.append((signs[0] * first, signs[1] * second, index))
     members: list[int] = []
     best: tuple[float, float] | None = None

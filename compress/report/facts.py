@@ -1,17 +1,19 @@
-"""Everything the report says, as a tree of frozen facts; compress/report/views.py makes it from records.
+"""Everything the report says, as a tree of frozen facts; compress/report/collect.py makes it from records.
 
-Tests look at this tree; the drawing and the writing only read it.
+Tests look at this tree; sections and figures only read it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from compress.measure.latency import ScaleLatency
 from compress.report.explorer import Explorer
-from compress.report.kinematics import KinematicsView
-from compress.report.people import PeopleView
 from compress.report.search_view import SearchView
+from compress.results.joint_angle_facts import KinematicsView
 from compress.results.objectives import Objective
-from compress.results.records import Record, ScaleLatency
+from compress.results.recommendation import Recommendation
+from compress.results.records import Record
 from compress.results.search_facts import SearchFacts
 from compress.results.training_curves import Learning
 from compress.run.example_frame import ShownPeople
@@ -44,7 +46,8 @@ class DeviceView:
     times: tuple[DeviceTime, ...]
     unknown: tuple[str, ...]
     """Files that are no artefact of this run's candidates, by their sha256."""
-    plot: "PlotFacts | None"
+    plot: Explorer | None
+    """Time on the device against the first objective of quality."""
     energy: str | None
     """The counter that measured it, or why it was not."""
 
@@ -72,6 +75,8 @@ class RunFacts:
     """One frame with the people that teacher and candidates find in it."""
     why_no_people: str = ""
     """Why there are none, if the recipe or the source forbids them."""
+    folder: Path | None = None
+    """Where the run keeps its candidates; None where that is not known, and then no model file is named."""
 
 
 @dataclass(frozen=True)
@@ -90,33 +95,12 @@ class CandidateFacts:
 
 
 @dataclass(frozen=True)
-class PlotPoint:
-    """A candidate in the Pareto plot; bounds are those of the 95% interval, or the value itself where there is none."""
+class ModelFile:
+    """A candidate's artefact on disk, as the report names it."""
 
-    name: str
-    run: int
-    x: float
-    y: float
-    x_bounds: tuple[float, float]
-    y_bounds: tuple[float, float]
-    is_teacher: bool
-    on_front: bool
-    kind: str = "candidate"
-    """As in compress.report.explorer."""
-
-
-@dataclass(frozen=True)
-class PlotFacts:
-    """The Pareto plot."""
-
-    x: Objective
-    y: Objective
-    points: tuple[PlotPoint, ...]
-    line: tuple[tuple[float, float], ...]
-    """Corners of the step line along the front; empty where it would mislead, with more than two objectives."""
-    left_out: tuple[str, ...]
-    """Names without a value on one of the axes."""
-    runs: tuple[str, ...]
+    path: str
+    """From the report's folder, with forward slashes."""
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -135,34 +119,44 @@ class RunView:
     label: str
     teacher: Record | None
     candidates: tuple[CandidateFacts, ...]
+    """The rows of its tables; of a search the front and the stage table, because it has many candidates."""
     objectives: tuple[Objective, ...]
-    plot: PlotFacts | None
+    ranked: tuple[Record, ...]
+    """All that rank: of a search, without those that were screened out or that break a constraint."""
+    recommendation: Recommendation
+    files: Mapping[str, ModelFile]
+    """Candidate -> its artefact, for those whose artefact is there."""
+    explorer: Explorer | None
+    """The Pareto plot; None if no candidate has values on both of its axes."""
     panels: tuple[ScalePanel, ...]
     kinematics: KinematicsView | None
-    """None if nobody's joint angles were measured."""
+    """None if no joint angles were measured."""
     training: tuple[Learning, ...]
-    """Empty if nobody learned anything."""
-    noise: tuple[tuple[str, str], ...]
+    """Empty if nothing was trained."""
     conditions: Mapping[str, Mapping[str, tuple[str, ...]]]
     """Condition -> its value, as text -> names measured under it. More than one value means mixed conditions."""
-    recipe: str
-    command: str
-    goals: tuple[str, ...]
-    devices: tuple[DeviceView, ...]
-    budget: tuple[str, ...]
-    ranked: tuple[Record, ...]
-    """Everybody who ranks: of a search, without those that were screened out or that break a constraint."""
-    explorer: Explorer | None
     search: SearchView | None
-    people: PeopleView | None
-    why_no_people: str
+    source: RunFacts
+    """What the run was given as: recipe, command, goals, devices, the example frame."""
+
+
+@dataclass(frozen=True)
+class RunGroup:
+    """Runs that share teacher, frames, scales, machine and objectives, so that their candidates compare."""
+
+    runs: tuple[int, ...]
+    """Places in ReportFacts.runs."""
+    explorer: Explorer | None
+    """One front over all of them; None for a single run, which has its own."""
+    recommendation: Recommendation | None
+    """One model out of all of them, for a budget."""
 
 
 @dataclass(frozen=True)
 class ReportFacts:
-    """The whole report. `combined` is there for several runs with the same objectives."""
+    """The whole report."""
 
     runs: tuple[RunView, ...]
-    combined: PlotFacts | None
-    explorer: Explorer | None = None
-    """Its interactive twin."""
+    groups: tuple[RunGroup, ...]
+    differences: Mapping[str, tuple[str, ...]]
+    """What keeps the runs apart: condition -> its value in each run. Empty if all runs compare."""

@@ -1,9 +1,10 @@
 """Sets the report's document as Markdown that GitHub and plain text readers show alike."""
 
 import re
+from urllib.parse import quote
 
-from compress.common.document import Bullets, Code, Folded, Paragraph, Row, Table
-from compress.report.document import Beside, Block, Document, Picture, Section
+from compress.common.document import Bullets, Code, Details, Paragraph, Row, Table
+from compress.report.document import Block, Document, FactSheet, ImageRow, Item, Picture, Section
 
 SPECIAL = re.compile(r"([\\`*\[\]<>|~$&]|(?<!\w)_|_(?!\w))")
 """What Markdown could read as markup in the middle of a line; an underscore within a word is not."""
@@ -30,12 +31,14 @@ def _block(block: Block) -> str:
     match block:
         case Picture():
             return f"![{escaped(block.alt)}](figures/{block.name}.png)\n\n*{escaped(block.caption)}*"
-        case Beside():
-            return _beside(block)
+        case ImageRow():
+            return _image_row(block)
+        case FactSheet():
+            return "\n".join(f"- **{escaped(item.term)}**: {_item(item)}" for item in block.items)
         case Table():
             return _table(block)
-        case Folded():
-            return "\n\n".join([f"**{escaped(block.summary)}**", *(_table(table) for table in block.tables)])
+        case Details():
+            return "\n\n".join([f"**{escaped(block.summary)}**", *(_block(one) for one in block.blocks)])
         case Paragraph() | Bullets() | Code():
             return _text(block)
 
@@ -62,7 +65,14 @@ def _table(table: Table) -> str:
     return "\n".join([f"*{escaped(table.caption)}*", "", head, rule, *(line(row) for row in table.rows)])
 
 
-def _beside(block: Beside) -> str:
+def _item(item: Item) -> str:
+    if item.is_command:
+        # No backtick may end the code early: a name that holds one is set as text.
+        return f"`{item.text}`" if "`" not in item.text and "\n" not in item.text else escaped(item.text)
+    return f"[{escaped(item.text)}]({quote(item.link)})" if item.link else escaped(item.text)
+
+
+def _image_row(block: ImageRow) -> str:
     parts = []
     for photos, caption in block.groups:
         head = " | ".join(escaped(photo.title) for photo in photos)

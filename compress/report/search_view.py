@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from compress.common.formatting import counted, listed
 from compress.quantization.collapse import refusal
 from compress.report.explorer import ExplorerPoint, Kind, Standing, point_of
-from compress.report.recipe_words import choice_words
 from compress.results.columns import number
 from compress.results.goals import Goal, judge, parse_goals
 from compress.results.objectives import OBJECTIVES, Objective
 from compress.results.records import Record
-from compress.results.search_facts import Choice, Growth, SearchFacts, State, TrialFacts
+from compress.results.search_facts import Growth, SearchFacts, State, TrialFacts
+from compress.results.step_text import choices_text
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class SearchView:
 
     @property
     def gain(self) -> float | None:
-        """Hypervolume of the last front over that of the plain stage table; None where there is nothing to divide."""
+        """Hypervolume of the last front over that of the stage table; None where there is nothing to divide."""
         growth = self.growth
         if growth is None or not growth.hypervolume or growth.start_hypervolume <= 0:
             return None
@@ -66,7 +66,7 @@ class SearchView:
 
 
 def standings(records: Sequence[Record], search: SearchFacts | None) -> dict[str, Standing]:
-    """What each record is, by name; without a search everybody ranks."""
+    """What each record is, by name; without a search all rank."""
     trials: dict[str, list[TrialFacts]] = {}
     for trial in search.trials if search else ():
         if trial.candidate is not None:
@@ -87,7 +87,7 @@ def _standing(record: Record, trials: Sequence[TrialFacts], limits: Sequence[Goa
     refused = refusal(record.notes)
     if refused is not None:
         return Standing("barred", refused)
-    return Standing("start", "of the plain stage table") if any(t.is_start for t in trials) else Standing("candidate")
+    return Standing("start", "of the stage table") if any(t.is_start for t in trials) else Standing("candidate")
 
 
 def search_points(
@@ -110,7 +110,7 @@ def search_points(
 
 def _bare(trial: TrialFacts, run: int) -> ExplorerPoint:
     values = tuple(trial.values.get(column) for column in OBJECTIVES)
-    words = choice_words(trial.choices) or "a start point"
+    words = choices_text(trial.choices) or "a start point"
     note = "screened out" if trial.state == "screened" else f"{trial.state}, left no record"
     return ExplorerPoint(f"trial {trial.number}", words, "screened", run, False, values, (None,) * len(values), note)
 
@@ -158,15 +158,10 @@ def _history(name: str, records: Sequence[Record], search: SearchFacts, found: M
     return History(objective, tuple(moments))
 
 
-def chosen_values(choices: Mapping[str, Choice], varied: Sequence[str]) -> tuple[Choice | None, ...]:
-    """The choices in the order of the varied paths; None where one does not apply."""
-    return tuple(choices.get(name) for name in varied)
-
-
-def counts_words(counts: Mapping[State, int]) -> str:
+def counts_text(counts: Mapping[State, int]) -> str:
     """`20 trials: 12 complete, 6 screened out, 2 failed`."""
     words: tuple[tuple[State, str], ...] = (
-        ("complete", "trained to the end"), ("screened", "screened out"), ("failed", "failed"),
+        ("complete", "complete"), ("screened", "screened out"), ("failed", "failed"),
         ("running", "running"), ("waiting", "waiting"),
     )  # fmt: skip
     parts = [f"{counts[state]} {word}" for state, word in words if counts.get(state)]
