@@ -206,6 +206,13 @@ def shortest_segment(points: Points, measure: Measure) -> Array:
     return np.asarray(np.minimum.reduce(lengths), np.float64)
 
 
+def any_of(marked: NDArray[np.bool_], measure: Measure, skeleton: Skeleton) -> NDArray[np.bool_]:
+    """(T,): whether any keypoint that the measure is made from is marked in (T, K)."""
+    names = {point for vector in measure.vectors for point in vector}
+    made_from = {part for name in names for part in ([name] if name in skeleton.keypoints else MIDPOINTS[name])}
+    return np.asarray(marked[:, [skeleton.index(name) for name in sorted(made_from)]].any(axis=1))
+
+
 def weakest_point(points: Points, measure: Measure) -> Array:
     """(T,): the lowest confidence among the keypoints that the measure is made from."""
     ends = {point for vector in measure.vectors for point in vector}

@@ -1,11 +1,11 @@
 """From the tracks of teacher and candidate to what is compared: one column for each measure, frame by frame."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from eval.angles import Array, Measure, named_points, shortest_segment
+from eval.angles import Array, named_points, shortest_segment
 from eval.facing import ahead_per_frame
 from eval.filters import Mask
 from eval.kinematic_labels import Labels, label_counts
@@ -13,13 +13,9 @@ from eval.kinematic_motion import Column
 from eval.kinematic_pairs import swaps
 from eval.kinematic_settings import KinematicsSettings
 from eval.kinematics import Kinematics, analyse, gate
+from eval.measure_names import LIMB_OF, joint_of
 from eval.views import Plane
 from teachers.skeleton import Skeleton
-
-LIMB_OF: Mapping[str, str] = {
-    **dict.fromkeys(("knee", "hip", "thigh", "shank"), "leg"),
-    **dict.fromkeys(("shoulder", "elbow", "arm", "forearm"), "arm"),
-}
 
 
 @dataclass(frozen=True)
@@ -74,11 +70,6 @@ def compared(
     return ComparedTrack(teacher, columns, seen, candidate)
 
 
-def joint_of(column: str) -> str:
-    """`right knee` -> `knee`."""
-    return column.removeprefix("right ").removeprefix("left ")
-
-
 def _seen(keypoints: Array, found: Kinematics, settings: KinematicsSettings) -> Array:
     return gate(keypoints, settings.min_confidence) if found.sides is None else found.sides.keypoints
 
@@ -102,20 +93,12 @@ def _columns(
             filtered=(teacher.filtered[:, m], candidate.filtered[:, m]),
             velocity=(teacher.velocity[:, m], candidate.velocity[:, m]),
             measurable=known & ~short,
-            doubled=_doubled(candidate, measure, skeleton),
+            doubled=candidate.doubled[:, m],
             unmeasured=~known,
             short=short,
             swap=swapped[limb] if limb else None,
             facing=facing,
         )
-
-
-def _doubled(found: Kinematics, measure: Measure, skeleton: Skeleton) -> Mask:
-    """(T,) a keypoint of the measure is missing because its label sat on the other limb."""
-    if found.sides is None:
-        return np.zeros(len(found.times), bool)
-    ends = sorted({end for vector in measure.vectors for end in vector if end in skeleton.keypoints})
-    return np.asarray(found.sides.doubled[:, [skeleton.index(end) for end in ends]].any(axis=1))
 
 
 def _only(column: Column, frames: Mask) -> Column:

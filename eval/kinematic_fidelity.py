@@ -15,10 +15,11 @@ import numpy as np
 
 from eval.angle_errors import FLOORED, AngleErrors, ErrorSettings, Sample, angle_errors
 from eval.angles import measures_of
-from eval.kinematic_columns import ComparedTrack, TrackPair, compared, joint_of
+from eval.kinematic_columns import ComparedTrack, TrackPair, compared
 from eval.kinematic_labels import Labels, summed
 from eval.kinematic_motion import MOTION_FIELDS, Column, Motion, motion_errors
 from eval.kinematic_settings import KinematicsSettings
+from eval.measure_names import joint_of
 from eval.views import VIEW_NAMES, Plane
 from teachers.skeleton import Skeleton
 

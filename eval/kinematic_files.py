@@ -15,12 +15,24 @@ import numpy as np
 
 from eval.angles import Array
 from eval.kinematics import Kinematics, column_meaning
+from eval.measure_names import LIMB_OF, joint_of
 from eval.table_parts import part_path, part_words, row_parts, whole_parts
 from eval.views import VIEW_NAMES
 from teachers.common.files import replacing, write_text
 from teachers.skeleton import Skeleton
 
-CSV_COLUMNS = ("person", "frame", "time_s", "measure", "value_deg", "velocity_deg_s", "confidence", "filled", "view")
+CSV_COLUMNS = (
+    "person",
+    "frame",
+    "time_s",
+    "measure",
+    "value_deg",
+    "velocity_deg_s",
+    "confidence",
+    "filled",
+    "view",
+    "sides",
+)
 
 
 def write_angles_mot(
@@ -147,7 +159,26 @@ def _long_rows(person: int, frames: Sequence[int], found: Kinematics) -> Iterato
         for m, name in enumerate(found.names):
             value, speed = _number(found.filtered[i, m], "", 6), _number(found.velocity[i, m], "", 6)
             confidence = _number(found.confidence[i, m], "", 4)
-            yield person, frame, f"{time:.6f}", name, value, speed, confidence, int(found.filled[i, m]), view
+            yield (
+                person,
+                frame,
+                f"{time:.6f}",
+                name,
+                value,
+                speed,
+                confidence,
+                int(found.filled[i, m]),
+                view,
+                _sides(found, i, m),
+            )
+
+
+def _sides(found: Kinematics, i: int, m: int) -> str:
+    """What was done to the labels of left and right: `doubled` (one was dropped), `exchanged`, or nothing."""
+    if found.doubled[i, m]:
+        return "doubled"
+    limb = None if found.sides is None else found.sides.limbs.get(LIMB_OF.get(joint_of(found.names[m]), ""))
+    return "exchanged" if limb is not None and limb.order[i] > 0 else ""
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from eval.angles import Array, Points, extents, named_points
 from eval.filters import Mask
 from teachers.skeleton import Skeleton
 
-LIMBS: Mapping[str, tuple[str, ...]] = {"leg": ("hip", "knee", "ankle"), "arm": ("shoulder", "elbow", "wrist")}
+LIMBS: Mapping[str, tuple[str, ...]] = {"legs": ("hip", "knee", "ankle"), "arms": ("shoulder", "elbow", "wrist")}
 
 SEPARATION = 0.05
 """Left and right must lie this share of the person's height apart before a swap can be told from noise."""

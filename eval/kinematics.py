@@ -17,7 +17,7 @@ from eval.angles import (
     NOT_COMPUTABLE,
     Array,
     Measure,
-    Points,
+    any_of,
     measures_of,
     named_points,
     weakest_point,
@@ -51,10 +51,14 @@ class Kinematics:
     """(T, M) deg/s, from `filtered`."""
     filled: Mask
     """(T, M): a keypoint of this angle was filled, or replaced as an outlier: `filtered` is a guess."""
+    doubled: Mask
+    """(T, M): the label of a keypoint of this angle sat on the other limb and was dropped; filled at most."""
     confidence: Array
     """(T, M): the lowest confidence among the angle's keypoints; 0 where one was not seen."""
     keypoints: Array
     """(T, K, 3): smoothed x and y; confidence as given."""
+    guessed: Mask
+    """(T, K): the keypoint was not seen where `keypoints` has it, but filled."""
     fps: float | None
     """Mean rate; None for a single frame. The median step would be wrong where stamps are rounded."""
     notes: tuple[str, ...]
@@ -90,19 +94,17 @@ def analyse(
     seen = seen if sides is None else sides.keypoints
     smooth = smooth_keypoints(times, seen, skeleton, settings)
     measures, absent = measures_of(skeleton)
-    points = tuple(
-        named_points(each, skeleton)
-        for each in (seen, smooth.keypoints, np.repeat(smooth.filled[..., None], 3, axis=2).astype(np.float64))
-    )
-    raw, angles, speed, was_filled, confidence = np.full((5, len(times), len(measures)), np.nan)
+    points = tuple(named_points(each, skeleton) for each in (seen, smooth.keypoints))
+    twice = np.zeros(smooth.filled.shape, bool) if sides is None else sides.doubled
+    raw, angles, speed, confidence = np.full((4, len(times), len(measures)), np.nan)
+    was_filled, doubled = np.zeros((2, len(times), len(measures)), bool)
     for m, measure in enumerate(measures):
         sign = views.signs(measure.side)
         angle = measure.value(points[1], sign)
         stretches = _within_views(runs(np.isfinite(angle), times, settings.max_gap_s), views)
-        was_filled[:, m] = np.isfinite(angle) & _any_filled(points[2], measure)
-        angles[:, m], raw[:, m] = _on_turn(
-            measure, angle, measure.value(points[0], sign), was_filled[:, m] == 0, stretches
-        )
+        was_filled[:, m] = np.isfinite(angle) & any_of(smooth.filled, measure, skeleton)
+        doubled[:, m] = any_of(twice, measure, skeleton)
+        angles[:, m], raw[:, m] = _on_turn(measure, angle, measure.value(points[0], sign), ~was_filled[:, m], stretches)
         speed[:, m] = velocity(times, angle, stretches, measure.period)
         confidence[:, m] = weakest_point(points[0], measure)
     return Kinematics(
@@ -114,9 +116,11 @@ def analyse(
         raw=raw,
         filtered=angles,
         velocity=speed,
-        filled=was_filled > 0,
+        filled=was_filled,
+        doubled=doubled,
         confidence=confidence,
         keypoints=smooth.keypoints,
+        guessed=smooth.filled,
         fps=float((len(times) - 1) / (times[-1] - times[0])) if len(times) > 1 else None,
         notes=tuple(_notes(times, views, set(smooth.reasons) | _not_repaired(settings))),
         settings=settings,
@@ -150,11 +154,6 @@ def gate(keypoints: Array, min_confidence: float) -> Array:
     weak = ~(keypoints[..., 2] >= min_confidence) | ~np.isfinite(keypoints).all(axis=-1)
     seen[weak] = np.nan, np.nan, 0.0
     return seen
-
-
-def _any_filled(filled: Points, measure: Measure) -> Mask:
-    ends = {end for vector in measure.vectors for end in vector}
-    return np.asarray(np.any([filled[end][:, 0] > 0 for end in sorted(ends)], axis=0))
 
 
 def _on_turn(

@@ -29,6 +29,8 @@ class DrawnPerson:
     """(K, 3) x, y in pixels and confidence; missing is NaN, NaN, 0."""
     angles: Mapping[str, float] | None = None
     """Measure -> degrees, NaN where unknown; None for a person who is shown but not measured, in grey."""
+    guessed: NDArray[np.bool_] | None = None
+    """(K,) keypoints that were not seen where they are drawn: their limbs are dotted, and they themselves are rings."""
 
 
 def draw_people(image: Image, people: Sequence[DrawnPerson], skeleton: Skeleton, caption: str = "") -> Image:
@@ -57,6 +59,7 @@ def side_colour(name: str) -> Colour:
 
 def _skeleton(image: Image, person: DrawnPerson, skeleton: Skeleton, unit: float) -> None:
     seen = [bool(np.isfinite(point[:2]).all()) for point in person.keypoints]
+    guessed = np.zeros(len(seen), bool) if person.guessed is None else person.guessed
     measured = person.angles is not None
     width = max(1, round((5 if measured else 2) * unit))
     for layer in ("edge", "line"):  # all dark edges first: none of them then cuts through a limb
@@ -67,15 +70,31 @@ def _skeleton(image: Image, person: DrawnPerson, skeleton: Skeleton, unit: float
                 continue
             first, last = _pixel(person.keypoints[start]), _pixel(person.keypoints[end])
             colour = side_colour(skeleton.keypoints[end]) if measured else OTHER
+            if guessed[start] or guessed[end]:
+                if layer == "line":
+                    _dotted(image, (first, last), colour, width)
+                continue
             edge = layer == "edge"
             thick = width + 2 * max(1, round(1.5 * unit)) if edge else width
             cv2.line(image, first, last, DARK if edge else colour, thick, cv2.LINE_AA, _SHIFT)
     for k, name in enumerate(skeleton.keypoints):
         if seen[k]:
             centre, radius = _pixel(person.keypoints[k]), round((6 if measured else 3) * unit * 2**_SHIFT)
-            cv2.circle(image, centre, radius, DARK, -1, cv2.LINE_AA, _SHIFT)
             inner = side_colour(name) if measured else OTHER
+            if guessed[k]:
+                cv2.circle(image, centre, radius, inner, max(1, round(unit)), cv2.LINE_AA, _SHIFT)
+                continue
+            cv2.circle(image, centre, radius, DARK, -1, cv2.LINE_AA, _SHIFT)
             cv2.circle(image, centre, round(radius * 0.65), inner, -1, cv2.LINE_AA, _SHIFT)
+
+
+def _dotted(image: Image, ends: tuple[tuple[int, int], tuple[int, int]], colour: Colour, width: int) -> None:
+    """Dots as far apart as they are wide; a guessed limb must not look like one that was seen."""
+    start, end = (np.array(each, np.float64) for each in ends)
+    dots = min(400, max(2, round(float(np.hypot(*(end - start))) / 2**_SHIFT / (2.5 * width))))
+    for part in np.linspace(0, 1, dots):
+        x, y = start + part * (end - start)
+        cv2.circle(image, (round(x), round(y)), round(width * 2**_SHIFT / 2), colour, -1, cv2.LINE_AA, _SHIFT)
 
 
 _SHIFT = 4

@@ -182,9 +182,11 @@ def _people_at(subjects: Sequence[Subject], measured: Sequence[int]) -> Callable
             row = position - int(subject.positions[0])
             if 0 <= row < len(subject.positions):
                 found = subject.found
-                angles = dict(zip(found.names, found.filtered[row].tolist(), strict=True))
+                # An angle between guessed points is no measurement: it is in the files, marked, and not in the picture.
+                known = np.where(found.filled[row], np.nan, found.filtered[row])
+                angles = dict(zip(found.names, known.tolist(), strict=True))
                 own = angles if subject.number in measured else None
-                drawn.append(DrawnPerson(subject.number, found.keypoints[row], own))
+                drawn.append(DrawnPerson(subject.number, found.keypoints[row], own, found.guessed[row]))
         return drawn
 
     return at

@@ -13,9 +13,9 @@ from compress.results.columns import COLUMNS, READERS, number, reasons
 from compress.results.records import Record
 from eval.angle_errors import AngleErrors
 from eval.angles import MEASURES
-from eval.kinematic_columns import joint_of
 from eval.kinematic_motion import MOTION_FIELDS
 from eval.kinematic_tiers import JUDGED, TierName
+from eval.measure_names import joint_of
 from teachers.zoo import nearest
 
 Relation = Literal["<=", ">="]
