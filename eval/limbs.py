@@ -22,10 +22,12 @@ class LimbSettings:
     """A sample counts when the field along the line is above this."""
     share: float = 0.8
     """More than this share of the samples must count."""
+    long: float = 0.5
+    """Pairs farther apart than this share of the maps' height are penalised; maps of one person may ask for less."""
 
     def __post_init__(self) -> None:
-        if self.samples < 2 or not 0.0 <= self.share < 1.0:
-            raise ValueError(f"samples must be 2 or more and share in [0, 1), got {self.samples}, {self.share}")
+        if self.samples < 2 or not 0.0 <= self.share < 1.0 or not self.long > 0.0:
+            raise ValueError(f"samples must be 2 or more, share in [0, 1) and long above 0, got {self}")
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def _line_integrals(xy: Floats, pair: Ints, limb: Ints, pafs: NDArray[np.float32
     field = _bilinear(pafs, limb, points)
     agreement = np.einsum("nsc,nc->ns", field, direction)
     # The published code writes min(0.5 * image height / length - 1, 0); both are in cells here.
-    penalty = np.minimum(0.5 * pafs.shape[1] / length - 1.0, 0.0)
+    penalty = np.minimum(settings.long * pafs.shape[1] / length - 1.0, 0.0)
     enough = np.count_nonzero(agreement > settings.threshold, axis=1) > settings.share * settings.samples
     return np.where(enough, agreement.mean(axis=1) + penalty, -np.inf)
 
