@@ -246,9 +246,9 @@ def test_a_separable_layer_cannot_take_a_norm(tmp_path: Path) -> None:
 
 
 def test_the_step_is_refused_where_it_cannot_work(tiny: PoseNet, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SettingError, match=r"weights: no file is called 'nowhere\.pth'"):
+    with pytest.raises(SettingError, match=r"pretrained: no file is called 'nowhere\.pth'"):
         SwapBackbone(backbone="vgg19", pretrained="nowhere.pth").check(tiny.spec)
-    with pytest.raises(SettingError, match="to: every backbone here makes maps at stride 8, the network's is 4"):
+    with pytest.raises(SettingError, match="backbone: every backbone here makes maps at stride 8, the network's is 4"):
         SwapBackbone(backbone="vgg19").check(tiny.spec.model_copy(update={"stride": 4}))
     fixed = BACKBONES["plain"].__class__("plain", BACKBONES["plain"].layers, widths=False)
     monkeypatch.setitem(BACKBONES, "plain", fixed)
