@@ -62,7 +62,7 @@ def test_every_candidate_is_measured_as_its_own_artefact(out: Path) -> None:
     assert float(table["half"]["joint_rel_l2"]) < float(table["mixed"]["joint_rel_l2"]) < 0.1
     assert len({record["id"] for record in records(out)}) == 4
     report = (out / "report.md").read_text()
-    assert "int8: are the maps alive?" in report and "stages.1.paf.1" in report
+    assert "## Int8 quantization" in report and "stages.1.paf.1" in report
     assert (out / "figures" / "int8_layers.png").is_file()
 
 
