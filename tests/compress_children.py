@@ -55,6 +55,9 @@ def _live(words: list[str], log: Path, export: Path, fate: Fate) -> None:
         os.dup2(file.fileno(), 2)
     patched: Any = teacher_stages
     patched.export_all_stages = lambda network: load_graph(export)
+    if fate.interrupted:
+        # A suite that is started in the background of a script has Ctrl-C ignored, and its children inherit that.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     system: Any = os
     system.fsync = _counted(os.fsync, fate)
     if fate.file_limit is not None:

@@ -197,7 +197,7 @@ WRITTEN = st.fixed_dictionaries(
     {
         "teacher": st.just("openpose-mobilenet-thin"),
         "data": st.fixed_dictionaries(
-            {"source": st.sampled_from(["sports2d-demo", "."])},
+            {"source": st.sampled_from(["sports2d-demo", str(ROOT / "docs" / "images")])},
             optional={"images": st.integers(1, 10**6), "seed": st.integers(0, 2**32 - 1)},
         ),
         "candidates": st.lists(

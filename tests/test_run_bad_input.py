@@ -146,7 +146,7 @@ def test_a_cut_jpeg_among_others_is_named_and_the_others_go_on(place: Path, caps
 def test_a_video_of_zero_bytes_or_its_head_alone(place: Path, capsys: Say, share: float) -> None:
     whole = grey_video(Path("whole.mp4"), even_times(30)).read_bytes()
     Path("bad.mp4").write_bytes(whole[: int(len(whole) * share)])
-    assert "compress: bad.mp4: " in refused(capsys, "tiny.yaml", *set_to("data.source=bad.mp4"))
+    assert "data.source: bad.mp4: " in refused(capsys, "tiny.yaml", *set_to("data.source=bad.mp4"))
 
 
 def test_a_video_that_is_cut_gives_its_sound_frames_and_says_so(place: Path, capsys: Say) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,18 @@ def test_ctrl_c_is_answered_in_one_line_that_says_how_to_go_on(tiny_run: TinyRun
     check_like_undisturbed(tiny_run, out)
 
 
+@pytest.fixture
+def ctrl_c_is_heard() -> Iterator[None]:
+    """A suite that is started in the background of a script has Ctrl-C ignored, and its children inherit that.
+
+    A handler of Python's is not inherited: a child begins with the system's own answer.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_is_heard")
 def test_ctrl_c_while_the_program_is_still_loading(tiny_run: TinyRun, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with subprocess.Popen(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import tiny_spec
 
+from compress.cli.main import run_command
 from compress.teacher_training.checks import architecture_spec
 from compress.teacher_training.recipe import TeacherRecipe, load_teacher_recipe
 from teachers.common.errors import UserError
@@ -155,3 +156,19 @@ def test_another_skeleton_and_a_broken_spec_are_refused(tmp_path: Path, monkeypa
         (tmp_path / "spec.json").write_text(text)
         with pytest.raises(UserError, match=message):
             load(tmp_path, GOOD.replace("openpose-coco-vgg19", "spec.json"))
+
+
+def test_check_takes_the_recipe_of_a_teacher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.json").write_text("{}")
+    Path("x.yaml").write_text(GOOD)
+    assert run_command(["check", "x.yaml"]) == 0
+    assert "openpose-coco-vgg19, 4 steps" in capsys.readouterr().out
+    assert run_command(["check", "x.yaml", "--set", "schedule.batch_size=0"]) == 2
+    assert "schedule.batch_size: must be at least 1, got 0" in capsys.readouterr().err
+    # The recipe that is shipped names files that its user brings; nothing else is wrong with it.
+    assert run_command(["check", str(ROOT / "recipes" / "teacher_train.yaml")]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2 and all("labels" in line and "no file is called" in line for line in said)

@@ -105,6 +105,12 @@ class Metric(Frozen, ABC):
     def check(self, teacher: PoseNetSpec | None) -> None:
         """Raises SettingError where the settings cannot work on this machine or teacher; None: it is not known."""
 
+    def check_source(self, source: str | None) -> None:
+        """Raises SettingError where the frames that `open` would take are of another kind, told without decoding any.
+
+        source: the recipe's `data.source`; None where that is not known. Fields of `sources` can be opened.
+        """
+
     def open(self, data: Data) -> Opened | None:
         """Frames of its own, before anything is computed. UserError if they cannot be used; None if it needs none."""
         return None

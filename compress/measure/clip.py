@@ -1,8 +1,10 @@
 """The consecutive frames of a video on which joint angles are compared."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
+from eval.frame_pixels import SUFFIXES
 from eval.frame_video import VideoFrames
 from eval.frames import open_source
 from teachers.common.errors import UserError
@@ -25,17 +27,39 @@ class Clip:
     """At which teacher and candidates see it."""
 
 
+def require_video(name: str) -> None:
+    """UserError where a source is no video: by what it is called, and if its file is here by its first frame."""
+    path = Path(name).expanduser()
+    if path.is_dir() or path.suffix.lower() in {*SUFFIXES, ".json"}:
+        raise UserError(
+            f"joint angles over time need a video, {name!r} is none; "
+            "set measure.kinematics.video, or measure.kinematics to false"
+        )
+    if path.is_file():
+        facts = path.stat()
+        damage = _damage(path, (facts.st_mtime_ns, facts.st_size))
+        if damage is not None:
+            raise UserError(damage)
+
+
+@lru_cache(maxsize=8)
+def _damage(path: Path, stamp: tuple[int, int]) -> str | None:
+    """Why a file cannot be opened as a video; once for each `stamp`, as a search asks for each of its options."""
+    try:
+        VideoFrames(path.name, path)
+    except UserError as error:
+        return str(error)
+    return None
+
+
 def open_clip(name: str, start: int, frames: int, scale: float) -> Clip | None:
     """The clip of a video, shortened to what the video has; None where `frames` are too few for angles.
 
     Raises UserError if the source is no video, or leaves too few frames.
     """
+    require_video(name)
     source = open_source(name)
-    if not isinstance(source, VideoFrames):
-        raise UserError(
-            f"measure.kinematics: joint angles over time need a video, {name!r} is none; "
-            "set measure.kinematics.video, or measure.kinematics to false"
-        )
+    assert isinstance(source, VideoFrames), "what is no folder, image or COCO file is opened as a video"
     there = len(source.names())
     if there - start < FEWEST_FRAMES:
         raise UserError(

@@ -5,6 +5,7 @@ People found are noted image by image, so a killed run goes on; AP itself is com
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -62,6 +63,23 @@ class Labelled:
         return [ids[index] for index in self.sample.indices]
 
 
+def _require_json(path: Path) -> None:
+    if not path.is_file() or path.suffix.lower() != ".json":
+        raise UserError(
+            f"AP needs a COCO keypoint file, {str(path)!r} is none; set measure.ap.labels, or measure.ap to false"
+        )
+
+
+@lru_cache(maxsize=8)
+def _misfit(path: Path, stamp: tuple[int, int]) -> str | None:
+    """What is wrong with a file of labels, read once for each `stamp`: a search asks for each of its options."""
+    try:
+        open_labels(path)
+    except UserError as error:
+        return str(error)
+    return None
+
+
 class ApMetric(Metric):
     """On which labelled images AP is taken."""
 
@@ -95,14 +113,25 @@ class ApMetric(Metric):
                 f"{', '.join(absent)}; leave measure.ap out",
             )
 
+    def check_source(self, source: str | None) -> None:
+        """AP needs a file of COCO's labels."""
+        name = self.labels or source
+        if name is None:
+            return
+        path = Path(name).expanduser()
+        try:
+            _require_json(path)
+            facts = path.stat()
+            misfit = _misfit(path, (facts.st_mtime_ns, facts.st_size))
+        except (UserError, OSError) as error:
+            misfit = str(error)
+        if misfit is not None:
+            raise SettingError("labels" if self.labels else "", " ".join(misfit.split()))
+
     def open(self, data: Data) -> Labelled:
         """UserError if the file has no keypoint labels or none of its images can be read."""
         path = Path(self.labels or data.source).expanduser()
-        if not path.is_file() or path.suffix.lower() != ".json":
-            raise UserError(
-                f"measure.ap: AP needs a COCO keypoint file, {str(path)!r} is none; set measure.ap.labels, or "
-                "measure.ap to false"
-            )
+        _require_json(path)
         labels = open_labels(path)
         sample = draw_sample(labels.source, min(self.images, data.images), data.seed)
         return Labelled(labels, sample, fact_key(sha256_of(path), sample.digest))

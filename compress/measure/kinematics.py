@@ -10,13 +10,15 @@ from compress.common.fields import Scale, Text
 from compress.core.built import Built
 from compress.measure.angle_error import ClipPlan, Degrees, measure_degrees
 from compress.measure.base import MeasureContext, Metric
-from compress.measure.clip import FEWEST_FRAMES, Clip, open_clip
+from compress.measure.clip import FEWEST_FRAMES, Clip, open_clip, require_video
 from compress.measure.facts import Column, Count, Facts, Found, MetricFacts
 from compress.measure.frames import Data
 from compress.measure.pose_inference import Networks
+from compress.steps.base import SettingError
 from eval.kinematic_fidelity import KinematicFidelity
 from eval.kinematic_labels import Labels
 from eval.kinematic_tiers import judge, worst, worst_velocity
+from teachers.common.errors import UserError
 
 _QUICK_LOOK = f"joint angles need {FEWEST_FRAMES} frames of video, and data.images allows fewer: a quick look"
 
@@ -144,6 +146,16 @@ class KinematicsMetric(Metric):
             description="Network input height over 368, whatever `scales` are; lower: as a phone sees it, and coarser."
         ),
     ] = 1.0
+
+    def check_source(self, source: str | None) -> None:
+        """Joint angles over time need a video."""
+        name = self.video or source
+        if name is None:
+            return
+        try:
+            require_video(name)
+        except (UserError, OSError) as error:
+            raise SettingError("video" if self.video else "", " ".join(str(error).split())) from error
 
     def open(self, data: Data) -> Clip | None:
         """The clip; None for a quick look, whose few images leave too few frames."""

@@ -19,11 +19,9 @@ from compress.recipe.models import MAX_GOALS, AnyStep, Recipe
 from compress.results.goals import Goal, GoalError, parse_goal
 from compress.results.objectives import OBJECTIVES
 from compress.steps.base import SettingError, Step
-from teachers.assets import known_assets
 from teachers.common.errors import UserError
 from teachers.registry import teacher_spec
 from teachers.spec import PoseNetSpec
-from teachers.zoo import nearest
 
 _STEP: TypeAdapter[Step] = TypeAdapter(AnyStep)
 
@@ -74,48 +72,25 @@ def _check_measured(name: str, part: str | None, keys: Keys, data: dict[str, Any
 
 
 def check_metrics(data: dict[str, Any], teacher: PoseNetSpec | None, mistakes: Mistakes) -> None:
-    """What each metric that is asked for has to say of its settings, on this machine and with this teacher."""
-    measure = data.get("measure")
+    """What each metric that is asked for finds wrong with its settings, this machine, the teacher and the frames.
+
+    After `check_sources`: of frames that are not here nothing more is told.
+    """
+    measure, frames = data.get("measure"), data.get("data")
+    source = frames.get("source") if isinstance(frames, dict) and ("data", "source") not in mistakes.found else None
+    source = source if isinstance(source, str) else None
     for key, raw in measure.items() if isinstance(measure, dict) else ():
         if key not in METRICS or METRICS[key].always or raw is False:
             continue
         try:
-            METRICS[key].model_validate_json(json.dumps({} if raw is True else raw), strict=True).check(teacher)
+            metric = METRICS[key].model_validate_json(json.dumps({} if raw is True else raw), strict=True)
+            metric.check(teacher)
+            metric.check_source(source)
         except ValidationError:
             continue  # already among the mistakes
         except SettingError as error:
             field = error.field.split(".") if error.field else []
             mistakes.add(("measure", key, *field), error.message)
-
-
-_SOURCES: tuple[Keys, ...] = (
-    ("data", "source"),
-    *(("measure", key, field) for key, metric in METRICS.items() for field in metric.sources),
-)
-
-
-def check_sources(data: dict[str, Any], mistakes: Mistakes) -> None:
-    """Frames, video and labels that are there: a sample by name, or a file or folder."""
-    samples = [name for name, asset in known_assets().items() if asset.kind == "video"]
-    training = data.get("training")
-    parts = _list(training.get("data")) if isinstance(training, dict) else []
-    learnt: list[Keys] = [("training", "data", number, "source") for number in range(len(parts))]
-    for keys in (*_SOURCES, *learnt):
-        source: Any = data
-        for key in keys:
-            if isinstance(source, list):
-                source = source[int(key)]
-            else:
-                source = source.get(key) if isinstance(source, dict) else None
-        if not isinstance(source, str) or not source or source in samples:
-            continue
-        try:
-            there = Path(source).expanduser().exists()
-        except (OSError, RuntimeError) as error:  # a name too long for a path; ~name of somebody who is not here
-            mistakes.add(keys, f"{show(source)} is no path: {error}")
-            continue
-        if not there:
-            mistakes.add(keys, f"no file, folder or sample is called {show(source)}{nearest(source, samples)}")
 
 
 def check_teacher(data: dict[str, Any], mistakes: Mistakes) -> PoseNetSpec | None:
@@ -127,7 +102,7 @@ def check_teacher(data: dict[str, Any], mistakes: Mistakes) -> PoseNetSpec | Non
         if (Path(teacher).expanduser() / QUANTIZATION).is_file():
             mistakes.add(("teacher",), f"{teacher} is quantised; candidates are made from a float network")
         return teacher_spec(teacher)
-    except (UserError, OSError, RuntimeError) as error:  # the latter two as in check_sources
+    except (UserError, OSError, RuntimeError) as error:  # a name too long; ~name of somebody
         mistakes.add(("teacher",), " ".join(str(error).split()))
         return None
 

@@ -1,7 +1,7 @@
 """recipe.yaml -> Recipe: concrete, checked against this machine's teachers and samples, or all its mistakes at once."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from compress.common.yaml_source import MAX_BYTES, Keys, YamlError, YamlSource, parse_yaml
-from compress.recipe.checks import check_chains, check_lists, check_metrics, check_sources, check_teacher
+from compress.recipe.checks import check_chains, check_lists, check_metrics, check_teacher
 from compress.recipe.diagnostics import SHOWN, Mistakes, dotted, show
 from compress.recipe.grid import Expanded, expand
 from compress.recipe.messages import in_words, is_echo
@@ -19,6 +19,7 @@ from compress.recipe.overrides import apply_overrides
 from compress.recipe.paths import Paths, Schema
 from compress.recipe.schema import editor_schema
 from compress.recipe.search_checks import check_options, check_search
+from compress.recipe.source_checks import check_sources
 from teachers.common.errors import UserError
 
 __all__ = ["CandidatePlan", "Recipe", "load_recipe", "stored_recipe"]
@@ -116,7 +117,8 @@ def _validated(data: Any, candidates: Sequence[Expanded], paths: Paths, mistakes
         # JSON mode is strict about types and yet takes a list for a tuple and a whole number for a float.
         return Recipe.model_validate_json(json.dumps(data), strict=True)
     except ValidationError as problem:
-        found = [(_user_keys(e["loc"], candidates), e) for e in problem.errors(include_url=False) if not is_echo(e)]
+        errors = [error for error in problem.errors(include_url=False) if not is_echo(error)]
+        found = [(_user_keys(error, data, candidates), error) for error in errors]
         found.sort(key=lambda pair: mistakes.place(pair[0]).rank)
         for keys, error in found:
             if len(mistakes.found) > SHOWN:
@@ -125,15 +127,27 @@ def _validated(data: Any, candidates: Sequence[Expanded], paths: Paths, mistakes
         return None
 
 
-def _user_keys(loc: Keys, candidates: Sequence[Expanded]) -> Keys:
+def _user_keys(error: Mapping[str, Any], data: Any, candidates: Sequence[Expanded]) -> Keys:
     """pydantic's path, in which a choice between types has a part of its own, as a path that the user wrote."""
-    if loc[:1] == ("measure",):
-        return (*loc[:2], *loc[3:])
-    if loc[:1] == ("tracking",):
-        return (*loc[:1], *loc[2:])
-    if loc[:1] != ("candidates",) or len(loc) < 2 or not candidates:
+    loc: Keys = error["loc"]
+    if loc[:1] != ("candidates",):
+        return _without_types(loc, data, missing=error["type"] == "missing")
+    if len(loc) < 2 or not candidates:
         return loc
     within = loc[2:]
     if within[:1] == ("steps",) and len(within) > 2:
         within = (*within[:2], *within[3:])
     return candidates[int(loc[1])].user_keys(within)
+
+
+def _without_types(loc: Keys, data: Any, missing: bool) -> Keys:
+    """The parts that lead somewhere in the data; the last one does not where it is what is missing."""
+    keys: list[str | int] = []
+    for place, part in enumerate(loc):
+        there = isinstance(data, list) and isinstance(part, int) and part < len(data)
+        if there or (isinstance(data, dict) and part in data):
+            keys.append(part)
+            data = data[part]
+        elif missing and place == len(loc) - 1:
+            keys.append(part)
+    return tuple(keys)

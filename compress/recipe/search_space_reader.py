@@ -40,11 +40,12 @@ class SpaceReader:
     def read(self, vary: Mapping[str, Any], paths: Mapping[str, Keys]) -> dict[Keys, Any]:
         """Path -> tree; what cannot be read is among the mistakes, and stands as null."""
         trees = {}
-        for text, keys in paths.items():
+        for text, path in paths.items():
             where: Keys = ("search", "vary", text)
             before = len(self.found)
-            trees[keys] = self._tree(vary[text], where, self._label(keys), ())
-            if len(self.found) == before and where not in self.mistakes.found:
+            trees[path] = self._tree(vary[text], where, self._label(path), ())
+            told = any(keys[: len(where)] == where for keys in self.mistakes.found)
+            if len(self.found) == before and not told:
                 self.mistakes.add(where, f"nothing varies here; write a choice, {_forms()}")
         names = self._names()
         return {keys: _named(tree, names) for keys, tree in trees.items()}

@@ -5,6 +5,7 @@ maps mean nothing.
 """
 
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,8 +16,10 @@ from compress.steps.respec import changed
 from students.backbones import BACKBONES, STRIDE, adapted
 from students.inherit import inherit
 from students.pretrained import read_pretrained
+from teachers.common.errors import UserError
+from teachers.layers import Layer
 from teachers.licence import Licence
-from teachers.spec import PoseNetSpec
+from teachers.spec import InputSpec, PoseNetSpec
 
 if TYPE_CHECKING:
     from compress.core.candidate import Candidate
@@ -66,7 +69,15 @@ class SwapBackbone(Step):
         if self.pretrained is not None and not Path(self.pretrained).expanduser().is_file():
             raise SettingError("pretrained", f"no file is called {self.pretrained!r}")
         features = spec.feature_channels if self.feature_channels is None else self.feature_channels
-        return changed(spec, "feature_channels", backbone=adapted(backbone, self.width, features))
+        made = changed(spec, "feature_channels", backbone=adapted(backbone, self.width, features))
+        if self.pretrained is not None:
+            path = Path(self.pretrained).expanduser()
+            facts = path.stat()
+            # All but the adapter, which is not in the file.
+            wrong = _misfit(path, (facts.st_mtime_ns, facts.st_size), made.backbone.layers[:-1], spec.input)
+            if wrong is not None:
+                raise SettingError("pretrained", wrong)
+        return made
 
     def apply(self, candidate: "Candidate", workshop: "Workshop") -> "Candidate":
         """The stages' weights are the parent's; the backbone's those of the file, else the parent's where they fit."""
@@ -80,6 +91,16 @@ class SwapBackbone(Step):
         )  # the adapter, the last layer, is not in the file
         made = candidate.followed_by(self.model_dump(mode="json"), network)
         return replace(made, licence=_with_file(made.licence, self.pretrained))
+
+
+@lru_cache(maxsize=32)
+def _misfit(path: Path, stamp: tuple[int, int], layers: tuple[Layer, ...], convention: InputSpec) -> str | None:
+    """Why a file's weights are not those of a backbone; asked for every candidate, read once for each `stamp`."""
+    try:
+        read_pretrained(layers, convention, path)
+    except UserError as error:
+        return " ".join(str(error).split())
+    return None
 
 
 def _with_file(licence: Licence, path: str) -> Licence:

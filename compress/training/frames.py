@@ -35,6 +35,10 @@ class DataPart(Frozen):
             )
         return self
 
+    def indices(self, frames: int) -> range:
+        """Which of a source's frames, of which there are so many."""
+        return range(frames)[self.start : self.stop : self.stride]
+
 
 class TrainingPlan(Frozen):
     """What every training step of a recipe learns from."""
@@ -99,7 +103,7 @@ def open_training(plan: TrainingPlan, seed: int) -> TrainingFrames:
 def _part(part: DataPart, number: int) -> Iterator[FrameRef]:
     source = open_source(part.source)
     names = source.names()
-    indices = range(len(names))[part.start : part.stop : part.stride]
+    indices = part.indices(len(names))
     if not indices:
         raise UserError(f"training.data.{number}: {part.source} has {len(names)} frames, none from {part.start} on")
     for index in indices:
