@@ -11,6 +11,7 @@ import torch
 from training_jobs import (
     CROP,
     PLAIN,
+    apart,
     one_thread,
     same,
     student,
@@ -185,11 +186,10 @@ def test_batches_in_parts_learn_what_whole_ones_do(shared: Path, tmp_path: Path)
         )
         for parts in (1, 2, 4)
     ]
-    start_ = student().state_dict()
-    for other in results[1:]:
-        moved = max(float((tensor - start_[name]).abs().max()) for name, tensor in other.items())
-        apart = max(float((tensor - results[0][name]).abs().max()) for name, tensor in other.items())
-        assert apart < 1e-4 and moved > 1e-3
+    before = student().state_dict()
+    assert len(results) == 3 and all(apart(other, results[0], before) < 1e-4 for other in results[1:])
+    halved = weights(train(tiny_job(shared, tiny_schedule(batch_size=2), reparameterization=PLAIN), tmp_path / "half"))
+    assert apart(halved, results[0], before) > 1e-2, "another batch is another training"
 
 
 def test_further_stages_help_and_are_gone(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,6 +68,17 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(tensor, other[name]) for name, tensor in one.items())
 
 
+def apart(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor], start: dict[str, torch.Tensor]) -> float:
+    """How far two trainings ended from each other, over how far one of them came from `start`.
+
+    The order of a sum's terms differs between CPUs, and Adam moves a weight without a slope by the sum's rounding: the
+    furthest weight tells little, all of them together tell a different training by a factor of 10,000.
+    """
+    assert one.keys() == other.keys() == start.keys() and len(one) > 10
+    flat = [torch.cat([tensor.double().flatten() for tensor in weights.values()]) for weights in (one, other, start)]
+    return float((flat[0] - flat[1]).norm() / (flat[1] - flat[2]).norm())
+
+
 def one_thread(patch: pytest.MonkeyPatch) -> None:
     """A second thread on a busy machine costs far more than it gives; a training takes as many as it sees cores."""
     torch.set_num_threads(1)
