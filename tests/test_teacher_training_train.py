@@ -154,7 +154,8 @@ def broken(content: dict[str, object], name: str) -> dict[str, object]:
         return {**content, "annotations": [{"image_id": 0, "category_id": 1, "bbox": [1, 1, 9, 9]}]}
     if name == "other names":
         return {**content, "categories": [{"id": 1, "name": "person", "keypoints": ["head", "tail"]}]}
-    return {**content, "images": [{"id": 0, "file_name": "gone.png"}]}
+    ours = [one for one in content["annotations"] if one["image_id"] == 0]
+    return {**content, "images": [{"id": 0, "file_name": "gone.png"}], "annotations": ours}
 
 
 @pytest.mark.parametrize(

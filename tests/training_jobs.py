@@ -75,7 +75,7 @@ def apart(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor], start: d
     furthest weight tells little, all of them together tell a different training by a factor of 10,000.
     """
     assert one.keys() == other.keys() == start.keys() and len(one) > 10
-    flat = [torch.cat([tensor.double().flatten() for tensor in weights.values()]) for weights in (one, other, start)]
+    flat = [torch.cat([given[name].double().flatten() for name in sorted(given)]) for given in (one, other, start)]
     return float((flat[0] - flat[1]).norm() / (flat[1] - flat[2]).norm())
 
 
