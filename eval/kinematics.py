@@ -25,7 +25,7 @@ from eval.angles import (
 from eval.filters import Mask, OneEuro, runs, spacing
 from eval.kinematic_settings import KinematicsSettings
 from eval.side_assignment import SideAssignment, assign_sides
-from eval.smoothing import smooth_keypoints
+from eval.smoothing import SmoothTrack, joined, smooth_keypoints
 from eval.velocities import home, nearest_turn, unwrap, velocity
 from eval.views import Views, find_views, given_view, view_in_words
 from teachers.skeleton import Skeleton
@@ -92,7 +92,7 @@ def analyse(
     views = views or _views(times, seen, skeleton, settings)
     sides = _sides(times, seen, views, skeleton, settings)
     seen = seen if sides is None else sides.keypoints
-    smooth = smooth_keypoints(times, seen, skeleton, settings)
+    smooth = _smooth(times, seen, views, skeleton, settings)
     measures, absent = measures_of(skeleton)
     points = tuple(named_points(each, skeleton) for each in (seen, smooth.keypoints))
     twice = np.zeros(smooth.filled.shape, bool) if sides is None else sides.doubled
@@ -185,6 +185,12 @@ def _not_repaired(settings: KinematicsSettings) -> set[str]:
     if settings.swap_repair is None or not isinstance(settings.low_pass, OneEuro):
         return set()
     return {"exchanged sides are not repaired: that looks ahead, and the one-euro filter does not"}
+
+
+def _smooth(times: Array, seen: Array, views: Views, skeleton: Skeleton, settings: KinematicsSettings) -> SmoothTrack:
+    """Smoothed, but not across a sudden turn: the limbs of before and after are in other places."""
+    edges = [0, *views.turns, len(times)]
+    return joined([smooth_keypoints(times[a:b], seen[a:b], skeleton, settings) for a, b in pairwise(edges)])
 
 
 def _within_views(stretches: Sequence[slice], views: Views) -> list[slice]:

@@ -1,5 +1,6 @@
 """Keypoints as seen -> without outliers, filled and smoothed, by what the settings ask for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,16 @@ class SmoothTrack:
     """(T, K): seen, and dropped."""
     reasons: frozenset[str]
     """What could not be done, in words."""
+
+
+def joined(parts: Sequence[SmoothTrack]) -> SmoothTrack:
+    """Parts that follow each other, as one."""
+    return SmoothTrack(
+        np.concatenate([part.keypoints for part in parts]),
+        np.concatenate([part.filled for part in parts]),
+        np.concatenate([part.outliers for part in parts]),
+        frozenset[str]().union(*(part.reasons for part in parts)),
+    )
 
 
 def smooth_keypoints(times: Array, seen: Array, skeleton: Skeleton, settings: KinematicsSettings) -> SmoothTrack:

@@ -78,6 +78,12 @@ class Views:
         return np.array([float(SIGNS[view][side]) for view in VIEW_NAMES])[self.per_frame]
 
     @property
+    def turns(self) -> tuple[int, ...]:
+        """The frames in which a person first faces the other way, without having been seen from front or back."""
+        last, now = self.per_frame[:-1], self.per_frame[1:]
+        return tuple((np.flatnonzero((last != now) & (last < 2) & (now < 2)) + 1).tolist())
+
+    @property
     def near(self) -> Array:
         """(T,) +1 where the right limbs are on the camera's side, -1 where the left ones are, 0 from front or back."""
         return np.array([1.0, -1.0, 0.0, 0.0])[self.per_frame]

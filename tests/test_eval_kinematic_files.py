@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from kinematic_figures import lose, stamps, walk
+from kinematic_walker import doubled, exchanged, jumping_jack, noisy, walker
 
 from eval.filters import OneEuro
 from eval.kinematic_files import (
@@ -167,8 +168,31 @@ def test_the_long_csv_has_a_row_for_every_person_frame_and_measure(tmp_path: Pat
     assert float(knee[5]["value_deg"]) == pytest.approx(found.filtered[5, 0], abs=1e-6)
     assert float(knee[5]["velocity_deg_s"]) == pytest.approx(found.velocity[5, 0], abs=1e-6)
     assert float(knee[5]["confidence"]) == 1.0 and float(knee[21]["confidence"]) == 0.0
+    assert {row["view"] for row in rows} == {"right"} and {row["sides"] for row in rows} == {""}
     elbow = [row for row in rows if row["measure"] == "left elbow" and row["person"] == "1"][60]
     assert (elbow["value_deg"], elbow["velocity_deg_s"], elbow["filled"]) == ("", "", "0")
+
+
+def test_the_table_says_what_was_done_to_the_labels_and_from_where_each_frame_is_seen(tmp_path: Path) -> None:
+    track = np.concatenate([noisy(walker(3), 1.0), noisy(jumping_jack(2), 1.0)])
+    track = doubled(exchanged(track, slice(20, 26)), slice(70, 78), "right")
+    found = analyse(stamps(150), track, COCO_18, KinematicsSettings())
+    path = tmp_path / "clip_angles.csv"
+    write_long_csv(path, [(1, range(150), found)])
+    with path.open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["measure"] == "left knee"]
+    assert [row["view"] for row in rows] == ["right"] * 90 + ["front"] * 60
+    assert [i for i, row in enumerate(rows) if row["sides"] == "exchanged"] == list(range(20, 26))
+    twice = [i for i, row in enumerate(rows) if row["sides"] == "doubled"]
+    assert len(set(twice) & set(range(70, 78))) >= 7
+    assert all(rows[i]["filled"] == "1" or rows[i]["value_deg"] == "" for i in twice)
+    facts = kinematics_facts([(1, range(150), found)], {})["people"][0]
+    assert facts["sides"]["legs"]["exchanged"] == 6 and facts["sides"]["legs"]["doubled"] == len(twice)
+    assert [part["view"] for part in facts["views"]["stretches"]] == ["right", "front"]
+    assert facts["views"]["stretches"][1]["first_frame"] == 90
+    write_angles_mot(tmp_path / "clip.mot", found)
+    header = next(tmp_path.glob("clip*.mot")).read_text()
+    assert "Views: facing image right (0.00 to 2.97 s), seen from the front (3.00" in header
 
 
 def test_kinematics_json_holds_settings_gaps_facing_and_what_is_absent(tmp_path: Path, found: Kinematics) -> None:
