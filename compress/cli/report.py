@@ -93,7 +93,7 @@ def _told(page: Path) -> str | None:
 
 
 def _answers(facts: ReportFacts) -> list[str]:
-    """The recommended model of each run, or of runs that compare, also for those who do not open the page."""
+    """The recommended model of each run, or of runs that compare, for the terminal."""
     if len(facts.runs) == 1:
         return [verdict(facts.runs[0].recommendation)]
     texts = [f"{run.label}: {verdict(run.recommendation)}" for run in facts.runs]

@@ -51,6 +51,8 @@ class Item:
     text: str
     link: str = ""
     """Where the text leads: a path from the report's folder."""
+    note: str = ""
+    """What follows the text."""
     is_command: bool = False
 
 

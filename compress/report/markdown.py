@@ -8,6 +8,7 @@ from compress.report.document import Block, Document, FactSheet, ImageRow, Item,
 
 SPECIAL = re.compile(r"([\\`*\[\]<>|~$&]|(?<!\w)_|_(?!\w))")
 """What Markdown could read as markup in the middle of a line; an underscore within a word is not."""
+ESCAPE = r"\\\1"
 
 
 def markdown(document: Document) -> str:
@@ -19,7 +20,7 @@ def markdown(document: Document) -> str:
 
 def escaped(text: str) -> str:
     """Text that Markdown shows as it is, on one line: nothing in it is read as markup."""
-    return SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return SPECIAL.sub(ESCAPE, " ".join(text.split()))
 
 
 def _section(section: Section) -> str:
@@ -69,7 +70,8 @@ def _item(item: Item) -> str:
     if item.is_command:
         # No backtick may end the code early: a name that holds one is set as text.
         return f"`{item.text}`" if "`" not in item.text and "\n" not in item.text else escaped(item.text)
-    return f"[{escaped(item.text)}]({quote(item.link)})" if item.link else escaped(item.text)
+    text = f"[{escaped(item.text)}]({quote(item.link)})" if item.link else escaped(item.text)
+    return text + SPECIAL.sub(ESCAPE, item.note.replace("\n", " "))
 
 
 def _image_row(block: ImageRow) -> str:

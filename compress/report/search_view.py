@@ -1,4 +1,4 @@
-"""A search, looked at: who ranks, what happened trial by trial, what mattered. Facts, before anything is drawn."""
+"""A search as facts: which candidates rank, what happened trial by trial, what mattered."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """The Pareto front: the candidates that no other candidate beats in every objective.
 
 A missing objective (None or NaN) never dominates and is never on the front. Equal points do not dominate each other,
-so both stay. The teacher competes like everybody else.
+so both stay. The teacher competes like any candidate.
 """
 
 import math
@@ -95,7 +95,7 @@ def indistinguishable(records: Sequence[Record]) -> tuple[tuple[str, str], ...]:
 
 
 def only_by_noise(record: Record, records: Sequence[Record], objectives: Sequence[str]) -> tuple[str, ...]:
-    """Who would dominate this record if times within noise counted as equal: its place on the front rests on noise.
+    """Records that would dominate this one if times within noise counted as equal: its place rests on noise.
 
     Empty where time is no objective.
     """

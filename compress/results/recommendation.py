@@ -97,7 +97,7 @@ def recommend(
     members = front(records, objectives)
     rows = {id(r): JudgedRecord(r, judge(r, limits), r.name in members) for r in teacher_first(records)}
     able = [record for record in records if record.role == "candidate" and meets_all(record, limits)]
-    # A hair of time is not paid for with something real: who leads by noise alone stands back.
+    # A time difference within noise does not outweigh a real difference in another objective.
     steady = [record for record in able if not only_by_noise(record, able, objectives)]
     best = min(steady, key=lambda record: preference(record, order), default=None)
     nearest = closest(records, limits, order) if best is None and limits_from != "default" else None

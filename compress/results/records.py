@@ -62,7 +62,7 @@ class Measurement(RootModel[dict[str, SerializeAsAny[MetricFacts]]]):
         """The same without these metrics' facts."""
         return Measurement({key: one for key, one in self.root.items() if key not in [kind.key for kind in kinds]})
 
-    # TODO: the report reads records by these attributes until it reads `facts`.
+    # Short ways for programs and notebooks to the facts that are asked for most.
     @property
     def params(self) -> int | None:
         size = self.facts(Size)

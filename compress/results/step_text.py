@@ -13,7 +13,7 @@ Settings = Mapping[str, Any]
 
 
 def recipe_text(record: Record) -> str:
-    """What was done to the teacher, step by step, for somebody who does not know the names of our settings."""
+    """What was done to the teacher, step by step, for a reader who does not know the names of the settings."""
     if record.role == "teacher":
         return "the teacher itself"
     return described_steps(record.steps) or "the teacher, unchanged"

@@ -42,7 +42,7 @@ def candidate_rows(
 ) -> list[dict[str, Value]]:
     """One row for each record, keyed by CANDIDATE_COLUMNS, the teacher first.
 
-    `ranked`: the names that compete for the front, everybody's if left out; a search screens out some.
+    `ranked`: the names that compete for the front, all if left out; a search screens out some.
     """
     members = front([record for record in records if ranked is None or record.name in ranked], objectives)
     return [

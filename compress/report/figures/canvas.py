@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from compress.report.figures.label_placement import Box, Dot, place_labels
 
-# What matplotlib tells of its font cache, from its import on, is no news to somebody who waits for a report.
+# Matplotlib reports on its font cache, from its import on; a user who waits for a report need not read that.
 logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 from matplotlib.axes import Axes  # noqa: E402

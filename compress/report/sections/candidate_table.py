@@ -144,7 +144,9 @@ def _angles(candidate: CandidateFacts) -> str:
 
 def _tier(record: Record) -> str:
     kinematics = record.facts(Kinematics)
-    return NONE if kinematics is None or record.role == "teacher" else kinematics.tier or "not judged"
+    if record.role == "teacher":
+        return ""
+    return NONE if kinematics is None else kinematics.tier or "not judged"
 
 
 def _caption(run: RunView) -> str:

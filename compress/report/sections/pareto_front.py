@@ -30,10 +30,10 @@ def pareto_picture(explorer: Explorer, name: str) -> Picture:
 
 
 def _caption(explorer: Explorer) -> str:
-    objectives = listed(
-        [f"{axis.label} ({direction_text(axis)})" for axis in explorer.axes if axis.name in explorer.objectives]
-    )
-    texts = [f"Objectives: {objectives}." if objectives else ""]
+    axes = {axis.name: axis for axis in explorer.axes}
+    known = [axes[name] for name in explorer.objectives if name in axes]
+    objectives = listed([f"{axis.label} ({direction_text(axis)})" for axis in known])
+    texts = [f"Objectives: {objectives}." if known else ""]
     texts.append("Star: teacher. Grey: dominated. Bars: 95% intervals.")
     if any(point.intervals[explorer.chosen[1]] for point in explorer.points):
         texts.append("All candidates share the images, so overlapping intervals of L2 do not mean equal.")

@@ -61,7 +61,7 @@ def _fact_sheet(record: Record, file: ModelFile | None) -> tuple[Item, ...]:
         items.append(Item("Decoding", f"{value_text(DECODING, number(record, DECODING))} per frame, after the network"))
     if file is not None:
         items += [
-            Item("File", f"{file.path} ({scaled(file.bytes, 'B')})", link=file.path),
+            Item("File", file.path, link=file.path, note=f" ({scaled(file.bytes, 'B')})"),
             Item("Run it", f"compress predict {_quoted(file.path)} IMAGE", is_command=True),
             Item("On a video", f"compress kinematics VIDEO --model {_quoted(file.path)}", is_command=True),
         ]
@@ -96,8 +96,7 @@ def _ends(found: Recommendation) -> list[tuple[str, Record]]:
 
 
 def _end(term: str, record: Record, file: ModelFile | None) -> Item:
-    text = f"{record.name}: {cost(record)}"
-    return Item(term, text, link=file.path if file is not None else "")
+    return Item(term, record.name, link=file.path if file is not None else "", note=f": {cost(record)}")
 
 
 def _reasons(found: Recommendation) -> tuple[tuple[str, str], ...]:
