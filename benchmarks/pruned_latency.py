@@ -26,7 +26,7 @@ from compress.export.onnx_export import cut_at_stage, export_all_stages, save_ar
 from compress.pruning.channel_graph import Layout, read_layout, with_widths
 from compress.pruning.importance import product
 from compress.pruning.latency_table import open_table
-from compress.steps.context import Workshop
+from compress.steps.context import StepContext
 from compress.steps.prune_channels import PruneChannels
 from compress.steps.remove_stages import RemoveStages
 from eval.allocation import keep_freed_memory
@@ -119,7 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="a JSON file for the numbers")
     options = parser.parse_args(arguments)
     teacher = Candidate.of(*load_teacher(options.teacher))
-    parent = RemoveStages(stages=options.stages).apply(teacher, Workshop(seed=0))
+    parent = RemoveStages(stages=options.stages).apply(teacher, StepContext(seed=0))
     layout = read_layout(parent.spec, (368, 656))
     specs = specs_of(parent, layout, options)
     found = measure(parent, specs, options)

@@ -39,7 +39,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, list[float]]
     from compress.measure.fidelity import FidelityPlan, Scorer  # noqa: PLC0415
     from compress.run.builder import Builder  # noqa: PLC0415 - after the allocator has been set
     from compress.run.teacher_stages import TeacherStages  # noqa: PLC0415
-    from compress.steps.context import Workshop  # noqa: PLC0415
+    from compress.steps.context import StepContext  # noqa: PLC0415
     from compress.steps.remove_stages import RemoveStages  # noqa: PLC0415
     from eval.frames import Frame, draw_sample, open_source  # noqa: PLC0415
     from eval.maps import prepare  # noqa: PLC0415
@@ -52,7 +52,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, list[float]]
     multiple, scales = teacher.spec.multiple, tuple(options.scales)
     builder = Builder(
         stages=TeacherStages(teacher, folder),
-        workshop=Workshop(seed=0),
+        context=StepContext(seed=0),
         folder=folder / "candidates",
         cache=FactCache(folder / "journal.jsonl"),
         parity_inputs=[prepare(frames[0].image, 0.5, multiple)],

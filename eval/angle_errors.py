@@ -47,7 +47,7 @@ class AngleErrors:
     intervals: Mapping[str, Interval] | None = None
     """95 % cluster bootstrap by track; None with a single track, because its frames are not independent."""
     floor: Mapping[str, float | None] | None = None
-    """`floor_*`: the same numbers of the teacher against itself on disturbed input, median over the disturbances."""
+    """`floor_*`: the same numbers of the teacher against itself on disturbed input, median over the perturbations."""
     error_over_noise: float | None = None
     """median_abs_error over floor_median_abs_error: below 1 the candidate is closer than the teacher's own noise."""
     reason: str | None = None
@@ -57,7 +57,7 @@ class AngleErrors:
 
 
 @dataclass(frozen=True)
-class Sample:
+class AngleSample:
     """Errors (n,) in degrees, the teacher's angle at each, the track each comes from, and how many were measurable."""
 
     errors: Array
@@ -80,7 +80,7 @@ class ErrorSettings:
 DEFAULTS = ErrorSettings()
 
 
-def angle_errors(sample: Sample, settings: ErrorSettings = DEFAULTS) -> AngleErrors:
+def angle_errors(sample: AngleSample, settings: ErrorSettings = DEFAULTS) -> AngleErrors:
     """All statistics of one measure; with nothing to compare they are None with a reason."""
     errors, n, measurable = sample.errors, len(sample.errors), sample.n_measurable
     if not measurable:
@@ -136,7 +136,7 @@ def theil_sen(reference: Array, values: Array) -> float | None:
     return float(np.median((values[j] - values[i])[step != 0] / step[step != 0]))
 
 
-def bootstrap(sample: Sample, settings: ErrorSettings) -> dict[str, Interval] | None:
+def bootstrap(sample: AngleSample, settings: ErrorSettings) -> dict[str, Interval] | None:
     """95 % intervals from whole tracks drawn with replacement; None where there is one track only.
 
     A resample counts every track's errors as often as it was drawn, so quantiles come from one sorted list.

@@ -25,7 +25,7 @@ _OTHERS_ALLOWED = 0.2
 
 
 @dataclass(frozen=True)
-class Reading:
+class RunUsage:
     """One timed run."""
 
     wall_s: float
@@ -36,9 +36,9 @@ class Reading:
     """Times that the kernel took the CPU from one of our threads (involuntary context switches)."""
 
     @staticmethod
-    def between(before: Counters, after: Counters, wall_s: float) -> "Reading":
+    def between(before: Counters, after: Counters, wall_s: float) -> "RunUsage":
         """What has been used between two states of the counters, `wall_s` seconds apart."""
-        return Reading(
+        return RunUsage(
             wall_s, after.cpu_s - before.cpu_s, after.faults - before.faults, after.switches - before.switches
         )
 
@@ -49,10 +49,10 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class LapReading:
+class RoundUsage:
     """One turn of everybody."""
 
-    runs: Mapping[str, Reading]
+    runs: Mapping[str, RunUsage]
     others: float | None
     """Cores that other processes kept busy meanwhile; None where the system does not say."""
 
@@ -61,15 +61,15 @@ class LapReading:
 class Normal:
     """What the warm-up showed: the medians of each runner, and of other load."""
 
-    runs: Mapping[str, Reading]
+    runs: Mapping[str, RunUsage]
     others: float | None
     cores: int
 
     @staticmethod
-    def of(laps: Sequence[LapReading], cores: int) -> "Normal":
+    def of(laps: Sequence[RoundUsage], cores: int) -> "Normal":
         """From the laps of the warm-up whose memory was in place."""
         runs = {
-            name: Reading(
+            name: RunUsage(
                 wall_s := median(lap.runs[name].wall_s for lap in laps),
                 median(lap.runs[name].share for lap in laps) * wall_s,
                 int(median(lap.runs[name].faults for lap in laps)),
@@ -80,7 +80,7 @@ class Normal:
         others = [lap.others for lap in laps if lap.others is not None]
         return Normal(runs, median(others) if others else None, cores)
 
-    def disturbed(self, lap: LapReading) -> bool:
+    def disturbed(self, lap: RoundUsage) -> bool:
         """Whether any run of the lap was clearly worse off than normal."""
         return (
             self._crowded(lap)
@@ -88,20 +88,20 @@ class Normal:
             or self._uneven(lap)
         )
 
-    def _took_memory(self, name: str, run: Reading) -> bool:
+    def _took_memory(self, name: str, run: RunUsage) -> bool:
         return run.faults > 1.5 * self.runs[name].faults + FAULTS_ALLOWED
 
-    def _waited(self, name: str, run: Reading) -> bool:
+    def _waited(self, name: str, run: RunUsage) -> bool:
         normal = self.runs[name]
         preempted = run.switches > 2 * normal.switches + _SWITCHES_ALLOWED
         lost = _SHARE_LOST_IF_PREEMPTED if preempted else _SHARE_LOST
         return run.share < normal.share * (1 - lost)
 
-    def _uneven(self, lap: LapReading) -> bool:
+    def _uneven(self, lap: RoundUsage) -> bool:
         slowed = [run.wall_s / self.runs[name].wall_s for name, run in lap.runs.items() if self.runs[name].wall_s > 0]
         return bool(slowed) and max(slowed) > _UNEVEN * min(slowed)
 
-    def _crowded(self, lap: LapReading) -> bool:
+    def _crowded(self, lap: RoundUsage) -> bool:
         """Others used more than normal, and more than the cores that we leave free."""
         if self.others is None or lap.others is None:
             return False
@@ -109,11 +109,11 @@ class Normal:
         return lap.others > max(self.others, free) + _OTHERS_ALLOWED
 
 
-def settled(before: LapReading, last: LapReading) -> bool:
+def settled(before: RoundUsage, last: RoundUsage) -> bool:
     """Whether the warm-up is over: no run faulted memory in, and the last lap was hardly faster than the one before."""
     in_place = all(run.faults <= FAULTS_ALLOWED for run in last.runs.values())
     return in_place and _seconds(last) > 0.95 * _seconds(before)
 
 
-def _seconds(lap: LapReading) -> float:
+def _seconds(lap: RoundUsage) -> float:
     return sum(run.wall_s for run in lap.runs.values())

@@ -17,13 +17,13 @@ from eval.frame_video import VideoFrames
 from eval.video_formats import TimedFrame
 from teachers.common.errors import UserError
 
-__all__ = ["Frame", "FrameSource", "Sample", "TimedFrame", "Unreadable", "draw_sample", "open_source"]
+__all__ = ["Frame", "FrameSample", "FrameSource", "TimedFrame", "Unreadable", "draw_sample", "open_source"]
 
 NAMED_REASONS = 3
 
 
 @dataclass(frozen=True)
-class Sample:
+class FrameSample:
     """The frames a run works on: where they are, not their pixels."""
 
     source: FrameSource
@@ -63,7 +63,7 @@ def open_source(source: str) -> FrameSource:
     return open_image(path) if path.suffix.lower() in SUFFIXES else VideoFrames(path.name, path)
 
 
-def draw_sample(source: FrameSource, images: int, seed: int) -> Sample:
+def draw_sample(source: FrameSource, images: int, seed: int) -> FrameSample:
     """Draws frames at random: the same ones for the same names and seed, whatever the order they are listed in.
 
     Walks on past unreadable ones; fewer than asked are all there are. Raises UserError when none is usable.
@@ -87,7 +87,7 @@ def draw_sample(source: FrameSource, images: int, seed: int) -> Sample:
     indices = tuple(sorted(chosen))
     content = [source.name, *([names[index], source.fingerprint(index)] for index in indices)]
     digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
-    return Sample(source, indices, tuple(unreadable), digest, images)
+    return FrameSample(source, indices, tuple(unreadable), digest, images)
 
 
 def _told(unreadable: list[Unreadable]) -> str:

@@ -13,7 +13,7 @@ from statistics import median
 
 import numpy as np
 
-from eval.angle_errors import FLOORED, AngleErrors, ErrorSettings, Sample, angle_errors
+from eval.angle_errors import FLOORED, AngleErrors, AngleSample, ErrorSettings, angle_errors
 from eval.angles import measures_of
 from eval.kinematic_columns import ComparedTrack, TrackPair, compared
 from eval.kinematic_labels import Labels, summed
@@ -137,7 +137,7 @@ def _joints(
 
 
 def with_floor(candidate: KinematicFidelity, floors: Sequence[KinematicFidelity]) -> KinematicFidelity:
-    """Sets the teacher's own noise beside every number: the median over the disturbances of the same clip."""
+    """Sets the teacher's own noise beside every number: the median over the perturbations of the same clip."""
     front = candidate.front
     if front is not None:
         own = [floor.front.joints for floor in floors if floor.front is not None]
@@ -146,7 +146,7 @@ def with_floor(candidate: KinematicFidelity, floors: Sequence[KinematicFidelity]
         candidate,
         joints=_beside(candidate.joints, [floor.joints for floor in floors]),
         front=front,
-        conditions={**candidate.conditions, "disturbances": len(floors)},
+        conditions={**candidate.conditions, "perturbations": len(floors)},
     )
 
 
@@ -176,7 +176,7 @@ def _joint(columns: Sequence[Column], settings: ErrorSettings) -> JointFidelity:
     )
 
 
-def _sample(columns: Sequence[Column], *, filtered: bool) -> Sample:
+def _sample(columns: Sequence[Column], *, filtered: bool) -> AngleSample:
     errors, teacher, tracks = [np.empty(0)], [np.empty(0)], [np.empty(0, np.int64)]
     for column in columns:
         series = column.filtered if filtered else column.raw
@@ -185,7 +185,7 @@ def _sample(columns: Sequence[Column], *, filtered: bool) -> Sample:
         tracks.append(np.full(int(column.found.sum()), column.track, np.int64))
     measurable = sum(int(column.measurable.sum()) for column in columns)
     doubled = sum(int((column.measurable & ~column.found & column.doubled).sum()) for column in columns)
-    return Sample(np.concatenate(errors), np.concatenate(teacher), np.concatenate(tracks), measurable, doubled)
+    return AngleSample(np.concatenate(errors), np.concatenate(teacher), np.concatenate(tracks), measurable, doubled)
 
 
 def _floored(errors: AngleErrors, own: Sequence[AngleErrors]) -> AngleErrors:

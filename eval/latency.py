@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from eval.bootstrap import interval, resamples
 from eval.counters import Meter, ProcessMeter
-from eval.cpu_load import LapReading, Normal, Reading, settled
+from eval.cpu_load import Normal, RoundUsage, RunUsage, settled
 
 _RESAMPLES = 2000
 _MIN_WARMUP = 3
@@ -108,21 +108,21 @@ def turn(names: Sequence[str], number: int) -> list[str]:
     return order[::-1] if count % 2 and number // count % 2 else order
 
 
-def _run_lap(runners: Mapping[str, Runner], names: Sequence[str], meter: Meter) -> LapReading:
+def _run_lap(runners: Mapping[str, Runner], names: Sequence[str], meter: Meter) -> RoundUsage:
     start, cpu_s, busy_s = meter.clock_s(), meter.counters().cpu_s, meter.busy_s()
     runs = {name: _measured(runners[name], meter) for name in names}
     own_s, end_busy_s, wall_s = meter.counters().cpu_s - cpu_s, meter.busy_s(), meter.clock_s() - start
     if busy_s is None or end_busy_s is None or wall_s <= 0:
-        return LapReading(runs, None)
-    return LapReading(runs, max(0.0, end_busy_s - busy_s - own_s) / wall_s)
+        return RoundUsage(runs, None)
+    return RoundUsage(runs, max(0.0, end_busy_s - busy_s - own_s) / wall_s)
 
 
-def _measured(runner: Runner, meter: Meter) -> Reading:
+def _measured(runner: Runner, meter: Meter) -> RunUsage:
     before = meter.counters()
     start = meter.clock_s()
     runner()
     wall_s = meter.clock_s() - start
-    return Reading.between(before, meter.counters(), wall_s)
+    return RunUsage.between(before, meter.counters(), wall_s)
 
 
 def _warm_up(runners: Mapping[str, Runner], settings: LatencySettings, meter: Meter) -> Normal:

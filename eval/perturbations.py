@@ -31,7 +31,7 @@ Restore = Callable[[Points, tuple[int, int], Skeleton], Points]
 
 
 @dataclass(frozen=True)
-class Disturbance:
+class Perturbation:
     """A change of the clip, and how keypoints found on it come back to the pixels of the undisturbed frames."""
 
     name: str
@@ -48,7 +48,7 @@ def _affine(factor: float, shift_px: float, frame_hw: tuple[int, int]) -> NDArra
     return np.column_stack([np.eye(2) * factor, centre * (1 - factor) + shift])
 
 
-def _warped(name: str, factor: float, shift_px: float) -> Disturbance:
+def _warped(name: str, factor: float, shift_px: float) -> Perturbation:
     def change(frames: Iterable[TimedFrame]) -> Iterator[TimedFrame]:
         for frame in frames:
             height, width = frame.image.shape[:2]
@@ -64,7 +64,7 @@ def _warped(name: str, factor: float, shift_px: float) -> Disturbance:
         restored[:, :2] = (keypoints[:, :2] - matrix[:, 2]) / factor
         return restored
 
-    return Disturbance(name, change, restore)
+    return Perturbation(name, change, restore)
 
 
 def _mirror(frames: Iterable[TimedFrame]) -> Iterator[TimedFrame]:
@@ -103,11 +103,11 @@ def _unchanged(frames: Iterable[TimedFrame]) -> Iterator[TimedFrame]:
     yield from frames
 
 
-PLAIN = Disturbance("plain", _unchanged, _as_found)
-DISTURBANCES = (
+PLAIN = Perturbation("plain", _unchanged, _as_found)
+PERTURBATIONS = (
     _warped("shifted by 3 px", 1.0, SHIFT_PX),
     _warped("enlarged by 2%", SCALE, 0.0),
     _warped("shrunk by 2%", 1 / SCALE, 0.0),
-    Disturbance("recompressed (crf 30)", _recompress, _as_found),
-    Disturbance("mirrored", _mirror, _unmirror),
+    Perturbation("recompressed (crf 30)", _recompress, _as_found),
+    Perturbation("mirrored", _mirror, _unmirror),
 )

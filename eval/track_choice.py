@@ -14,7 +14,7 @@ import numpy as np
 from eval.tracks import Track, person_size
 from teachers.common.errors import UserError
 
-Choice = Literal["highest_likelihood", "largest"] | int
+OnePersonChoice = Literal["highest_likelihood", "largest"] | int
 """`highest_likelihood`: number 1. `largest`: the greatest median size. A number: 1 is the likeliest, 2 the next."""
 
 
@@ -66,7 +66,7 @@ def _steady(track: Track, duration_s: float, settings: KeepSettings) -> bool:
     )
 
 
-def choose_person(people: Sequence[Track], choice: Choice = "highest_likelihood") -> Track:
+def choose_person(people: Sequence[Track], choice: OnePersonChoice = "highest_likelihood") -> Track:
     """One of the tracks that `keep_people` gave; UserError if there is none or not that many."""
     if not people:
         raise UserError("no person was found for long enough to be measured; a longer or closer view would do")

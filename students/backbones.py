@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from students.alexnet import alexnet
 from students.mobilenet import mobilenet_v1, mobilenet_v2
-from students.repvgg import plain
+from students.repvgg import repvgg
 from students.squeezenet import squeezenet
 from students.vgg import vgg19
 from students.zfnet import zfnet
@@ -34,7 +34,7 @@ _BUILT_IN = (
     Backbone("squeezenet-1.1", squeezenet),
     Backbone("mobilenet-v1", mobilenet_v1),
     Backbone("mobilenet-v2", mobilenet_v2),
-    Backbone("plain", plain),
+    Backbone("repvgg", repvgg),
 )
 BACKBONES: dict[str, Backbone] = extended(
     "compress.backbones",

@@ -5,31 +5,31 @@ from torch import Tensor, nn
 
 from teachers.posenet import ConcatBlock, ConvBlock, ResidualBlock
 
-Choice = Tensor
+ChannelMap = Tensor
 """(channels,) whole numbers: the parent's channel that each of the new ones stands for, or -1 for none."""
 
 
-def identity(channels: int) -> Choice:
+def identity(channels: int) -> ChannelMap:
     """Each stands for the parent's channel of the same place."""
     return torch.arange(channels)
 
 
-def nothing(channels: int) -> Choice:
+def nothing(channels: int) -> ChannelMap:
     """None of them stands for any of the parent's."""
     return torch.full((channels,), -1)
 
 
-def some(choice: Choice) -> bool:
+def some(choice: ChannelMap) -> bool:
     """Whether any channel stands for one of the parent's."""
     return bool((choice >= 0).any())
 
 
-def shifted(choice: Choice, by: int) -> Choice:
+def shifted(choice: ChannelMap, by: int) -> ChannelMap:
     """The same channels where `by` others come before them."""
     return torch.where(choice >= 0, choice + by, choice)
 
 
-def choose(strength: Tensor, channels: int) -> Choice:
+def choose(strength: Tensor, channels: int) -> ChannelMap:
     """The strongest of the parent's channels, in the parent's order; all of them and some for nothing if it has less.
 
     strength: (parent's channels,). Of equally strong channels the first is taken.

@@ -7,7 +7,7 @@ teacher have a root mean square of 0.04. For features of 0 its stages gave up to
 import torch
 from torch import Tensor
 
-from students.channel_map import Choice
+from students.channel_map import ChannelMap
 from teachers.posenet import ConvBlock, PoseNet, Stage
 from teachers.spec import IMAGE_CHANNELS
 
@@ -18,7 +18,7 @@ _CELLS = 32
 
 
 @torch.no_grad()
-def begin_as_grey(parent: PoseNet, network: PoseNet, features: Choice) -> None:
+def begin_as_grey(parent: PoseNet, network: PoseNet, features: ChannelMap) -> None:
     """Sets the last layer of a fresh backbone, and the biases of inherited layers that see fewer features than before.
 
     features: which of the parent's features each of the network's stands for.

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import nn
 
-from teachers.posenet import Chain, ConcatBlock, ConvBlock, ImageNormBlock, PoseNet, ResidualBlock, Stage
+from teachers.posenet import Chain, ConcatBlock, ConvBlock, InstanceNormBlock, PoseNet, ResidualBlock, Stage
 from teachers.spec import InputSpec, PoseNetSpec
 
 HEAD_GAIN = 0.01
@@ -93,6 +93,6 @@ def _readers(chain: nn.ModuleList) -> list[nn.Conv2d]:
             return [conv for branch in module.branches if isinstance(branch, Chain) for conv in _readers(branch)]
         if isinstance(module, ResidualBlock):
             return _readers(module.body)
-        if isinstance(module, ImageNormBlock):
+        if isinstance(module, InstanceNormBlock):
             return []
     return []

@@ -40,7 +40,7 @@ def mobilenet_v2(width: float) -> tuple[Layer, ...]:
     at width 1.
     """
     seen = scaled(32, width)
-    layers: list[Layer] = [Conv(channels=seen, stride=2, ceiling=6.0)]
+    layers: list[Layer] = [Conv(channels=seen, stride=2, relu_max=6.0)]
     for expansion, published, blocks, stride, first_dilation, later_dilation in _V2:
         channels = scaled(published, width)
         layers += _bottleneck(expansion * seen if expansion > 1 else 0, channels, stride, first_dilation)
@@ -52,6 +52,6 @@ def mobilenet_v2(width: float) -> tuple[Layer, ...]:
 
 def _bottleneck(expanded: int, channels: int, stride: int, dilation: int) -> tuple[Layer, ...]:
     """1x1 up to `expanded` channels (none if 0), depthwise, 1x1 down to `channels` without ReLU."""
-    up = (Conv(channels=expanded, kernel=1, pad=(0, 0), ceiling=6.0),) if expanded else ()
-    depthwise = DepthwiseConv(stride=stride, pad=(dilation, dilation), dilation=dilation, ceiling=6.0)
+    up = (Conv(channels=expanded, kernel=1, pad=(0, 0), relu_max=6.0),) if expanded else ()
+    depthwise = DepthwiseConv(stride=stride, pad=(dilation, dilation), dilation=dilation, relu_max=6.0)
     return (*up, depthwise, Conv(channels=channels, kernel=1, pad=(0, 0), relu=False))

@@ -15,12 +15,12 @@ _GROUPS = ((32, 1, 2), (64, 2, 2), (128, 7, 2))
 would cost 9.8 GMACs at 368x368, three times the whole MobileNet v1. Seven of 128 cost 2.0."""
 
 
-def plain(width: float) -> tuple[Layer, ...]:
+def repvgg(width: float) -> tuple[Layer, ...]:
     """1.02 M parameters at width 1. There are no published weights of it: it starts from the parent's, or fresh."""
-    return plain_chain((scaled(channels, width), depth, stride) for channels, depth, stride in _GROUPS)
+    return conv3x3_chain((scaled(channels, width), depth, stride) for channels, depth, stride in _GROUPS)
 
 
-def plain_chain(groups: Iterable[tuple[int, int, int]]) -> tuple[Layer, ...]:
+def conv3x3_chain(groups: Iterable[tuple[int, int, int]]) -> tuple[Layer, ...]:
     """3x3 convolutions in groups of (channels, layers, stride of the first layer)."""
     layers: list[Layer] = []
     for channels, depth, stride in groups:

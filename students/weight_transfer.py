@@ -1,26 +1,28 @@
-"""Heirs: copies a parent's weights into a new network, layer by layer, and counts them."""
+"""Copies a parent's weights into a new network, layer by layer, and counts them."""
 
 import torch
 from torch import Tensor, nn
 
-from students.channel_map import Choice, chains, choose, identity, importance, nothing, shifted, some
-from teachers.posenet import ConcatBlock, ConvBlock, ImageNormBlock, ResidualBlock
+from students.channel_map import ChannelMap, chains, choose, identity, importance, nothing, shifted, some
+from teachers.posenet import ConcatBlock, ConvBlock, InstanceNormBlock, ResidualBlock
 
 _MAKERS = (ConvBlock, ResidualBlock, ConcatBlock)
 """Modules that choose how many channels they give, or hold some that do."""
 
 
-class Heirs:
+class WeightTransfer:
     """The layers that have inherited. What is not inherited stays as it was."""
 
     def __init__(self) -> None:
         self.counts: dict[int, int] = {}
         """By the id of a parameter: how many of its numbers were inherited."""
 
-    def chain(self, old: nn.ModuleList, new: nn.ModuleList, seen: Choice, last: Choice | None = None) -> list[Choice]:
+    def chain(
+        self, old: nn.ModuleList, new: nn.ModuleList, seen: ChannelMap, last: ChannelMap | None = None
+    ) -> list[ChannelMap]:
         """What the channels after each layer stand for, given what the chain sees; the last ones for `last`."""
         choosing = [place for place, module in enumerate(new) if _chooses(module)]
-        found: list[Choice] = []
+        found: list[ChannelMap] = []
         for place, module in enumerate(new):
             wanted = last if choosing and place == choosing[-1] else None
             if place < len(old) and _alike(old[place], module) and some(seen):
@@ -30,7 +32,7 @@ class Heirs:
             found.append(seen)
         return found
 
-    def _layer(self, old: nn.Module, new: nn.Module, seen: Choice, wanted: Choice | None) -> Choice:
+    def _layer(self, old: nn.Module, new: nn.Module, seen: ChannelMap, wanted: ChannelMap | None) -> ChannelMap:
         if isinstance(old, ConvBlock) and isinstance(new, ConvBlock):
             return self._conv(old, new, seen, wanted)
         if isinstance(old, ResidualBlock) and isinstance(new, ResidualBlock):
@@ -39,11 +41,11 @@ class Heirs:
             return seen
         if isinstance(old, ConcatBlock) and isinstance(new, ConcatBlock):
             return self._concat(old, new, seen, wanted)
-        if isinstance(old, ImageNormBlock) and isinstance(new, ImageNormBlock):
+        if isinstance(old, InstanceNormBlock) and isinstance(new, InstanceNormBlock):
             self._norm(old.norm, new.norm, seen)
         return seen  # a norm, a pool, an enlargement
 
-    def _conv(self, old: ConvBlock, new: ConvBlock, seen: Choice, wanted: Choice | None) -> Choice:
+    def _conv(self, old: ConvBlock, new: ConvBlock, seen: ChannelMap, wanted: ChannelMap | None) -> ChannelMap:
         if not _chooses(new):
             self._copy(old.conv, new.conv, seen, identity(1))
             return seen
@@ -53,14 +55,14 @@ class Heirs:
         self._copy(old.conv, new.conv, kept, seen)
         return kept
 
-    def _concat(self, old: ConcatBlock, new: ConcatBlock, seen: Choice, wanted: Choice | None) -> Choice:
+    def _concat(self, old: ConcatBlock, new: ConcatBlock, seen: ChannelMap, wanted: ChannelMap | None) -> ChannelMap:
         """Each branch keeps to itself: a channel that would have to come from another branch is fresh."""
-        found: list[Choice] = []
+        found: list[ChannelMap] = []
         old_start = new_start = 0
         for parent, branch in zip(chains(old), chains(new), strict=True):
             old_end = old_start + len(importance(parent))
             new_end = new_start + width(branch, len(seen))
-            last: Choice | None = None
+            last: ChannelMap | None = None
             if wanted is not None:
                 part = wanted[new_start:new_end]
                 last = torch.where((part >= old_start) & (part < old_end), part - old_start, -1)
@@ -68,7 +70,7 @@ class Heirs:
             old_start, new_start = old_end, new_end
         return torch.cat(found)
 
-    def _copy(self, old: nn.Conv2d, new: nn.Conv2d, kept: Choice, seen: Choice) -> None:
+    def _copy(self, old: nn.Conv2d, new: nn.Conv2d, kept: ChannelMap, seen: ChannelMap) -> None:
         """kept: what each output channel stands for, (out,); seen: each input channel of a filter, (in / groups,)."""
         rows, columns = (kept >= 0).nonzero().flatten(), (seen >= 0).nonzero().flatten()
         weight = old.weight.detach().to(new.weight)
@@ -79,7 +81,7 @@ class Heirs:
             new.bias[rows] = old.bias.detach().to(new.bias)[kept[rows]]
             self._count(new.bias, len(rows))
 
-    def _norm(self, old: nn.InstanceNorm2d, new: nn.InstanceNorm2d, seen: Choice) -> None:
+    def _norm(self, old: nn.InstanceNorm2d, new: nn.InstanceNorm2d, seen: ChannelMap) -> None:
         rows = (seen >= 0).nonzero().flatten()
         for name in ("weight", "bias"):
             getattr(new, name)[rows] = getattr(old, name).detach()[seen[rows]]

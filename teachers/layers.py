@@ -15,8 +15,8 @@ from teachers.common.frozen import Frozen
 Positive = Annotated[int, Field(ge=1)]
 Padding = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
 """Rows above and below, and likewise columns left and right."""
-Ceiling = Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
-"""What the ReLU cuts off above: 6 in the MobileNets of the papers; None cuts nothing off."""
+ReluMax = Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
+"""Upper limit of the ReLU: 6 in the MobileNets of the papers; None is no limit."""
 
 
 class Conv(Frozen):
@@ -29,7 +29,7 @@ class Conv(Frozen):
     pad: Padding = (1, 1)
     dilation: Positive = 1
     relu: bool = True
-    ceiling: Ceiling = None
+    relu_max: ReluMax = None
 
 
 class DepthwiseConv(Frozen):
@@ -41,7 +41,7 @@ class DepthwiseConv(Frozen):
     pad: Padding = (1, 1)
     dilation: Positive = 1
     relu: bool = True
-    ceiling: Ceiling = None
+    relu_max: ReluMax = None
 
 
 class SeparableConv(Frozen):
@@ -79,31 +79,31 @@ class Concat(Frozen):
     branches: Annotated[tuple[Annotated[tuple["Layer", ...], Field(min_length=1)], ...], Field(min_length=2)]
 
 
-class ImageNorm(Frozen):
+class InstanceNorm(Frozen):
     """Each channel brought to mean 0 and deviation 1 over the image at hand, scaled and shifted; then ReLU if wanted.
 
     What a batch norm computes that was left in training mode and is shown one image (Ulyanov et al. 2016, "Instance
     Normalization"). It cannot be folded into a convolution, and each cell then depends on the whole image.
     """
 
-    kind: Literal["image_norm"] = "image_norm"
+    kind: Literal["instance_norm"] = "instance_norm"
     epsilon: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     """Added to the variance, which is the mean square (not over n - 1)."""
     relu: bool = True
-    ceiling: Ceiling = None
+    relu_max: ReluMax = None
 
 
-class Enlarge(Frozen):
+class Upsample2x(Frozen):
     """Twice the rows and columns, as TensorFlow's `resize_bilinear` did it before half-pixel centres.
 
     Row 2i is row i, row 2i + 1 the mean of rows i and i + 1, the last row repeated; columns likewise.
     """
 
-    kind: Literal["enlarge"] = "enlarge"
+    kind: Literal["upsample2x"] = "upsample2x"
 
 
 Layer = Annotated[
-    Conv | DepthwiseConv | SeparableConv | MaxPool | Residual | Concat | ImageNorm | Enlarge,
+    Conv | DepthwiseConv | SeparableConv | MaxPool | Residual | Concat | InstanceNorm | Upsample2x,
     Field(discriminator="kind"),
 ]
 Residual.model_rebuild()
@@ -128,9 +128,9 @@ def _rows_after(layer: Layer, rows: int) -> int:
         if len(set(each)) > 1:
             raise ValueError(f"a concatenation whose branches make {' and '.join(map(str, each))} of {rows} rows")
         return each[0]
-    if isinstance(layer, ImageNorm):
+    if isinstance(layer, InstanceNorm):
         return rows
-    if isinstance(layer, Enlarge):
+    if isinstance(layer, Upsample2x):
         return 2 * rows
     if isinstance(layer, MaxPool):
         around, reach = 2 * layer.pad, layer.kernel

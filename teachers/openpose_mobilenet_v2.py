@@ -15,12 +15,12 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from teachers.common.errors import UserError
-from teachers.layers import Conv, DepthwiseConv, Enlarge, Layer, Residual, SeparableConv
+from teachers.layers import Conv, DepthwiseConv, Layer, Residual, SeparableConv, Upsample2x
 from teachers.posenet import PoseNet
 from teachers.read_tensorflow import Graph
 from teachers.skeleton import COCO_18
 from teachers.spec import BackboneSpec, InputSpec, PoseNetSpec, StageSpec, Tap
-from teachers.tensorflow_walk import Followed, Walk, Wanted
+from teachers.tensorflow_walk import ExpectedConv, Followed, Walk
 
 BACKBONE = "mobilenet-v2-openpose"
 """The name of its backbone in a spec: unlike the student `mobilenet-v2`, it goes on to stride 16."""
@@ -76,7 +76,7 @@ def from_graph(graph: Graph, where: str) -> Read:
 
 
 def _backbone(walk: Walk) -> tuple[BackboneSpec, list[Tensor]]:
-    layers, tensors = _split(walk.convolution(Wanted("MobilenetV2/Conv", stride=2)))
+    layers, tensors = _split(walk.convolution(ExpectedConv("MobilenetV2/Conv", stride=2)))
     taps: list[Tap] = []
     fine = ""
     for number, stride in enumerate(_STRIDES):
@@ -88,7 +88,7 @@ def _backbone(walk: Walk) -> tuple[BackboneSpec, list[Tensor]]:
             fine = walk.at
     walk.joined(_ENLARGED, ("ResizeBilinear",), (walk.at,))
     _require_enlarged(walk, fine)
-    layers.append(Enlarge())
+    layers.append(Upsample2x())
     taps.append(Tap(layer=len(layers) - 1))
     walk.joined(_FEATURES, ("ConcatV2",), (fine, walk.at))
     return BackboneSpec(name=BACKBONE, layers=tuple(layers), taps=tuple(taps)), tensors
@@ -97,9 +97,9 @@ def _backbone(walk: Walk) -> tuple[BackboneSpec, list[Tensor]]:
 def _block(walk: Walk, scope: str, stride: int) -> tuple[list[Layer], list[Tensor]]:
     """Expansion (not in the first block), depthwise convolution, projection; plus what came in if of its shape."""
     before = walk.at
-    parts = [] if scope == _FRONT else [walk.convolution(Wanted(f"{scope}/expand"))]
-    parts.append(walk.convolution(Wanted(f"{scope}/depthwise", depthwise=True, stride=stride)))
-    parts.append(walk.convolution(Wanted(f"{scope}/project", rectified=None)))
+    parts = [] if scope == _FRONT else [walk.convolution(ExpectedConv(f"{scope}/expand"))]
+    parts.append(walk.convolution(ExpectedConv(f"{scope}/depthwise", depthwise=True, stride=stride)))
+    parts.append(walk.convolution(ExpectedConv(f"{scope}/project", rectified=None)))
     layers = [layer for part in parts for layer in part.layers]
     tensors = [tensor for part in parts for tensor in part.tensors]
     first, last = parts[0].tensors[0], parts[-1].tensors[0]
@@ -146,8 +146,8 @@ def _stage(walk: Walk, number: int, before: tuple[str, ...]) -> tuple[StageSpec,
 
 
 def _separable(walk: Walk, scope: str, rectified: str | None) -> tuple[list[Layer], list[Tensor]]:
-    depthwise = walk.convolution(Wanted(f"{scope}_depthwise", depthwise=True, rectified=None, bare=True))
-    pointwise = walk.convolution(Wanted(f"{scope}_pointwise", rectified=rectified))
+    depthwise = walk.convolution(ExpectedConv(f"{scope}_depthwise", depthwise=True, rectified=None, bare=True))
+    pointwise = walk.convolution(ExpectedConv(f"{scope}_pointwise", rectified=rectified))
     (first,), (last, *norm) = depthwise.layers, pointwise.layers
     assert isinstance(first, DepthwiseConv) and isinstance(last, Conv)  # what `convolution` makes of such nodes
     if last.kernel != 1:

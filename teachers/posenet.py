@@ -12,16 +12,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from teachers.layers import (
-    Ceiling,
     Concat,
     Conv,
     DepthwiseConv,
-    Enlarge,
-    ImageNorm,
+    InstanceNorm,
     Layer,
     MaxPool,
+    ReluMax,
     Residual,
     SeparableConv,
+    Upsample2x,
     channels_after,
 )
 from teachers.spec import IMAGE_CHANNELS, BackboneSpec, PoseNetSpec, StageSpec
@@ -47,7 +47,7 @@ class ConvBlock(nn.Module):
         if self.extra_pad < 0:
             raise ValueError(f"pad {spec.pad}: more before than after is not supported")
         self.relu = spec.relu
-        self.ceiling = None if isinstance(spec, SeparableConv) else spec.ceiling
+        self.relu_max = None if isinstance(spec, SeparableConv) else spec.relu_max
         self.depthwise: nn.Conv2d | None = None
         if isinstance(spec, SeparableConv):
             self.depthwise = nn.Conv2d(
@@ -65,25 +65,25 @@ class ConvBlock(nn.Module):
         if self.depthwise is not None:
             x = self.depthwise(x)
         x = self.conv(x)
-        return _rectified(x, self.ceiling) if self.relu else x
+        return _rectified(x, self.relu_max) if self.relu else x
 
 
-class ImageNormBlock(nn.Module):
-    """One `ImageNorm` of the spec."""
+class InstanceNormBlock(nn.Module):
+    """One `InstanceNorm` of the spec."""
 
-    def __init__(self, spec: ImageNorm, in_channels: int) -> None:
+    def __init__(self, spec: InstanceNorm, in_channels: int) -> None:
         super().__init__()
-        self.relu, self.ceiling = spec.relu, spec.ceiling
+        self.relu, self.relu_max = spec.relu, spec.relu_max
         self.norm = nn.InstanceNorm2d(in_channels, spec.epsilon, affine=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> the same shape; each image by itself."""
         x = self.norm(x)
-        return _rectified(x, self.ceiling) if self.relu else x
+        return _rectified(x, self.relu_max) if self.relu else x
 
 
-class EnlargeBlock(nn.Module):
-    """`Enlarge`, in operations that every exporter knows: torch's own bilinear rule is another one."""
+class Upsample2xBlock(nn.Module):
+    """`Upsample2x`, in operations that every exporter knows: torch's own bilinear rule is another one."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, 2H, 2W)."""
@@ -91,8 +91,8 @@ class EnlargeBlock(nn.Module):
         return F.avg_pool2d(F.pad(x, (0, 1, 0, 1), mode="replicate"), 2, 1)
 
 
-def _rectified(x: Tensor, ceiling: Ceiling) -> Tensor:
-    return F.relu(x) if ceiling is None else F.hardtanh(x, 0.0, ceiling)
+def _rectified(x: Tensor, relu_max: ReluMax) -> Tensor:
+    return F.relu(x) if relu_max is None else F.hardtanh(x, 0.0, relu_max)
 
 
 class Chain(nn.ModuleList):
@@ -141,10 +141,10 @@ def _module(layer: Layer, in_channels: int) -> nn.Module:
         return ResidualBlock(layer, in_channels)
     if isinstance(layer, Concat):
         return ConcatBlock(layer, in_channels)
-    if isinstance(layer, ImageNorm):
-        return ImageNormBlock(layer, in_channels)
-    if isinstance(layer, Enlarge):
-        return EnlargeBlock()
+    if isinstance(layer, InstanceNorm):
+        return InstanceNormBlock(layer, in_channels)
+    if isinstance(layer, Upsample2x):
+        return Upsample2xBlock()
     return ConvBlock(layer, in_channels)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from teachers.common.errors import UserError
 from teachers.protobuf_messages import BYTES, FLOAT, INT32, INT64, STRING, Field, MessageError, message_classes, parse
-from teachers.text_format import TextField, parse_text
+from teachers.prototxt import TextField, parse_text
 
 _MAX_MODEL_BYTES = 2 << 30
 _MAX_PROTOTXT_BYTES = 4 << 20

@@ -11,13 +11,13 @@ from teachers.layers import (
     Concat,
     Conv,
     DepthwiseConv,
-    Enlarge,
-    ImageNorm,
+    InstanceNorm,
     Layer,
     MaxPool,
     Positive,
     Residual,
     SeparableConv,
+    Upsample2x,
     channels_after,
     holds,
     rows_after,
@@ -29,10 +29,9 @@ __all__ = [
     "Concat",
     "Conv",
     "DepthwiseConv",
-    "Enlarge",
     "Frozen",
-    "ImageNorm",
     "InputSpec",
+    "InstanceNorm",
     "Layer",
     "MaxPool",
     "PoseNetSpec",
@@ -40,6 +39,7 @@ __all__ = [
     "SeparableConv",
     "StageSpec",
     "Tap",
+    "Upsample2x",
 ]
 
 IMAGE_CHANNELS = 3
@@ -135,9 +135,9 @@ class PoseNetSpec(Frozen):
 
     @property
     def normalises_images(self) -> bool:
-        """Whether each cell depends on the whole image, through an `ImageNorm`."""
+        """Whether each cell depends on the whole image, through an `InstanceNorm`."""
         chains = [self.backbone.layers, *(part for one in self.stages for part in (one.trunk, one.paf, one.heatmap))]
-        return any(holds(chain, ImageNorm) for chain in chains)
+        return any(holds(chain, InstanceNorm) for chain in chains)
 
     @property
     def multiple(self) -> int:

@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from teachers.common.errors import UserError
-from teachers.layers import Conv, DepthwiseConv, ImageNorm, Layer
+from teachers.layers import Conv, DepthwiseConv, InstanceNorm, Layer
 from teachers.read_tensorflow import Graph, Node
 
 _NORMS = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
 _KINDS = {False: "Conv2D", True: "DepthwiseConv2dNative"}
-_CEILINGS = {"Relu6": 6.0, "Relu": None}
+_RELU_MAXIMA = {"Relu6": 6.0, "Relu": None}
 
 
-class Wanted(NamedTuple):
+class ExpectedConv(NamedTuple):
     """A convolution that must come next; whatever padding SAME means for an even number of rows."""
 
     scope: str
@@ -58,25 +58,25 @@ class Walk:
             for name in node.inputs:
                 self._readers.setdefault(name, []).append(node)
 
-    def convolution(self, wanted: Wanted) -> Followed:
-        """The convolution called `wanted.scope` with its norm and its ReLU; `at` moves behind them."""
-        node = self._convolution(wanted)
+    def convolution(self, expected: ExpectedConv) -> Followed:
+        """The convolution called `expected.scope` with its norm and its ReLU; `at` moves behind them."""
+        node = self._convolution(expected)
         weight = self.constant(node, 1)
-        depthwise = wanted.depthwise
+        depthwise = expected.depthwise
         if not _fits(weight.shape, depthwise):
             raise self.error(f"{node.name}: weights of shape {weight.shape}, expected {_form(depthwise)}")
         kernel = weight.shape[0]
         weight = np.ascontiguousarray(weight.transpose(2, 3, 0, 1) if depthwise else weight.transpose(3, 2, 0, 1))
-        norm = None if wanted.bare else self._norm(node.name)
-        relu = wanted.rectified is not None
-        if wanted.rectified is not None:
-            self._pass(self._only(self.at, (wanted.rectified,)))
-        ceiling = _CEILINGS[wanted.rectified] if wanted.rectified is not None else None
+        norm = None if expected.bare else self._norm(node.name)
+        relu = expected.rectified is not None
+        if expected.rectified is not None:
+            self._pass(self._only(self.at, (expected.rectified,)))
+        relu_max = _RELU_MAXIMA[expected.rectified] if expected.rectified is not None else None
         # TensorFlow's SAME pads a stride of 2 by one row less above, where rows are even.
-        pad = ((kernel - 1) // 2, (kernel - 1) // 2) if wanted.stride == 1 else ((kernel - 2) // 2, (kernel - 1) // 2)
+        pad = ((kernel - 1) // 2, (kernel - 1) // 2) if expected.stride == 1 else ((kernel - 2) // 2, (kernel - 1) // 2)
         by_image = norm is not None and norm.op in _NORMS and "is_training" in norm.flags
-        rectified = {"relu": relu and not by_image, "ceiling": None if by_image else ceiling}
-        how = {"kernel": kernel, "stride": wanted.stride, "pad": pad, **rectified}
+        rectified = {"relu": relu and not by_image, "relu_max": None if by_image else relu_max}
+        how = {"kernel": kernel, "stride": expected.stride, "pad": pad, **rectified}
         conv: Layer = DepthwiseConv(**how) if depthwise else Conv(channels=weight.shape[0], **how)
         if norm is None:
             return Followed((conv,), (torch.from_numpy(weight),))
@@ -86,7 +86,7 @@ class Walk:
             raise self.error(f"{norm.name}: expected an epsilon above 0, found {norm.epsilon:g}")
         self.by_image += 1
         scale, shift = (self.constant(norm, place) for place in (1, 2))
-        after = ImageNorm(epsilon=norm.epsilon, relu=relu, ceiling=ceiling)
+        after = InstanceNorm(epsilon=norm.epsilon, relu=relu, relu_max=relu_max)
         made = (weight, np.zeros(len(weight), np.float32), scale, shift)
         return Followed((conv, after), tuple(torch.from_numpy(values) for values in made))
 
@@ -109,14 +109,14 @@ class Walk:
         """For the caller to raise."""
         return UserError(f"{self.where}: {text}")
 
-    def _convolution(self, wanted: Wanted) -> Node:
-        kind = _KINDS[wanted.depthwise]
-        node = self._named(f"{wanted.scope}/{'depthwise' if wanted.depthwise else 'Conv2D'}", (kind,))
+    def _convolution(self, expected: ExpectedConv) -> Node:
+        kind = _KINDS[expected.depthwise]
+        node = self._named(f"{expected.scope}/{'depthwise' if expected.depthwise else 'Conv2D'}", (kind,))
         if node.inputs[:1] != (self.at,):
             raise self.error(f"{node.name}: expected to see {self.at}, found {', '.join(node.inputs[:1])}")
-        if node.strides != (1, wanted.stride, wanted.stride, 1) or node.padding != "SAME":
+        if node.strides != (1, expected.stride, expected.stride, 1) or node.padding != "SAME":
             raise self.error(
-                f"{node.name}: expected stride {wanted.stride} and padding SAME, found strides {node.strides} and "
+                f"{node.name}: expected stride {expected.stride} and padding SAME, found strides {node.strides} and "
                 f"padding {node.padding or 'none'}"
             )
         if set(node.dilations) - {1}:

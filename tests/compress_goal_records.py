@@ -10,7 +10,7 @@ from compress_made_up import measured, record
 from compress.measure.kinematics import Kinematics
 from compress.results.objectives import OBJECTIVES
 from compress.results.records import Record
-from eval.angle_errors import AngleErrors, Sample, angle_errors
+from eval.angle_errors import AngleErrors, AngleSample, angle_errors
 from eval.kinematic_fidelity import JointFidelity
 from eval.kinematic_motion import Motion
 
@@ -23,7 +23,9 @@ def errors_of(values: Sequence[float], measurable: int | None = None) -> AngleEr
     """Statistics of these errors in degrees, as the metric makes them."""
     array = np.asarray(values, np.float64)
     count = len(array) if measurable is None else measurable
-    return angle_errors(Sample(array, np.arange(len(array), dtype=np.float64), np.zeros(len(array), np.int64), count))
+    return angle_errors(
+        AngleSample(array, np.arange(len(array), dtype=np.float64), np.zeros(len(array), np.int64), count)
+    )
 
 
 def joint(raw: AngleErrors, filtered: AngleErrors, motion: Motion = STILL) -> dict[str, Any]:

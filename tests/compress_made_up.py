@@ -139,7 +139,7 @@ def kinematics(stages: int, floor: tuple[float, float, float] = FLOOR, **others:
         "joints": {name: asdict(joint) for name, joint in joints.items()},
         "conditions": {
             "first_frame": 20, "scale": 1.0, "absent": {}, "fps": 30.000000000000107, "frames": 133, "tracks": 2,
-            "low_pass": "RauchTungStriebel(cutoff_hz=6.0, confidence_power=2.0)", "disturbances": 5,
+            "low_pass": "RauchTungStriebel(cutoff_hz=6.0, confidence_power=2.0)", "perturbations": 5,
         },
     }  # fmt: skip
     return Kinematics.model_validate(fields | others)

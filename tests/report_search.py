@@ -14,13 +14,13 @@ from compress.results.records import Measurement, Record
 from compress.results.search_facts import Growth, SearchFacts, TrialFacts
 
 STARTS = (5, 4, 3, 2, 1)
-BACKBONES = ("mobilenet-v1", "mobilenet-v2", "squeezenet-1.1", "plain")
+BACKBONES = ("mobilenet-v1", "mobilenet-v2", "squeezenet-1.1", "repvgg")
 TRIALS = 48
 CONSTRAINT = "oks >= 0.75"
 
 
 def made_up_search() -> tuple[list[Record], SearchFacts]:
-    """Records and facts: five start points, complete, screened, failed, barred, running and waiting trials."""
+    """Records and facts: five start points, complete, screened, failed, infeasible, running and waiting trials."""
     random = np.random.default_rng(7)
     records = list(angle_records())
     trials = [_start(number, stages) for number, stages in enumerate(STARTS)]
@@ -47,7 +47,7 @@ def made_up_search() -> tuple[list[Record], SearchFacts]:
         next_choices=(
             {"stages": 2, "backbone": "mobilenet-v2", "width": 0.75, "training steps": 4000},
             {"stages": 3, "ratio": 0.375, "training steps": 2000},
-            {"stages": 2, "backbone": "plain", "width": 0.5, "training steps": 4000},
+            {"stages": 2, "backbone": "repvgg", "width": 0.5, "training steps": 4000},
         ),
     )
     return records, facts

@@ -3,16 +3,16 @@
 import torch
 from conftest import tiny_spec
 
-from teachers.layers import Conv, DepthwiseConv, Enlarge, ImageNorm, Layer, Residual
+from teachers.layers import Conv, DepthwiseConv, InstanceNorm, Layer, Residual, Upsample2x
 from teachers.posenet import PoseNet
 from teachers.spec import BackboneSpec, PoseNetSpec, Tap
 
-NORM, PLAIN = ImageNorm(epsilon=0.001, ceiling=6.0), ImageNorm(epsilon=0.001, relu=False)
+NORM, PLAIN = InstanceNorm(epsilon=0.001, relu_max=6.0), InstanceNorm(epsilon=0.001, relu=False)
 
 
-def normed_spec(ceiling: float | None = 6.0, enlarged: bool = True) -> PoseNetSpec:
+def normed_spec(relu_max: float | None = 6.0, enlarged: bool = True) -> PoseNetSpec:
     """Two strides of 2, one more to stride 8, one to 16, and back; norms after all but the first convolution."""
-    norm = NORM.model_copy(update={"ceiling": ceiling})
+    norm = NORM.model_copy(update={"relu_max": relu_max})
 
     def pointwise(channels: int) -> Conv:
         return Conv(channels=channels, kernel=1, pad=(0, 0), relu=False)
@@ -23,7 +23,7 @@ def normed_spec(ceiling: float | None = 6.0, enlarged: bool = True) -> PoseNetSp
     body = (pointwise(16), norm, DepthwiseConv(relu=False), norm, pointwise(8), PLAIN)
     layers = (Conv(channels=4, stride=2, pad=(0, 1)), *half(6), *half(8), Residual(layers=body), *half(12))
     taps = (Tap(layer=5), Tap(layer=len(layers)))
-    whole = BackboneSpec(name="normed", layers=(*layers, Enlarge()), taps=taps)
+    whole = BackboneSpec(name="normed", layers=(*layers, Upsample2x()), taps=taps)
     backbone = whole if enlarged else BackboneSpec(name="normed", layers=layers[:6], taps=taps[:1])
     return PoseNetSpec(**{**dict(tiny_spec(2)), "backbone": backbone})
 

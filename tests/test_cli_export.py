@@ -11,7 +11,7 @@ from conftest import LICENCE, tiny_spec
 from compress.cli.main import run_command
 from compress.export import parity
 from compress.export.exporters import EXPORTERS
-from compress.export.exporters.base import ConversionError, Wanted, kept_quiet
+from compress.export.exporters.base import ConversionError, ExportRequest, kept_quiet
 from compress.export.parity import LIMITS, ParityError, compare_people, prove
 from compress.export.shipping import Image, ship
 from eval.people import Person
@@ -50,7 +50,7 @@ def test_half_precision_is_smaller_and_within_its_limits(name: str, tmp_path: Pa
     sizes = {}
     for precision in exporter.precisions:
         path = tmp_path / precision / f"model{exporter.suffix}"
-        shipped = ship(_tiny(), exporter, path, Wanted((64, 80), precision, LICENCE), FRAME)
+        shipped = ship(_tiny(), exporter, path, ExportRequest((64, 80), precision, LICENCE), FRAME)
         facts = json.loads(path.with_name(f"{path.name}.json").read_text())
         assert facts["precision"] == precision
         assert ("reason" in facts["parity"]) == (exporter.runtime is None)
@@ -67,9 +67,9 @@ def test_an_artefact_of_another_network_is_refused_and_not_kept(
 ) -> None:
     exporter = EXPORTERS["onnx"]
     real = type(exporter).convert
-    monkeypatch.setattr(type(exporter), "convert", lambda self, _, path, wanted: real(self, _tiny(1), path, wanted))
+    monkeypatch.setattr(type(exporter), "convert", lambda self, _, path, request: real(self, _tiny(1), path, request))
     with pytest.raises(ParityError, match=r"model.onnx: heatmaps differ from the network's by .*; at most 0.0001"):
-        ship(_tiny(), exporter, tmp_path / "model.onnx", Wanted((64, 80), "fp32", LICENCE), FRAME)
+        ship(_tiny(), exporter, tmp_path / "model.onnx", ExportRequest((64, 80), "fp32", LICENCE), FRAME)
     assert list(tmp_path.iterdir()) == []
 
 

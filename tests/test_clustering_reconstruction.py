@@ -14,13 +14,13 @@ from compress.clustering.reconstruction import cluster_and_reconstruct
 from compress.core.candidate import Candidate
 from compress.packing.pack_file import pack
 from compress.steps.cluster_weights import ClusterWeights
-from compress.steps.context import Workshop
+from compress.steps.context import StepContext
 from teachers.posenet import PoseNet
 
 
 @pytest.fixture(scope="module")
-def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    return Workshop(0, tiny_targets(tmp_path_factory.mktemp("targets"), flip=False))
+def context(tmp_path_factory: pytest.TempPathFactory) -> StepContext:
+    return StepContext(0, tiny_targets(tmp_path_factory.mktemp("targets"), flip=False))
 
 
 def few(conv: nn.Conv2d, weight: Tensor) -> Tensor:
@@ -67,39 +67,39 @@ def test_a_layer_too_wide_to_be_solved_takes_the_nearest(monkeypatch: pytest.Mon
         np.testing.assert_allclose(convolutions(made)[name].weight.detach().numpy(), wanted, rtol=1e-5)
 
 
-def test_the_step_shares_as_few_values_and_is_the_same_every_time(workshop: Workshop) -> None:
+def test_the_step_shares_as_few_values_and_is_the_same_every_time(context: StepContext) -> None:
     start = Candidate.of(network_of(0), LICENCE)
     step = ClusterWeights(bits=3, depthwise_bits=4, prune=0.3, reconstruct=True, calibration_frames=4)
-    made = step.apply(start, workshop)
-    assert made.id == step.apply(start, workshop).id != start.id
+    made = step.apply(start, context)
+    assert made.id == step.apply(start, context).id != start.id
     assert step.learns and not ClusterWeights(bits=3).learns
     for name, conv in convolutions(made.network).items():
         weight = conv.weight.detach().numpy()
         assert len(np.unique(weight)) <= (16 if conv.groups > 1 else 8), name
         assert conv.groups > 1 or np.mean(weight == 0) >= 0.29
-    plain = ClusterWeights(bits=3, depthwise_bits=4, prune=0.3).apply(start, workshop)
+    plain = ClusterWeights(bits=3, depthwise_bits=4, prune=0.3).apply(start, context)
     sizes = [len(pack(one.network, LICENCE).data) for one in (made, plain)]
     assert sizes[0] < 1.1 * sizes[1]
 
 
-def test_small_layers_may_have_more_values(workshop: Workshop) -> None:
+def test_small_layers_may_have_more_values(context: StepContext) -> None:
     start = Candidate.of(network_of(0), LICENCE)
     for refit in (False, True):
         step = ClusterWeights(bits=2, small_layer_bits=4, reconstruct=refit, calibration_frames=4)
         most = [
             len(np.unique(conv.weight.detach().numpy()))
-            for conv in convolutions(step.apply(start, workshop).network).values()
+            for conv in convolutions(step.apply(start, context).network).values()
             if conv.groups == 1
         ]
         assert max(most) == 16
 
 
-def test_only_layers_below_the_limit_are_small(monkeypatch: pytest.MonkeyPatch, workshop: Workshop) -> None:
+def test_only_layers_below_the_limit_are_small(monkeypatch: pytest.MonkeyPatch, context: StepContext) -> None:
     network = network_of(0)
     sizes = {name: conv.weight.numel() for name, conv in convolutions(network).items() if conv.groups == 1}
     middle = sorted(sizes.values())[len(sizes) // 2]
     monkeypatch.setattr("compress.steps.cluster_weights._SMALL", middle)
-    made = ClusterWeights(bits=2, small_layer_bits=4).apply(Candidate.of(network, LICENCE), workshop).network
+    made = ClusterWeights(bits=2, small_layer_bits=4).apply(Candidate.of(network, LICENCE), context).network
     for name, size in sizes.items():
         values = len(np.unique(convolutions(made)[name].weight.detach().numpy()))
         assert (4 < values <= 16) if size < middle else values <= 4, name

@@ -9,7 +9,7 @@ import pytest
 from kinematic_figures import Pose, figure, lose, stamps, walk
 from kinematic_walker import doubled, exchanged, jumping_jack, walker
 
-from eval.angle_errors import AngleErrors, ErrorSettings, Sample, angle_errors, theil_sen
+from eval.angle_errors import AngleErrors, AngleSample, ErrorSettings, angle_errors, theil_sen
 from eval.kinematic_columns import TrackPair
 from eval.kinematic_fidelity import FidelitySettings, KinematicFidelity, compare, with_floor
 from eval.kinematic_files import write_angles_mot
@@ -164,14 +164,14 @@ def test_intervals_of_alike_frames_do_not_shrink_with_their_number() -> None:
     def width(frames: int) -> float:
         errors = np.repeat([1.0, 2.0, 3.0, 4.0], frames)
         tracks = np.repeat(np.arange(4), frames)
-        found = angle_errors(Sample(errors, np.zeros_like(errors), tracks, len(errors))).intervals
+        found = angle_errors(AngleSample(errors, np.zeros_like(errors), tracks, len(errors))).intervals
         assert found is not None
         return found["bias"][1] - found["bias"][0]
 
     assert width(1000) == pytest.approx(width(10)) and width(10) > 1
 
 
-def test_the_floor_is_the_median_over_disturbances_and_fidelity_the_ratio_to_it() -> None:
+def test_the_floor_is_the_median_over_perturbations_and_fidelity_the_ratio_to_it() -> None:
     track = walk(90)
     floors = [against(track, moved(track, noise, seed)) for seed, noise in enumerate((0.5, 1.0, 4.0))]
     found = with_floor(against(track, moved(track, 2.0, 9)), floors)
@@ -182,7 +182,7 @@ def test_the_floor_is_the_median_over_disturbances_and_fidelity_the_ratio_to_it(
     assert 1.5 < knee.error_over_noise < 2.6
     motion = found.joints["knee"].motion
     assert motion.floor is not None and motion.floor["floor_velocity_rmse"] is not None
-    assert found.conditions["disturbances"] == 3
+    assert found.conditions["perturbations"] == 3
     bare = with_floor(against(track, moved(track, 2.0, 9)), []).joints["knee"].raw
     assert bare.error_over_noise is None and bare.reason is not None and "not measured" in bare.reason
     assert with_floor(against(track, track), floors).joints["knee"].raw.error_over_noise == 0.0

@@ -14,7 +14,7 @@ from conftest import LICENCE, tiny_spec
 from eval_tiny_artefact import write_tiny_artefact
 
 from compress.export.exporters import EXPORTERS
-from compress.export.exporters.base import Wanted
+from compress.export.exporters.base import ExportRequest
 from compress.export.shipping import Image, ship
 from eval.runtimes import RUNTIMES
 from eval.runtimes.facts import FORMAT, facts_file
@@ -46,7 +46,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         pytest.skip(hint)
     path = tmp_path_factory.mktemp(name) / f"model{exporter.suffix}"
     frame = np.random.default_rng(0).integers(0, 256, (*HW, 3), np.uint8)
-    ship(_tiny(), exporter, path, Wanted(HW, "fp32", LICENCE), Image(frame, "random"))
+    ship(_tiny(), exporter, path, ExportRequest(HW, "fp32", LICENCE), Image(frame, "random"))
     return name, path
 
 

@@ -12,7 +12,7 @@ from compress.core.candidate import Candidate
 from compress.export.onnx_export import cut_at_stage, export_all_stages, save_artefact, stage_outputs
 from compress.export.parity import ParityError
 from compress.run.builder import largest_difference
-from compress.steps.context import Workshop
+from compress.steps.context import StepContext
 from compress.steps.remove_stages import RemoveStages
 from eval.runtimes import RUNTIMES
 from teachers.licence import Licence
@@ -37,7 +37,7 @@ def whole(network: PoseNet) -> onnx.ModelProto:
 def test_an_artefact_equals_its_network_at_any_size(
     network: PoseNet, whole: onnx.ModelProto, tmp_path: Path, stage: int
 ) -> None:
-    candidate = RemoveStages(stages=stage).apply(Candidate.of(network, LICENCE), Workshop(seed=0))
+    candidate = RemoveStages(stages=stage).apply(Candidate.of(network, LICENCE), StepContext(seed=0))
     path = tmp_path / "model.onnx"
     save_artefact(cut_at_stage(whole, stage), candidate.network, LICENCE, path)
     random = np.random.default_rng(0)

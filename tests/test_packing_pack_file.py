@@ -22,7 +22,7 @@ from compress.packing.pack_file import FREE_WEIGHTS, LONGEST_HEADER, MOST_PARTS,
 from compress.packing.pack_sizes import size_stages
 from compress.packing.pack_tensors import pack_tensor, unpack_tensor
 from compress.steps.cluster_weights import ClusterWeights
-from compress.steps.context import Workshop
+from compress.steps.context import StepContext
 from teachers.checkpoint import SPEC, WEIGHTS, load_model, save_model
 from teachers.common.errors import UserError
 from teachers.posenet import PoseNet
@@ -72,7 +72,7 @@ def test_gaps_and_codebooks_at_their_limits(values: int, zeros: int) -> None:
 @pytest.fixture
 def shared(tiny: PoseNet) -> PoseNet:
     step = ClusterWeights(bits=3, prune=0.6, depthwise_bits=4)
-    return step.apply(Candidate.of(tiny, LICENCE), Workshop(seed=0)).network
+    return step.apply(Candidate.of(tiny, LICENCE), StepContext(seed=0)).network
 
 
 @pytest.mark.parametrize("stages", [1, 3])

@@ -41,7 +41,7 @@ POINT = {"kernel": 1, "pad": (0, 0)}
 def rich_spec() -> PoseNetSpec:
     """Whatever a spec can say: residuals around depthwise layers, a fire module, a trunk, two taps, 15 keypoints."""
     inverted = Residual(
-        layers=(Conv(channels=12, **POINT), DepthwiseConv(ceiling=6.0), Conv(channels=8, relu=False, **POINT))
+        layers=(Conv(channels=12, **POINT), DepthwiseConv(relu_max=6.0), Conv(channels=8, relu=False, **POINT))
     )
     fire = Concat(branches=((Conv(channels=6, **POINT),), (Conv(channels=4, **POINT), DepthwiseConv())))
     layers: tuple[Layer, ...] = (

@@ -21,7 +21,7 @@ from compress.recipe.schema import editor_schema
 from compress.results.objectives import OBJECTIVES
 from compress.steps import STEPS
 from compress.steps.base import Step
-from compress.steps.context import Workshop
+from compress.steps.context import StepContext
 from teachers.common.errors import UserError
 from teachers.spec import PoseNetSpec
 
@@ -104,7 +104,7 @@ def test_a_new_step_is_known_without_a_change_of_the_recipe(monkeypatch: pytest.
         def check(self, spec: PoseNetSpec) -> PoseNetSpec:
             return spec
 
-        def apply(self, candidate: Candidate, workshop: Workshop) -> Candidate:
+        def apply(self, candidate: Candidate, context: StepContext) -> Candidate:
             return candidate
 
     monkeypatch.setattr("compress.recipe.models.STEPS", (*STEPS, Shrink))

@@ -50,9 +50,9 @@ def test_the_given_network_is_untouched() -> None:
     assert all(torch.equal(tensor, kept[name]) for name, tensor in before.state_dict().items())
 
 
-def test_heads_and_ceilings_are_not_free() -> None:
+def test_heads_and_relu_maxima_are_not_free() -> None:
     found = network("mobilenet-v2")
-    capped = [name for name, block in found.named_modules() if getattr(block, "ceiling", None) is not None]
+    capped = [name for name, block in found.named_modules() if getattr(block, "relu_max", None) is not None]
     heads = [f"stages.{number}.{branch}.{len(getattr(stage, branch)) - 1}"
              for number, stage in enumerate(found.stages) for branch in ("paf", "heatmap")]  # fmt: skip
     assert capped and heads

@@ -28,7 +28,7 @@ from compress.quantization.calibrate import fit
 from compress.quantization.equalization import equalize, folded
 from compress.quantization.fake_quant import FakeQuantized
 from compress.quantization.integer_network import IntegerNetwork
-from compress.quantization.mixed_precision import Choice, choose_and_fit
+from compress.quantization.mixed_precision import PrecisionSettings, choose_and_fit
 from compress.quantization.qdq_graph import quantized_graph
 from compress.quantization.sensitivity import blocks, sensitivities
 from compress.reconstruction.least_squares import RIDGE
@@ -130,7 +130,7 @@ def test_what_a_norm_follows_stays_float(tmp_path: Path, images: Tensor) -> None
     network = folded(mobilenet_v2(tmp_path))
     norms = sum(isinstance(module, nn.InstanceNorm2d) for module in network.modules())
     assert len(before_norms(network)) == norms > 0
-    asked = Choice(keep_float=(), budget=None, refit=True)
+    asked = PrecisionSettings(keep_float=(), budget=None, refit=True)
     chosen, made = choose_and_fit(network, asked, [images], [images], Reporter())
     assert set(chosen.floats) == {name.rpartition(".")[0] for name in before_norms(network)}
     assert made.int8 == frozenset(convolutions(network)) - before_norms(network)

@@ -33,7 +33,7 @@ from compress.results.joint_angle_facts import JOINTS, KinematicsView
 from compress.results.records import Record
 from compress.results.sentences import cost
 from eval.kinematic_tiers import JUDGED
-from eval.perturbations import DISTURBANCES
+from eval.perturbations import PERTURBATIONS
 
 TITLE = "Joint angles"
 
@@ -67,12 +67,12 @@ def cells(table: Table) -> dict[tuple[str, ...], dict[str, str]]:
 # Facts.
 
 
-def test_what_the_report_calls_joints_and_disturbances_is_what_is_measured() -> None:
+def test_what_the_report_calls_joints_and_perturbations_is_what_is_measured() -> None:
     assert JOINTS == JUDGED
     words = PERTURBED.split(", ")
-    assert len(words) == len(DISTURBANCES)
-    for word, disturbance in zip(words, DISTURBANCES, strict=True):
-        assert disturbance.name.startswith(word)
+    assert len(words) == len(PERTURBATIONS)
+    for word, perturbation in zip(words, PERTURBATIONS, strict=True):
+        assert perturbation.name.startswith(word)
 
 
 def test_the_facts_of_a_candidate_come_from_the_record_of_the_metric() -> None:

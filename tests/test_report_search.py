@@ -64,7 +64,7 @@ def point(name: str, x: float | None, y: float | None, kind: str = "candidate") 
         st.tuples(
             st.one_of(st.none(), st.integers(0, 4)),
             st.one_of(st.none(), st.integers(0, 4)),
-            st.sampled_from(("candidate", "start", "teacher", "screened", "barred")),
+            st.sampled_from(("candidate", "start", "teacher", "screened", "infeasible")),
         ),
         max_size=12,
     )
@@ -86,7 +86,7 @@ def test_every_pair_of_axes_has_its_front_and_nothing_screened_out_is_on_one() -
     count = len(shown.axes)
     assert count >= 15 and len(shown.fronts) == count * (count - 1) // 2
     assert [shown.axes[axis].name for axis in shown.chosen] == list(OBJECTIVES)
-    unranked = {i for i, point in enumerate(shown.points) if point.kind in ("screened", "barred")}
+    unranked = {i for i, point in enumerate(shown.points) if point.kind in ("screened", "infeasible")}
     assert len(unranked) > 20
     assert all(not unranked & set(members) for members in shown.fronts.values())
     named = {shown.points[i].name for i in shown.fronts[min(shown.chosen), max(shown.chosen)]}
@@ -99,16 +99,16 @@ def test_screened_failed_and_barred_trials_never_rank() -> None:
     found = standings(records, facts)
     kinds = [found[one.name].kind for one in records]
     assert kinds.count("teacher") == 1 and kinds.count("start") == len(STARTS)
-    assert kinds.count("screened") >= 15 and kinds.count("barred") >= 2
+    assert kinds.count("screened") >= 15 and kinds.count("infeasible") >= 2
     ranked = {one.name for one in view.ranked}
-    assert ranked == {name for name, standing in found.items() if standing.kind not in ("screened", "barred")}
+    assert ranked == {name for name, standing in found.items() if standing.kind not in ("screened", "infeasible")}
     # By the numbers alone some of them would be on the front: it is not the numbers that keep them off.
     everybody = set(front([one for one in records if one.error is None], OBJECTIVES))
     assert everybody - set(front(view.ranked, OBJECTIVES))
     members = {candidate.record.name for candidate in view.candidates if candidate.on_front}
     assert members == set(front(view.ranked, OBJECTIVES))
     assert {f"stages-{n}" for n in STARTS} | members == {candidate.record.name for candidate in view.candidates}
-    assert all(standing.note == f"breaks {CONSTRAINT}" for standing in found.values() if standing.kind == "barred")
+    assert all(standing.note == f"breaks {CONSTRAINT}" for standing in found.values() if standing.kind == "infeasible")
 
 
 def test_a_record_that_several_trials_share_ranks_if_one_of_them_was_finished() -> None:
@@ -290,7 +290,7 @@ def test_the_still_picture_shows_those_that_do_not_rank_apart() -> None:
     plot = report_facts([search_run()]).runs[0].explorer
     assert plot is not None
     kinds = [point.kind for point, _, _ in plot.shown()]
-    assert kinds.count("screened") >= 15 and kinds.count("start") == len(STARTS) and kinds.count("barred") >= 2
+    assert kinds.count("screened") >= 15 and kinds.count("start") == len(STARTS) and kinds.count("infeasible") >= 2
     assert all(point.ranks for point, _, _ in plot.front())
     assert pareto_png(plot).startswith(b"\x89PNG")
 

@@ -13,7 +13,7 @@ def test_what_the_guard_refuses_never_ranks(tiny_run: TinyRun) -> None:
     records[-1] = records[-1].model_copy(update={"notes": (*records[-1].notes, note)})
     found = standings(records, None)
     assert (found[records[-1].name].kind, found[records[-1].name].note) == (
-        "barred",
-        "int8 guard: joints differ by 65%",
+        "infeasible",
+        "int8 collapse check: joints differ by 65%",
     )
     assert {standing.kind for name, standing in found.items() if name != records[-1].name} == {"teacher", "candidate"}

@@ -27,8 +27,8 @@ from compress.run import example_frame
 from compress.run.example_frame import (
     NOT_COCO,
     SWITCHED_OFF,
+    ShownNetwork,
     ShownPeople,
-    Wanted,
     keep_people,
     kept_people,
     why_not_shown,
@@ -137,7 +137,7 @@ def test_what_is_kept_is_not_found_again(tiny_run: TinyRun, tmp_path: Path, monk
     class Counting:
         """Finds more people in one photograph than in the others, and counts who asks."""
 
-        def __init__(self, network: Wanted, threads: int) -> None:
+        def __init__(self, network: ShownNetwork, threads: int) -> None:
             self.name = network.name
 
         def __call__(self, image: np.ndarray) -> object:  # type: ignore[type-arg]
@@ -147,15 +147,15 @@ def test_what_is_kept_is_not_found_again(tiny_run: TinyRun, tmp_path: Path, monk
 
     brightest = max(frame.image.mean() for frame in sample.frames())
     monkeypatch.setattr(example_frame, "_estimator", Counting)
-    teacher, other = Wanted("teacher", "a", model, spec), Wanted("other", "b", model, spec)
-    keep_people(tmp_path, data, sample, [teacher, other, Wanted("twin", "b", model, spec)], 1)
+    teacher, other = ShownNetwork("teacher", "a", model, spec), ShownNetwork("other", "b", model, spec)
+    keep_people(tmp_path, data, sample, [teacher, other, ShownNetwork("twin", "b", model, spec)], 1)
     assert asked == ["teacher"] * 3 + ["teacher", "twin"], "once for both networks of one content"
     kept = json.loads((tmp_path / PEOPLE / "people.json").read_text())
     assert kept["frame"] == max(sample.frames(), key=lambda frame: frame.image.mean()).name
     asked.clear()
     keep_people(tmp_path, data, sample, [teacher, other], 1)
     assert asked == []
-    keep_people(tmp_path, data, sample, [teacher, Wanted("late", "c", model, spec)], 1)
+    keep_people(tmp_path, data, sample, [teacher, ShownNetwork("late", "c", model, spec)], 1)
     assert asked == ["late"]
     asked.clear()
     again = draw_sample(open_source(str(tiny_run.photos)), images=2, seed=5)

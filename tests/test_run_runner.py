@@ -33,13 +33,13 @@ from compress.measure import latency, memory
 from compress.measure.pose_inference import Finder, Networks
 from compress.results.columns import FIRST, LATER, neighbours
 from compress.run import teacher_stages
-from compress.steps.context import Workshop
+from compress.steps.context import StepContext
 from compress.steps.remove_stages import RemoveStages
 from eval.frames import draw_sample, open_source
 from eval.maps import average_scales, prepare
 from eval.memory import MemoryPeak, ProbeError, peak_memory
 from eval.people import Person
-from eval.perturbations import DISTURBANCES, PLAIN, Disturbance
+from eval.perturbations import PERTURBATIONS, PLAIN, Perturbation
 from eval.runtimes import RUNTIMES
 from eval.video_formats import TimedFrame
 from teachers.checkpoint import load_model
@@ -185,10 +185,10 @@ def test_a_candidate_that_fails_leaves_the_others_and_is_tried_again(
 ) -> None:
     out, sound = tmp_path / "out", RemoveStages.apply
 
-    def fails(step: RemoveStages, candidate: Candidate, workshop: Workshop) -> Candidate:
+    def fails(step: RemoveStages, candidate: Candidate, context: StepContext) -> Candidate:
         if step.stages == 2:
             raise RuntimeError("no second stage\ntoday")
-        return sound(step, candidate, workshop)
+        return sound(step, candidate, context)
 
     monkeypatch.setattr(RemoveStages, "apply", fails)
     words = ["run", str(tiny_run.recipe), "--out", str(out), *set_to(*QUICK)]
@@ -244,9 +244,9 @@ def test_whom_a_candidate_loses_is_no_error_of_zero_degrees(
     """Three stages see somebody walk, with two nobody is there, with one the figure stands 4 px to the right."""
     track, random = walker(CLIP), np.random.default_rng(0)
 
-    def people(frame: TimedFrame, stage: int | None, disturbance: str) -> list[Person]:
+    def people(frame: TimedFrame, stage: int | None, perturbation: str) -> list[Person]:
         moved = track[frame.index] + np.array([4.0 * (stage == 1), 0.0])
-        noise = random.normal(0, 1, moved.shape) * (disturbance != PLAIN.name)
+        noise = random.normal(0, 1, moved.shape) * (perturbation != PLAIN.name)
         return [] if stage == 2 else [Person(np.column_stack([moved + noise, np.ones(18)]).astype(np.float32), 1.0)]
 
     teacher, same, lost, shifted = _rows_on_a_clip(tiny_run, tmp_path, monkeypatch, people)
@@ -269,9 +269,9 @@ def _rows_on_a_clip(
 ) -> list[dict[str, str]]:
     """A whole run over a grey video, where each candidate finds these people; every frame is found once."""
 
-    def restored(found: list[Person], disturbance: Disturbance, frame: TimedFrame, built: Built) -> list[Person]:
+    def restored(found: list[Person], perturbation: Perturbation, frame: TimedFrame, built: Built) -> list[Person]:
         assert not found
-        return people(frame, built.stage, disturbance.name)
+        return people(frame, built.stage, perturbation.name)
 
     scales: set[tuple[float, ...]] = set()
 
@@ -290,7 +290,7 @@ def _rows_on_a_clip(
     asked += ("measure.kinematics.scale=0.5",)
     assert run_command(["run", str(run.recipe), "--out", str(out), *set_to(*QUICK, *asked)]) == 0
     counts = Counter(entry["key"] for entry in journal(out) if "people" in entry["fact"])
-    assert len(counts) == 3 + len(DISTURBANCES) and set(counts.values()) == {CLIP}
+    assert len(counts) == 3 + len(PERTURBATIONS) and set(counts.values()) == {CLIP}
     assert scales == {(0.5,)}
     text = (out / "report.md").read_text()
     assert f"{CLIP} frames of grey.mp4 from frame 0 on" in text and ", at scale 0.5, " in text

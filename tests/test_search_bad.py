@@ -24,7 +24,7 @@ search:
     candidates.0.steps:
       - any:
           own: []
-          other: [{step: swap_backbone, backbone: {any: [plain, alexnet]}, width: {float: [0.25, 1.0], step: 0.25}}]
+          other: [{step: swap_backbone, backbone: {any: [repvgg, alexnet]}, width: {float: [0.25, 1.0], step: 0.25}}]
         name: backbone
       - {step: remove_stages, stages: {int: [1, 5]}}
   enqueue:
@@ -59,7 +59,7 @@ BAD = {
         "there are, got 9",
     ),
     "a misspelt option": (
-        ("[plain, alexnet]", "[plain, alexnett]"),
+        ("[repvgg, alexnet]", "[repvgg, alexnett]"),
         f"x.yaml:14 {VARY}.0.any.other.0.backbone.any.alexnett: 'alexnett' makes no recipe: "
         "candidates.0.steps.0.backbone: expected one of the names there are, got 'alexnett' (did you mean alexnet?)",
     ),

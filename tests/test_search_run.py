@@ -135,10 +135,10 @@ def test_what_fails_or_is_not_a_number_never_ranks(
 
     keeping = RemoveStages.apply
 
-    def breaking(self: RemoveStages, candidate: Any, workshop: Any) -> Any:
+    def breaking(self: RemoveStages, candidate: Any, context: Any) -> Any:
         if self.stages == 3:
             raise RuntimeError("this one breaks")
-        return keeping(self, candidate, workshop)
+        return keeping(self, candidate, context)
 
     read = worker.number
     monkeypatch.setattr(RemoveStages, "apply", breaking)

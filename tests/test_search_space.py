@@ -25,7 +25,7 @@ BACKBONES = {
         "other": [
             {
                 "step": "swap_backbone",
-                "backbone": {"any": ["alexnet", "plain"]},
+                "backbone": {"any": ["alexnet", "repvgg"]},
                 "width": {"float": [0.25, 1.0], "step": 0.25},
             }
         ],

@@ -16,15 +16,15 @@ from torch import nn
 from compress.clustering.kmeans import STARTS, KMeans, SharedWeights, cluster
 from compress.core.candidate import Candidate
 from compress.steps.cluster_weights import ClusterWeights, pruned
-from compress.steps.context import Workshop
+from compress.steps.context import StepContext
 from teachers.posenet import PoseNet
 
-WORKSHOP = Workshop(seed=0)
+CONTEXT = StepContext(seed=0)
 WEIGHTS = hnp.arrays(np.float32, st.integers(1, 60), elements=st.floats(-100, 100, width=32))
 
 
 def _shared(network: PoseNet, **settings: Any) -> PoseNet:
-    return ClusterWeights(**settings).apply(Candidate.of(network, LICENCE), WORKSHOP).network
+    return ClusterWeights(**settings).apply(Candidate.of(network, LICENCE), CONTEXT).network
 
 
 def _layers(network: nn.Module, depthwise: bool) -> dict[str, torch.Tensor]:

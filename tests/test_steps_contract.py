@@ -12,7 +12,7 @@ from training_targets import tiny_targets
 from compress.core.candidate import Candidate, content_id
 from compress.steps import STEPS, Step
 from compress.steps.base import SettingError
-from compress.steps.context import Workshop
+from compress.steps.context import StepContext
 from compress.steps.remove_stages import RemoveStages
 from teachers.posenet import PoseNet
 
@@ -22,7 +22,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "prune_channels": {"pruning_ratio": 0.5, "round_to": 2},
     "prune_weights": {"sparsity": 0.4},
     "cluster_weights": {"bits": 3, "prune": 0.3},
-    "swap_backbone": {"backbone": "plain", "width": 0.25, "feature_channels": 8},
+    "swap_backbone": {"backbone": "repvgg", "width": 0.25, "feature_channels": 8},
     "distill": {
         "schedule": {"steps": 3, "batch_size": 2, "crop": [64, 80], "learning_rate": 1e-4, "warmup": 0},
         "ignore_border": 1,
@@ -31,14 +31,14 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "quantize": {"precision": "int8", "gptq": False},
     "replace_stages": {"plan": "lightweight", "stages": 2, "width": 16},
 }
-WORKSHOP = Workshop(seed=0)
+CONTEXT = StepContext(seed=0)
 """For steps that need nothing but a seed."""
 
 
 @pytest.fixture(scope="module")
-def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+def context(tmp_path_factory: pytest.TempPathFactory) -> StepContext:
     """With frames to learn from. No folder: everything is computed anew."""
-    return Workshop(0, tiny_targets(tmp_path_factory.mktemp("targets")))
+    return StepContext(0, tiny_targets(tmp_path_factory.mktemp("targets")))
 
 
 def _name(step: type[Step]) -> str:
@@ -57,9 +57,9 @@ def candidate(tiny: PoseNet) -> Candidate:
 
 
 class TestEveryStep:
-    def test_leaves_the_given_candidate_unchanged(self, step: Step, candidate: Candidate, workshop: Workshop) -> None:
+    def test_leaves_the_given_candidate_unchanged(self, step: Step, candidate: Candidate, context: StepContext) -> None:
         before = {name: tensor.clone() for name, tensor in candidate.network.state_dict().items()}
-        made = step.apply(candidate, workshop)
+        made = step.apply(candidate, context)
         with torch.no_grad():
             for parameter in made.network.parameters():
                 parameter.add_(1)  # shared memory would show in the given candidate
@@ -68,24 +68,24 @@ class TestEveryStep:
             assert torch.equal(tensor, before[name])
         assert candidate.id == content_id(candidate.network)
 
-    def test_gives_a_candidate_with_its_history(self, step: Step, candidate: Candidate, workshop: Workshop) -> None:
-        made = step.apply(candidate, workshop)
+    def test_gives_a_candidate_with_its_history(self, step: Step, candidate: Candidate, context: StepContext) -> None:
+        made = step.apply(candidate, context)
         assert made.parent == candidate.id
         assert made.id == content_id(made.network, made.quantization) != candidate.id
         assert made.steps == (step.model_dump(mode="json"),)
         assert made.licence == candidate.licence
         assert not made.network.training
 
-    def test_gives_the_spec_that_check_foretold(self, step: Step, candidate: Candidate, workshop: Workshop) -> None:
-        assert step.apply(candidate, workshop).spec == step.check(candidate.spec)
+    def test_gives_the_spec_that_check_foretold(self, step: Step, candidate: Candidate, context: StepContext) -> None:
+        assert step.apply(candidate, context).spec == step.check(candidate.spec)
 
     def test_the_same_settings_give_the_same_network(
-        self, step: Step, candidate: Candidate, workshop: Workshop
+        self, step: Step, candidate: Candidate, context: StepContext
     ) -> None:
-        assert step.apply(candidate, workshop).id == step.apply(candidate, workshop).id
+        assert step.apply(candidate, context).id == step.apply(candidate, context).id
 
-    def test_the_network_fits_its_spec(self, step: Step, candidate: Candidate, workshop: Workshop) -> None:
-        made = step.apply(candidate, workshop).network
+    def test_the_network_fits_its_spec(self, step: Step, candidate: Candidate, context: StepContext) -> None:
+        made = step.apply(candidate, context).network
         rebuilt = PoseNet(made.spec).state_dict()
         assert {n: t.shape for n, t in made.state_dict().items()} == {n: t.shape for n, t in rebuilt.items()}
 
@@ -99,14 +99,14 @@ class TestEveryStep:
 @pytest.mark.parametrize("keep", [1, 2, 3])
 def test_a_candidate_with_t_stages_is_the_teachers_stage_t(candidate: Candidate, keep: int) -> None:
     image = torch.rand(1, 3, 64, 80) * 255
-    made = RemoveStages(stages=keep).apply(candidate, WORKSHOP)
+    made = RemoveStages(stages=keep).apply(candidate, CONTEXT)
     expected = candidate.network.all_stages(image)[keep - 1]
     for ours, theirs in zip(made.network(image), expected, strict=True):
         assert torch.equal(ours, theirs)
 
 
 def test_keeping_every_stage_is_the_same_network(candidate: Candidate) -> None:
-    assert RemoveStages(stages=3).apply(candidate, WORKSHOP).id == candidate.id
+    assert RemoveStages(stages=3).apply(candidate, CONTEXT).id == candidate.id
 
 
 def test_more_stages_than_there_are_is_refused() -> None:

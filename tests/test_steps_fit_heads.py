@@ -8,11 +8,11 @@ import torch
 from conftest import tiny_spec
 
 from compress.training.heads import fit_heads, head_convolutions
-from compress.training.samples import Sample
+from compress.training.samples import TrainingSample
 from teachers.posenet import PoseNet
 
 
-def samples(network: PoseNet, count: int = 6, seed: int = 0) -> list[Sample]:
+def samples(network: PoseNet, count: int = 6, seed: int = 0) -> list[TrainingSample]:
     """Noise pictures with the network's maps as targets, and cells that count differently."""
     rng = np.random.default_rng(seed)
     found = []
@@ -21,7 +21,7 @@ def samples(network: PoseNet, count: int = 6, seed: int = 0) -> list[Sample]:
         with torch.no_grad():
             maps = network(torch.from_numpy(image.transpose(2, 0, 1).copy())[None].float())
         mask = rng.uniform(0.2, 2.0, (8, 12)).astype(np.float32)
-        found.append(Sample(image, maps.heatmaps[0].numpy(), maps.pafs[0].numpy(), mask))
+        found.append(TrainingSample(image, maps.heatmaps[0].numpy(), maps.pafs[0].numpy(), mask))
     return found
 
 

@@ -16,7 +16,7 @@ from compress.pruning.importance import batch_norm_scale
 from compress.pruning.weight_importance import wanda_scores
 from compress.steps.base import SettingError, Step
 from compress.steps.channel_importance import BY_FRAMES
-from compress.steps.context import Workshop
+from compress.steps.context import StepContext
 from compress.steps.distill import Distill
 from compress.steps.iterative import share_after
 from compress.steps.prune_channels import PruneChannels
@@ -35,34 +35,34 @@ def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    return Workshop(0, tiny_targets(tmp_path_factory.mktemp("targets"), flip=False))
+def context(tmp_path_factory: pytest.TempPathFactory) -> StepContext:
+    return StepContext(0, tiny_targets(tmp_path_factory.mktemp("targets"), flip=False))
 
 
-def apply(workshop: Workshop, network: PoseNet | None = None, **settings: Any) -> Candidate:
+def apply(context: StepContext, network: PoseNet | None = None, **settings: Any) -> Candidate:
     step = PruneChannels.model_validate({"round_to": 2, **settings})
-    return step.apply(Candidate.of(network or student(), LICENCE), workshop)
+    return step.apply(Candidate.of(network or student(), LICENCE), context)
 
 
 @pytest.mark.parametrize("rounds", [2, 3])
 @pytest.mark.parametrize("amount", [{"pruning_ratio": 0.5}, {"target_macs": 0.5}, {"pruning_ratios": {"stages": 0.5}}])
-def test_rounds_end_where_one_cut_would(workshop: Workshop, rounds: int, amount: dict[str, Any]) -> None:
-    made = apply(workshop, iterative_steps=rounds, **amount)
-    assert made.spec == apply(workshop, **amount).spec
+def test_rounds_end_where_one_cut_would(context: StepContext, rounds: int, amount: dict[str, Any]) -> None:
+    made = apply(context, iterative_steps=rounds, **amount)
+    assert made.spec == apply(context, **amount).spec
     assert made.spec == PruneChannels.model_validate({"round_to": 2, "iterative_steps": rounds, **amount}).check(
         tiny_spec(2)
     )
 
 
-def test_training_between_the_rounds_is_one_fewer_than_the_rounds(workshop: Workshop) -> None:
-    made = apply(workshop, target_macs=0.4, iterative_steps=3, allocation="importance", finetune=BRIEF)
+def test_training_between_the_rounds_is_one_fewer_than_the_rounds(context: StepContext) -> None:
+    made = apply(context, target_macs=0.4, iterative_steps=3, allocation="importance", finetune=BRIEF)
     trained = [note for note in made.notes if note["kind"] == "training"]
     assert [note["place"] for note in trained] == ["0.finetune-1", "0.finetune-2"]
     (pruning,) = (note for note in made.notes if note["kind"] == "pruning")
     before, after = pruning["macs"]
     assert 0.3 * before < after <= 0.4 * before and pruning["iterative_steps"] == 3
     assert len(made.steps) == 1 and made.steps[0]["finetune"]["schedule"]["steps"] == 2
-    untrained = apply(workshop, target_macs=0.4, iterative_steps=3, allocation="importance")
+    untrained = apply(context, target_macs=0.4, iterative_steps=3, allocation="importance")
     assert made.id != untrained.id
 
 
@@ -89,17 +89,17 @@ def test_what_is_learnt_between_is_checked_before_anything_runs(step: Step) -> N
 
 
 @pytest.mark.parametrize("importance", BY_FRAMES)
-def test_importance_from_frames_cuts_as_many_and_asks_for_frames(workshop: Workshop, importance: str) -> None:
-    made = apply(workshop, pruning_ratio=0.5, importance=importance, calibration_frames=2)
-    assert made.spec == apply(workshop, pruning_ratio=0.5).spec
+def test_importance_from_frames_cuts_as_many_and_asks_for_frames(context: StepContext, importance: str) -> None:
+    made = apply(context, pruning_ratio=0.5, importance=importance, calibration_frames=2)
+    assert made.spec == apply(context, pruning_ratio=0.5).spec
     assert PruneChannels.model_validate({"pruning_ratio": 0.5, "importance": importance}).learns
-    assert made.id == apply(workshop, pruning_ratio=0.5, importance=importance, calibration_frames=2).id
+    assert made.id == apply(context, pruning_ratio=0.5, importance=importance, calibration_frames=2).id
 
 
-def test_at_the_teacher_itself_taylor_says_nothing_and_what_would_do(workshop: Workshop) -> None:
+def test_at_the_teacher_itself_taylor_says_nothing_and_what_would_do(context: StepContext) -> None:
     with pytest.raises(UserError, match=r"the network's maps are the targets.*gauss_newton says what the maps need"):
-        apply(workshop, tiny_teacher(), pruning_ratio=0.5, importance="taylor")
-    assert apply(workshop, tiny_teacher(), pruning_ratio=0.5, importance="gauss_newton").spec != tiny_spec()
+        apply(context, tiny_teacher(), pruning_ratio=0.5, importance="taylor")
+    assert apply(context, tiny_teacher(), pruning_ratio=0.5, importance="gauss_newton").spec != tiny_spec()
 
 
 def test_the_scale_of_a_batch_norm_is_found_again() -> None:
@@ -144,21 +144,21 @@ def _zeros(network: PoseNet, depthwise: bool) -> float:
         {"importance": "obs", "scope": "network", "reconstruct": True, "calibration_frames": 2},
     ],
 )
-def test_weights_are_pruned_in_rounds_and_stay_away(workshop: Workshop, settings: dict[str, Any]) -> None:
+def test_weights_are_pruned_in_rounds_and_stay_away(context: StepContext, settings: dict[str, Any]) -> None:
     fast = BRIEF.model_copy(update={"schedule": tiny_schedule(steps=4, learning_rate=0.02, ema_decay=0.0)})
     step = PruneWeights.model_validate({"sparsity": 0.6, "iterative_steps": 2, "finetune": fast, **settings})
-    made = step.apply(Candidate.of(student(), LICENCE), workshop).network
+    made = step.apply(Candidate.of(student(), LICENCE), context).network
     assert _zeros(made, depthwise=False) == pytest.approx(0.6, abs=0.01)
     assert _zeros(made, depthwise=True) == 0
-    kept = PruneWeights.model_validate({"sparsity": 0.6, **settings}).apply(Candidate.of(student(), LICENCE), workshop)
+    kept = PruneWeights.model_validate({"sparsity": 0.6, **settings}).apply(Candidate.of(student(), LICENCE), context)
     assert not torch.equal(
         made.state_dict()["stages.0.paf.0.conv.bias"], kept.network.state_dict()["stages.0.paf.0.conv.bias"]
     )
 
 
-def test_depthwise_weights_go_where_asked(workshop: Workshop) -> None:
+def test_depthwise_weights_go_where_asked(context: StepContext) -> None:
     step = PruneWeights(sparsity=0.5, depthwise_sparsity=0.25)
-    assert _zeros(step.apply(Candidate.of(student(), LICENCE), workshop).network, True) == pytest.approx(0.25, abs=0.02)
+    assert _zeros(step.apply(Candidate.of(student(), LICENCE), context).network, True) == pytest.approx(0.25, abs=0.02)
 
 
 def test_signal_sees_what_a_channel_carries() -> None:

@@ -17,7 +17,7 @@ from compress.pruning.channel_graph import Convolution, Layout, read_layout
 from compress.pruning.importance import Scores
 from compress.pruning.latency_table import LatencyTable, TableConditions, open_table, timer_of
 from compress.steps.base import SettingError
-from compress.steps.context import Workshop
+from compress.steps.context import StepContext
 from compress.steps.prune_channels import PruneChannels
 from eval.size import count_macs
 from teachers.checkpoint import load_model
@@ -25,7 +25,7 @@ from teachers.openpose_thin import spec as thin_spec
 from teachers.posenet import PoseNet
 
 HW = (368, 656)
-WORKSHOP = Workshop(seed=0)
+CONTEXT = StepContext(seed=0)
 
 
 @pytest.fixture(autouse=True)
@@ -170,7 +170,7 @@ def test_a_recipe_takes_every_ratio_in_turn() -> None:
 
 def test_the_real_teacher_at_a_ratio_of_a_third(teacher: PoseNet) -> None:
     step = PruneChannels(pruning_ratio=0.3)
-    made = step.apply(Candidate.of(teacher, LICENCE), WORKSHOP)
+    made = step.apply(Candidate.of(teacher, LICENCE), CONTEXT)
     assert made.spec == step.check(teacher.spec)
     assert [layer.channels for layer in made.spec.backbone.layers[:3]] == [16, 32, 64]  # type: ignore[union-attr]
     assert made.spec.feature_channels == 64 + 272 + 272
@@ -183,7 +183,7 @@ def test_the_real_teacher_at_a_ratio_of_a_third(teacher: PoseNet) -> None:
 @pytest.mark.parametrize("importance", ["weight_norm_product", "magnitude", "random"])
 def test_every_importance_keeps_as_many_and_others(tiny: PoseNet, importance: str) -> None:
     step = PruneChannels.model_validate({"pruning_ratio": 0.5, "round_to": 2, "importance": importance})
-    made = step.apply(Candidate.of(tiny, LICENCE), WORKSHOP)
+    made = step.apply(Candidate.of(tiny, LICENCE), CONTEXT)
     assert made.spec == PruneChannels(pruning_ratio=0.5, round_to=2).check(tiny.spec)
 
 

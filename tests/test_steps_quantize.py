@@ -30,7 +30,7 @@ from compress.reconstruction.visitor import IMAGE, convolutions, inputs
 from compress.run.builder import computing, largest_difference
 from compress.run.load_candidate import saved_candidate
 from compress.steps.base import SettingError
-from compress.steps.context import Workshop
+from compress.steps.context import StepContext
 from compress.steps.quantize import Quantize
 from compress.steps.remove_stages import RemoveStages
 from compress.training.qat_network import QatNetwork
@@ -42,8 +42,8 @@ from teachers.posenet import PoseNet
 
 
 @pytest.fixture(scope="module")
-def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    return Workshop(0, tiny_targets(tmp_path_factory.mktemp("targets")))
+def context(tmp_path_factory: pytest.TempPathFactory) -> StepContext:
+    return StepContext(0, tiny_targets(tmp_path_factory.mktemp("targets")))
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +56,10 @@ def quantize(**settings: Any) -> Quantize:
 
 
 def varied() -> PoseNet:
-    """Residuals, concatenations, a trunk, a ceiling, a kernel of one cell: what the tiny network lacks."""
+    """Residuals, concatenations, a trunk, a ReLU6, a kernel of one cell: what the tiny network lacks."""
     base = tiny_spec(2)
     layers = (
-        Conv(channels=8, stride=2, pad=(0, 1), ceiling=6.0),
+        Conv(channels=8, stride=2, pad=(0, 1), relu_max=6.0),
         MaxPool(kernel=3, stride=2, pad=1),
         Residual(layers=(Conv(channels=8), Conv(channels=8, kernel=1, pad=(0, 0), relu=False))),
         Concat(branches=((Conv(channels=4),), (SeparableConv(channels=6),))),
@@ -225,10 +225,10 @@ def test_training_form_rounds_as_what_ships_and_lets_gradients_through(images: t
 
 
 def test_fp16_halves_the_file_and_hardly_changes_a_map(
-    workshop: Workshop, images: torch.Tensor, tmp_path: Path
+    context: StepContext, images: torch.Tensor, tmp_path: Path
 ) -> None:
     teacher = Candidate.of(tiny_teacher(), LICENCE)
-    made = quantize(precision="fp16").apply(teacher, workshop)
+    made = quantize(precision="fp16").apply(teacher, context)
     assert made.quantization == Half() and made.id != teacher.id
     model = quantized_graph(made.network, made.quantization)
     assert {one.data_type for one in model.graph.initializer if ".weight" in one.name} == {onnx.TensorProto.FLOAT16}
@@ -241,9 +241,9 @@ def test_fp16_halves_the_file_and_hardly_changes_a_map(
 # A candidate's folder
 
 
-def test_a_folder_holds_all_that_the_candidate_is(workshop: Workshop, tmp_path: Path) -> None:
+def test_a_folder_holds_all_that_the_candidate_is(context: StepContext, tmp_path: Path) -> None:
     teacher = Candidate.of(tiny_teacher(), LICENCE)
-    made = quantize().apply(teacher, workshop)
+    made = quantize().apply(teacher, context)
     assert isinstance(made.quantization, Int8) and made.id != content_id(made.network)
     save_model(tmp_path / "c", made.network, made.licence)
     save_quantization(tmp_path / "c", made.quantization)
@@ -252,7 +252,7 @@ def test_a_folder_holds_all_that_the_candidate_is(workshop: Workshop, tmp_path: 
     one, two = (quantized_graph(c.network, c.quantization).SerializeToString() for c in (made, again))
     assert one == two
     with pytest.raises(ValueError, match="quantize is the last step"):
-        RemoveStages(stages=1).apply(made, workshop)
+        RemoveStages(stages=1).apply(made, context)
 
 
 @pytest.mark.parametrize(
@@ -324,11 +324,11 @@ def test_the_fewest_layers_that_are_enough(wanted: int) -> None:
     assert _fewest(7, lambda count: False) is None
 
 
-def test_a_budget_frees_what_harms_most(workshop: Workshop) -> None:
+def test_a_budget_frees_what_harms_most(context: StepContext) -> None:
     teacher = Candidate.of(tiny_teacher(), LICENCE)
     notes = {}
     for budget in (1.0, 0.004):
-        made = quantize(max_rel_l2=budget, gptq=False).apply(teacher, workshop)
+        made = quantize(max_rel_l2=budget, gptq=False).apply(teacher, context)
         (notes[budget],) = (note for note in made.notes if note["kind"] == "quantization")
     harm = {one["block"]: one["joint_rel_l2"] + one["paf_rel_l2"] for one in notes[0.004]["sensitivity"]}
     assert notes[1.0]["float"] == [] and notes[1.0]["budget_kept"]
@@ -337,7 +337,7 @@ def test_a_budget_frees_what_harms_most(workshop: Workshop) -> None:
 
 
 def test_a_budget_that_few_frames_keep_and_all_do_not_frees_more(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+    context: StepContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The search looks at few frames; what ships is judged as it is, and layers are freed until it keeps the budget."""
     asked: list[int] = []
@@ -348,20 +348,20 @@ def test_a_budget_that_few_frames_keep_and_all_do_not_frees_more(
 
     monkeypatch.setattr("compress.quantization.mixed_precision._fewest", lambda most, enough: 1)
     monkeypatch.setattr("compress.quantization.mixed_precision.relative", judged)
-    made = quantize(max_rel_l2=0.1, gptq=False).apply(Candidate.of(tiny_teacher(), LICENCE), workshop)
+    made = quantize(max_rel_l2=0.1, gptq=False).apply(Candidate.of(tiny_teacher(), LICENCE), context)
     (note,) = (note for note in made.notes if note["kind"] == "quantization")
     assert len(note["float"]) == 1 + 4 and note["budget_kept"] and len(asked) == 4
 
     monkeypatch.setattr("compress.quantization.mixed_precision.relative", lambda found, exact: (2.0, 2.0))
-    made = quantize(max_rel_l2=0.1, gptq=False).apply(Candidate.of(tiny_teacher(), LICENCE), workshop)
+    made = quantize(max_rel_l2=0.1, gptq=False).apply(Candidate.of(tiny_teacher(), LICENCE), context)
     (note,) = (note for note in made.notes if note["kind"] == "quantization")
     assert note["budget_kept"] is False
 
 
-def test_training_is_in_the_shared_loop(workshop: Workshop) -> None:
+def test_training_is_in_the_shared_loop(context: StepContext) -> None:
     schedule = {"steps": 2, "batch_size": 2, "crop": [64, 80], "learning_rate": 1e-3, "warmup": 0, "validate_every": 1}
     made = quantize(qat={"schedule": schedule, "ignore_border": 1}).apply(
-        Candidate.of(tiny_teacher(), LICENCE), workshop
+        Candidate.of(tiny_teacher(), LICENCE), context
     )
     (note,) = (note for note in made.notes if note["kind"] == "training")
     assert note["steps"] == 2 and len(note["validations"]) == 3
@@ -423,7 +423,7 @@ def test_a_refused_candidate_is_on_no_front_and_meets_no_goal() -> None:
     assert front([teacher(), alive, dead], ("latency_ratio", "joint_rel_l2")) == ("teacher", "alive")
     goals = parse_goals(["latency_ratio <= 2"])
     assert meets_all(alive, goals) and not meets_all(dead, goals)
-    assert "int8 guard: joints differ by 100%" in note(dead) and refusal(alive.notes) is None
+    assert "int8 collapse check: joints differ by 100%" in note(dead) and refusal(alive.notes) is None
 
 
 # What the recipe says
@@ -453,4 +453,4 @@ def test_a_part_that_is_not_there_is_told_with_the_nearest() -> None:
 
 def test_calibration_needs_frames() -> None:
     with pytest.raises(UserError, match="the recipe needs `training`"):
-        quantize().apply(Candidate.of(tiny_teacher(), LICENCE), Workshop(0))
+        quantize().apply(Candidate.of(tiny_teacher(), LICENCE), StepContext(0))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from compress.export.onnx_export import cut_at_stage, export_all_stages, save_graph
 from eval.runtimes import RUNTIMES
 from students.backbones import BACKBONES, STRIDE, Backbone, adapted
-from students.repvgg import plain_chain
+from students.repvgg import conv3x3_chain
 from students.widths import scaled
 from teachers import openpose_vgg
 from teachers.layers import Conv, DepthwiseConv, Layer, MaxPool, Residual, rows_after
@@ -150,7 +150,7 @@ def test_parameters_are_as_published(name: str) -> None:
 
 def test_the_plain_chain_with_repvggs_numbers_is_repvgg() -> None:
     """Ding et al. 2021, table 2 and their code: A0 as it ships has 8.309384 M, 1.281 M of it in the classifier."""
-    a0 = plain_chain([(48, 1, 2), (48, 2, 2), (96, 4, 2), (192, 14, 2), (1280, 1, 2)])
+    a0 = conv3x3_chain([(48, 1, 2), (48, 2, 2), (96, 4, 2), (192, 14, 2), (1280, 1, 2)])
     assert parameters(a0) == 8_309_384 - 1_281_000
 
 
@@ -203,10 +203,12 @@ def test_every_few_cells_it_is_the_network_with_the_papers_strides(name: str, st
     torch.testing.assert_close(found[:, :, ::step, ::step], expected, rtol=1e-9, atol=1e-12)
 
 
-def test_mobilenets_ceilings_are_those_of_their_papers() -> None:
-    ceilings = {name: {getattr(layer, "ceiling", None) for layer in BACKBONES[name].layers(1.0)} for name in BACKBONES}
-    assert 6.0 in ceilings.pop("mobilenet-v2")
-    assert ceilings and all(found == {None} for found in ceilings.values())
+def test_mobilenets_upper_limits_are_those_of_their_papers() -> None:
+    relu_maxima = {
+        name: {getattr(layer, "relu_max", None) for layer in BACKBONES[name].layers(1.0)} for name in BACKBONES
+    }
+    assert 6.0 in relu_maxima.pop("mobilenet-v2")
+    assert relu_maxima and all(found == {None} for found in relu_maxima.values())
 
 
 def test_scaling_rounds_as_the_mobilenets_do() -> None:

@@ -23,8 +23,8 @@ def mixed_spec(a: int, b: int, c: int, stage_width: int = 16) -> PoseNetSpec:
     small = tiny_spec()
     pointwise = {"kernel": 1, "pad": (0, 0)}
     bottleneck = (
-        Conv(channels=3 * b, ceiling=6.0, **pointwise),
-        DepthwiseConv(ceiling=6.0),
+        Conv(channels=3 * b, relu_max=6.0, **pointwise),
+        DepthwiseConv(relu_max=6.0),
         Conv(channels=b, relu=False, **pointwise),
     )
     fire = Concat(branches=((Conv(channels=a, **pointwise),), (Conv(channels=c), DepthwiseConv())))
@@ -175,7 +175,7 @@ def test_a_depthwise_filter_begins_as_strong_as_its_nine_weights_ask() -> None:
 
 
 def test_fresh_weights_come_from_the_seed_alone(tiny: PoseNet) -> None:
-    spec = PoseNetSpec(**{**dict(tiny.spec), "backbone": adapted(BACKBONES["plain"], 0.25, 14)})
+    spec = PoseNetSpec(**{**dict(tiny.spec), "backbone": adapted(BACKBONES["repvgg"], 0.25, 14)})
     state = torch.random.get_rng_state()
     first = inherit(tiny, spec, seed=5).network
     assert torch.equal(torch.random.get_rng_state(), state)
@@ -201,7 +201,7 @@ def test_fewer_features_of_another_backbone_stand_for_the_strongest(tiny: PoseNe
         for channel in (0, 3, 4):
             tiny.backbone.layers[2].conv.weight[channel] *= 100
         tiny.backbone.layers[3].conv.weight[5] *= 100
-    spec = PoseNetSpec(**{**dict(tiny.spec), "backbone": adapted(BACKBONES["plain"], 0.25, 4)})
+    spec = PoseNetSpec(**{**dict(tiny.spec), "backbone": adapted(BACKBONES["repvgg"], 0.25, 4)})
     made = inherit(tiny, spec, seed=0).network
     chosen = [0, 3, 4, 6 + 5]  # the first tap has 6 channels
     maps = 38 + 19

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from compress.core.candidate import Candidate
 from compress.steps.base import SettingError
-from compress.steps.context import Workshop
+from compress.steps.context import StepContext
 from compress.steps.swap_backbone import SwapBackbone
 from students.backbones import BACKBONES
 from students.pretrained import read_pretrained
@@ -24,7 +24,7 @@ from teachers.spec import InputSpec
 
 WIDTH = 0.125
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-NORMED = {"mobilenet-v1", "mobilenet-v2", "plain"}
+NORMED = {"mobilenet-v1", "mobilenet-v2", "repvgg"}
 CONVENTIONS = (InputSpec(), InputSpec(scale=1 / 256, offset=-0.5), InputSpec(channels="rgb", scale=1 / 255))
 
 
@@ -95,7 +95,7 @@ def _convolution(layer: Layer, channels: int, norm: bool) -> nn.Sequential:
     if norm:
         parts.append(nn.BatchNorm2d(out))
     if layer.relu:
-        parts.append(nn.ReLU() if layer.ceiling is None else nn.ReLU6())
+        parts.append(nn.ReLU() if layer.relu_max is None else nn.ReLU6())
     return nn.Sequential(*parts)
 
 
@@ -144,15 +144,15 @@ def test_a_step_puts_the_file_under_the_stages(tiny: PoseNet, tmp_path: Path) ->
     path = written(published("mobilenet-v1"), tmp_path / "v1.pth")
     parent = Candidate.of(tiny, LICENCE)
     step = SwapBackbone(backbone="mobilenet-v1", width=WIDTH, pretrained=str(path))
-    made = step.apply(parent, Workshop(seed=0))
-    plain = SwapBackbone(backbone="mobilenet-v1", width=WIDTH).apply(parent, Workshop(seed=0))
+    made = step.apply(parent, StepContext(seed=0))
+    bare = SwapBackbone(backbone="mobilenet-v1", width=WIDTH).apply(parent, StepContext(seed=0))
     tensors = read_pretrained(BACKBONES["mobilenet-v1"].layers(WIDTH), tiny.spec.input, path)
     state = made.network.state_dict()
     assert tensors and all(torch.equal(state[f"backbone.layers.{name}"], tensor) for name, tensor in tensors.items())
     others = [n for n in state if n.removeprefix("backbone.layers.") not in tensors]
-    assert others and all(torch.equal(state[name], plain.network.state_dict()[name]) for name in others)
+    assert others and all(torch.equal(state[name], bare.network.state_dict()[name]) for name in others)
     assert "v1.pth" in made.licence.note and made.licence.name == LICENCE.name
-    assert made.id != plain.id and made.spec == step.check(tiny.spec)
+    assert made.id != bare.id and made.spec == step.check(tiny.spec)
 
 
 def refused(layers: tuple[Layer, ...], path: Path) -> str:
@@ -198,10 +198,10 @@ def test_fire_modules_are_found_where_names_were_sorted(width: float, tmp_path: 
 
 
 def test_a_file_of_too_few_convolutions_is_refused(tmp_path: Path) -> None:
-    source = published("plain")
+    source = published("repvgg")
     del source.last
-    path = written(source, tmp_path / "plain.pth")
-    longer = (*BACKBONES["plain"].layers(WIDTH), Conv(channels=40))
+    path = written(source, tmp_path / "repvgg.pth")
+    longer = (*BACKBONES["repvgg"].layers(WIDTH), Conv(channels=40))
     assert "has 10 convolutions; the backbone has 11: 10.conv gets none" in refused(longer, path)
 
 
@@ -250,7 +250,7 @@ def test_the_step_is_refused_where_it_cannot_work(tiny: PoseNet, monkeypatch: py
         SwapBackbone(backbone="vgg19", pretrained="nowhere.pth").check(tiny.spec)
     with pytest.raises(SettingError, match="backbone: every backbone here makes maps at stride 8, the network's is 4"):
         SwapBackbone(backbone="vgg19").check(tiny.spec.model_copy(update={"stride": 4}))
-    fixed = BACKBONES["plain"].__class__("plain", BACKBONES["plain"].layers, widths=False)
-    monkeypatch.setitem(BACKBONES, "plain", fixed)
-    with pytest.raises(SettingError, match=r"width: plain has one width only, 1, got 0\.5"):
-        SwapBackbone(backbone="plain", width=0.5).check(tiny.spec)
+    fixed = BACKBONES["repvgg"].__class__("repvgg", BACKBONES["repvgg"].layers, widths=False)
+    monkeypatch.setitem(BACKBONES, "repvgg", fixed)
+    with pytest.raises(SettingError, match=r"width: repvgg has one width only, 1, got 0\.5"):
+        SwapBackbone(backbone="repvgg", width=0.5).check(tiny.spec)

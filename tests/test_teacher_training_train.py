@@ -19,7 +19,7 @@ from compress.teacher_training.checks import architecture_spec
 from compress.training import loop
 from compress.training.augmentation import Augmentation
 from compress.training.labelled_data import HeldOut, LabelledCrops, WholeImages, open_labelled
-from compress.training.samples import Sample
+from compress.training.samples import TrainingSample
 from students.init import fresh_network
 from teachers.checkpoint import load_model, save_model
 from teachers.spec import InputSpec
@@ -203,7 +203,7 @@ def test_samples_come_in_the_order_of_channels_that_the_network_takes(folder: Pa
     bgr = tiny_spec()
     rgb = bgr.model_copy(update={"input": InputSpec(channels="rgb")})
     data = open_labelled(["train.json"], None, HeldOut(labels="val.json"), bgr, 0)
-    crops: list[Sample] = [
+    crops: list[TrainingSample] = [
         LabelledCrops(data.train, spec, Augmentation(), (64, 64)).sample(0, np.random.default_rng(0))
         for spec in (bgr, rgb)
     ]

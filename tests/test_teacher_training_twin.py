@@ -19,7 +19,7 @@ from eval.oks import oks
 from eval.people import Person
 from eval.pose import PoseEstimator
 from students.init import fresh_network
-from students.repvgg import plain_chain
+from students.repvgg import conv3x3_chain
 from teachers.checkpoint import load_model
 from teachers.posenet import PoseNet
 from teachers.skeleton import COCO_18
@@ -56,7 +56,7 @@ def people_of(network: PoseNet, image: Image) -> list[Person]:
 
 def twin_spec() -> PoseNetSpec:
     """Plain 3x3 convolutions of at most 36 channels, two stages."""
-    layers = plain_chain([(16, 1, 2), (36, 1, 2), (36, 3, 2)])
+    layers = conv3x3_chain([(16, 1, 2), (36, 1, 2), (36, 3, 2)])
 
     def branch(head: int) -> tuple[Conv, ...]:
         return (Conv(channels=36), Conv(channels=head, kernel=1, pad=(0, 0), relu=False))

@@ -9,12 +9,12 @@ from teachers.layers import (
     Concat,
     Conv,
     DepthwiseConv,
-    Enlarge,
-    ImageNorm,
+    InstanceNorm,
     Layer,
     MaxPool,
     Residual,
     SeparableConv,
+    Upsample2x,
     channels_after,
     holds,
     rows_after,
@@ -24,14 +24,14 @@ from teachers.posenet import Chain
 CHAINS: dict[str, tuple[Layer, ...]] = {
     "conv": (Conv(channels=5), Conv(channels=4, stride=2, pad=(0, 1)), Conv(channels=3, kernel=1, pad=(0, 0))),
     "dilated": (Conv(channels=4, pad=(2, 2), dilation=2), DepthwiseConv(pad=(3, 3), dilation=3)),
-    "depthwise": (DepthwiseConv(stride=2, ceiling=6.0), DepthwiseConv(kernel=5, pad=(2, 2), relu=False)),
+    "depthwise": (DepthwiseConv(stride=2, relu_max=6.0), DepthwiseConv(kernel=5, pad=(2, 2), relu=False)),
     "separable": (SeparableConv(channels=7), SeparableConv(channels=2, stride=2)),
     "pools": (MaxPool(), MaxPool(kernel=3, stride=2, pad=1)),
     "inverted residual": (
         Residual(
             layers=(
-                Conv(channels=18, kernel=1, pad=(0, 0), ceiling=6.0),
-                DepthwiseConv(ceiling=6.0),
+                Conv(channels=18, kernel=1, pad=(0, 0), relu_max=6.0),
+                DepthwiseConv(relu_max=6.0),
                 Conv(channels=3, kernel=1, pad=(0, 0), relu=False),
             )
         ),
@@ -40,7 +40,7 @@ CHAINS: dict[str, tuple[Layer, ...]] = {
         Conv(channels=2, kernel=1, pad=(0, 0)),
         Concat(branches=((Conv(channels=4, kernel=1, pad=(0, 0)),), (Conv(channels=5),))),
     ),
-    "normed by image": (Conv(channels=4, relu=False), ImageNorm(epsilon=0.001, ceiling=6.0), Enlarge()),
+    "normed by image": (Conv(channels=4, relu=False), InstanceNorm(epsilon=0.001, relu_max=6.0), Upsample2x()),
 }
 
 
@@ -58,8 +58,8 @@ def test_a_residual_is_the_input_and_what_its_layers_make() -> None:
     torch.testing.assert_close(chain(image), image + chain[0].body(image))
 
 
-def test_a_ceiling_cuts_off() -> None:
-    layer = Conv(channels=1, kernel=1, pad=(0, 0), ceiling=6.0)
+def test_relu_max_cuts_off() -> None:
+    layer = Conv(channels=1, kernel=1, pad=(0, 0), relu_max=6.0)
     chain = Chain((layer,), 1)
     with torch.no_grad():
         chain[0].conv.weight.fill_(1.0)
@@ -83,7 +83,7 @@ def test_branches_of_different_rows_are_refused() -> None:
 
 def test_a_norm_by_image_is_a_batch_norm_in_training_mode_that_is_shown_one_image() -> None:
     """TensorFlow's fused batch norm: population variance, epsilon inside the root; one channel hardly varies."""
-    norm = Chain((ImageNorm(epsilon=0.001, relu=False),), 3)
+    norm = Chain((InstanceNorm(epsilon=0.001, relu=False),), 3)
     images = torch.randn(2, 3, 6, 8) * torch.tensor([0.01, 1.0, 50.0])[:, None, None] + 7.0
     torch.nn.init.normal_(norm[0].norm.weight)
     torch.nn.init.normal_(norm[0].norm.bias)
@@ -97,7 +97,7 @@ def test_a_norm_by_image_is_a_batch_norm_in_training_mode_that_is_shown_one_imag
 def test_enlarging_is_tensorflows_old_rule() -> None:
     """resize_bilinear with align_corners=False: result row i lies at row i / 2, beyond the last row is the last row."""
     values = np.random.default_rng(0).random((5, 4)).astype(np.float32)
-    found = Chain((Enlarge(),), 1)(torch.from_numpy(values)[None, None])[0, 0].numpy()
+    found = Chain((Upsample2x(),), 1)(torch.from_numpy(values)[None, None])[0, 0].numpy()
     expected = np.zeros((10, 8))
     for row in range(10):
         for column in range(8):
@@ -110,10 +110,10 @@ def test_enlarging_is_tensorflows_old_rule() -> None:
 
 
 def test_what_a_chain_holds_is_found_inside_residuals_and_branches() -> None:
-    norm = ImageNorm(epsilon=1e-5)
-    assert holds((Residual(layers=(norm,)),), ImageNorm)
-    assert holds((Concat(branches=((Conv(channels=1),), (Residual(layers=(norm,)),))),), ImageNorm)
-    assert not holds(CHAINS["fire"], ImageNorm) and holds(CHAINS["fire"], Conv)
+    norm = InstanceNorm(epsilon=1e-5)
+    assert holds((Residual(layers=(norm,)),), InstanceNorm)
+    assert holds((Concat(branches=((Conv(channels=1),), (Residual(layers=(norm,)),))),), InstanceNorm)
+    assert not holds(CHAINS["fire"], InstanceNorm) and holds(CHAINS["fire"], Conv)
 
 
 def test_layers_survive_json() -> None:

@@ -14,13 +14,13 @@ from compress.core.candidate import Candidate
 from compress.export.onnx_export import cut_at_stage, export_all_stages, save_artefact
 from compress.export.parity import ParityError
 from compress.run.builder import largest_difference
-from compress.steps.context import Workshop
+from compress.steps.context import StepContext
 from compress.steps.prune_channels import PruneChannels
 from eval.maps import prepare
 from teachers.checkpoint import load_model
 from teachers.common.errors import UserError
 from teachers.importing import V2, Imported, import_files
-from teachers.layers import Enlarge, ImageNorm, holds
+from teachers.layers import InstanceNorm, Upsample2x, holds
 from teachers.posenet import PoseNet
 from teachers.read_tensorflow import read_constants
 
@@ -93,7 +93,7 @@ def test_what_it_is_called_and_what_its_spec_says(tmp_path: Path) -> None:
         "graph_opt.pb: 39 of its batch norms were frozen in training mode: each image is normalised by its own numbers",
     )
     assert (spec.stride, spec.multiple, spec.feature_channels, len(spec.stages)) == (8, 16, 64, 6)
-    assert spec.normalises_images and holds(spec.backbone.layers, Enlarge)
+    assert spec.normalises_images and holds(spec.backbone.layers, Upsample2x)
     # mobilenet_v2_small as published: 39 norms of a scale and a shift, and convolutions whose biases norms undo.
     published = sum(
         values.size
@@ -109,14 +109,14 @@ def test_what_it_is_called_and_what_its_spec_says(tmp_path: Path) -> None:
 def test_norms_with_stored_numbers_leave_no_norm(tmp_path: Path, front: str) -> None:
     found = imported(tmp_path, Writer(stages=1, front=front))
     assert found.notes == ("graph_opt.pb: the network has 1 of the 6 published stages",)
-    assert not found.network.spec.normalises_images and not holds(found.network.spec.backbone.layers, ImageNorm)
+    assert not found.network.spec.normalises_images and not holds(found.network.spec.backbone.layers, InstanceNorm)
     assert found.network.spec.multiple == 16
 
 
 def test_with_folded_norms_it_can_be_pruned(tmp_path: Path) -> None:
     found = imported(tmp_path, Writer(stages=1, front="folded"))
     step = PruneChannels(pruning_ratio=0.5)
-    pruned = step.apply(Candidate.of(found.network, found.licence), Workshop(seed=0))  # proves it bit for bit
+    pruned = step.apply(Candidate.of(found.network, found.licence), StepContext(seed=0))  # proves it bit for bit
     assert pruned.spec == step.check(found.network.spec) and pruned.spec.multiple == 16
     assert pruned.spec.feature_channels == found.network.spec.feature_channels // 2
 

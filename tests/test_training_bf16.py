@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_export_image_norms import normed_spec
+from test_export_instance_norms import normed_spec
 from training_jobs import PLAIN, one_thread, same, student, tiny_job, tiny_schedule, train, weights
 
 from compress.common.progress import Reporter

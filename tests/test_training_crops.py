@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from compress.training.augmentation import Augmentation, Warp, draw
 from compress.training.crops import FrameBalance, TeacherSamples, aligned, full_frame, learnable
 from compress.training.losses import Energies
-from compress.training.samples import Sample
+from compress.training.samples import TrainingSample
 from compress.training.target_cache import CachedTarget, TargetIndex
 from eval.maps import PAD_VALUE, padded
 
@@ -40,7 +40,7 @@ def stored(folder: Path, hw: tuple[int, int], seed: int = 0) -> CachedTarget:
     return entry
 
 
-def check_copied(sample: Sample, entry: CachedTarget, crop_hw: tuple[int, int]) -> None:
+def check_copied(sample: TrainingSample, entry: CachedTarget, crop_hw: tuple[int, int]) -> None:
     """Somewhere on the grid the sample is the padded picture and its maps, cut out."""
     image, maps = entry.load()
     canvas, values = _around(np.asarray(image), np.asarray(maps).astype(np.float32), crop_hw)

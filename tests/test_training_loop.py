@@ -27,7 +27,7 @@ from compress.training import loop
 from compress.training.loop import CHECKPOINT
 from compress.training.losses import LossSettings
 from compress.training.reparameterization import Reparameterization
-from compress.training.samples import Sample
+from compress.training.samples import TrainingSample
 from compress.training.schedule import Schedule
 from compress.training.student import AveragedWeights
 from compress.training.validation import validate
@@ -122,7 +122,7 @@ class Poisoned:
     def __len__(self) -> int:
         return len(self._samples)
 
-    def sample(self, index: int, rng: np.random.Generator) -> Sample:
+    def sample(self, index: int, rng: np.random.Generator) -> TrainingSample:
         self.calls += 1
         found = self._samples.sample(index, rng)
         if self.calls <= self._first:
@@ -255,9 +255,11 @@ def test_every_frame_is_seen_once_an_epoch(order: Any) -> None:
         def __len__(self) -> int:
             return 7
 
-        def sample(self, index: int, rng: np.random.Generator) -> Sample:
+        def sample(self, index: int, rng: np.random.Generator) -> TrainingSample:
             seen.append(index)
-            return Sample(np.zeros((8, 8, 3), np.uint8), *(np.zeros((1, 1, 1), np.float32),) * 2, np.zeros((1, 1)))
+            return TrainingSample(
+                np.zeros((8, 8, 3), np.uint8), *(np.zeros((1, 1, 1), np.float32),) * 2, np.zeros((1, 1))
+            )
 
     from compress.training.batches import Order
 

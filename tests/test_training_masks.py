@@ -16,7 +16,7 @@ from compress.common.display import shown
 from compress.core.candidate import Candidate
 from compress.packing.pack_file import pack
 from compress.steps.cluster_weights import ClusterWeights
-from compress.steps.context import Workshop
+from compress.steps.context import StepContext
 from compress.steps.distill import Distill
 from compress.steps.prune_weights import PruneWeights
 from compress.training.masks import SharedConv, learn_codebooks, zero_share
@@ -42,7 +42,7 @@ def targets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shared(network: PoseNet | None = None) -> PoseNet:
     """30% of the weights zero, the others of each layer seven values, everything as fp16 has it."""
     candidate = Candidate.of(network or student(), LICENCE)
-    return ClusterWeights(bits=3, prune=0.3, depthwise_bits=4).apply(candidate, Workshop(0)).network
+    return ClusterWeights(bits=3, prune=0.3, depthwise_bits=4).apply(candidate, StepContext(0)).network
 
 
 def kernels(network: nn.Module) -> dict[str, torch.Tensor]:
@@ -121,12 +121,12 @@ def test_shared_values_stay_shared_and_the_file_as_small(targets: Path, tmp_path
 
 
 def test_where_there_is_nothing_to_keep_the_step_says_so(targets: Path) -> None:
-    workshop = Workshop(0, tiny_targets(targets, flip=False))
+    context = StepContext(0, tiny_targets(targets, flip=False))
     plain = Candidate.of(student(), LICENCE)
     schedule = tiny_schedule(steps=1)
     for form, says in ((ZEROS[0], "no weight is zero"), (SHARED, "no layer shares its weights")):
         with pytest.raises(UserError, match=says):
-            Distill(schedule=schedule, reparameterization=form, ignore_border=0).apply(plain, workshop)
+            Distill(schedule=schedule, reparameterization=form, ignore_border=0).apply(plain, context)
 
 
 def test_what_cannot_be_kept_is_refused() -> None:
@@ -136,9 +136,9 @@ def test_what_cannot_be_kept_is_refused() -> None:
 
 
 def test_a_training_that_fills_the_zeros_warns(targets: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    workshop = Workshop(0, tiny_targets(targets, flip=False))
-    pruned = PruneWeights(sparsity=0.5).apply(Candidate.of(student(), LICENCE), workshop)
+    context = StepContext(0, tiny_targets(targets, flip=False))
+    pruned = PruneWeights(sparsity=0.5).apply(Candidate.of(student(), LICENCE), context)
     step = Distill(schedule=tiny_schedule(learning_rate=0.02, ema_decay=0.0), ignore_border=0)
     with shown():
-        assert zero_share(step.apply(pruned, workshop).network) < 0.1
+        assert zero_share(step.apply(pruned, context).network) < 0.1
     assert "weights that were zero; reparameterization.preserve holds them" in capsys.readouterr().err

@@ -19,7 +19,7 @@ from compress.cli.main import run_command
 from compress.export.onnx_export import load_graph
 from compress.run import builder, teacher_stages
 from compress.training import loop
-from compress.training.samples import Sample
+from compress.training.samples import TrainingSample
 from teachers.common.errors import UserError
 
 
@@ -43,7 +43,7 @@ class PoisonedInOne:
     def __len__(self) -> int:
         return len(self._samples)
 
-    def sample(self, index: int, rng: np.random.Generator) -> Sample:
+    def sample(self, index: int, rng: np.random.Generator) -> TrainingSample:
         found = self._samples.sample(index, rng)
         return found._replace(pafs=found.pafs * np.float32("nan")) if self._rank == 1 else found
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from compress.common.progress import Reporter
 from compress.core.candidate import Candidate
 from compress.export.exporters import EXPORTERS
-from compress.export.exporters.base import Exporter, Precision, Wanted
+from compress.export.exporters.base import Exporter, ExportRequest, Precision
 from compress.export.onnx_export import save_artefact
 from compress.export.parity import Parity
 from compress.export.shipping import parity_image, ship
@@ -63,10 +63,10 @@ def export(
     path = Path(f"{Path(model).resolve().name}{exporter.suffix}") if out is None else Path(out)
     if candidate.quantization is not None:
         return _export_quantized(candidate, exporter, path, str(model))
-    wanted = Wanted(input_hw, precision, candidate.licence)
+    request = ExportRequest(input_hw, precision, candidate.licence)
     image = parity_image()
     shipped = reporter.wait(
-        f"converting to {exporter.name}", lambda: ship(candidate.network, exporter, path, wanted, image)
+        f"converting to {exporter.name}", lambda: ship(candidate.network, exporter, path, request, image)
     )
     size = input_hw if exporter.fixed_size else None
     return Exported(shipped.path, shipped.files, exporter.name, precision, size, candidate.licence, shipped.parity)

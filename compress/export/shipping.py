@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress.core.candidate import content_id
-from compress.export.exporters.base import Exporter, Wanted
+from compress.export.exporters.base import Exporter, ExportRequest
 from compress.export.parity import LIMITS, Parity, ParityError, prove
 from eval.frames import open_source
 from eval.runtimes import RUNTIMES
@@ -59,29 +59,28 @@ def parity_image() -> Image:
     return Image(np.random.default_rng(0).integers(0, 256, (368, 656, 3), np.uint8), "random pixels")
 
 
-def ship(network: PoseNet, exporter: Exporter, path: Path, wanted: Wanted, image: Image) -> Shipped:
+def ship(network: PoseNet, exporter: Exporter, path: Path, request: ExportRequest, image: Image) -> Shipped:
     """Converts, proves, then puts the files at `path`: nothing is left there of an artefact that is not the network.
 
     UserError for what is not installed, not possible, or has the wrong size; ParityError says by how much it is off.
     """
-    _refuse(network, exporter, path, wanted)
+    _refuse(network, exporter, path, request)
     with tempfile.TemporaryDirectory(prefix="compress-export-") as folder:
         temporary = Path(folder) / path.name
-        names = exporter.convert(network, temporary, wanted)
+        names = exporter.convert(network, temporary, request)
         parity = None
         if exporter.runtime is not None:
             if exporter.suffix != ".onnx":
-                write_facts(temporary, _facts(network, exporter, wanted, {}), names)
+                write_facts(temporary, _facts(network, exporter, request, {}), names)
             session = RUNTIMES[exporter.runtime].load(temporary, threads=1)
             try:
-                parity = prove(
-                    network, session, _inputs(network, exporter, wanted, image), image.source, LIMITS[wanted.precision]
-                )
+                inputs = _inputs(network, exporter, request, image)
+                parity = prove(network, session, inputs, image.source, LIMITS[request.precision])
             except ParityError as error:
                 raise ParityError(f"{path.name}: {error}; nothing was written") from error
         facts = {"reason": "no runtime here loads this format"} if parity is None else parity.facts()
         if exporter.suffix != ".onnx":  # which has room for them inside
-            write_facts(temporary, _facts(network, exporter, wanted, facts), names)
+            write_facts(temporary, _facts(network, exporter, request, facts), names)
             names = [*names, facts_file(temporary).name]
         # The facts name the hash of every file and come last: a copy that was cut short is not taken for whole.
         facts_file(path).unlink(missing_ok=True)
@@ -89,17 +88,18 @@ def ship(network: PoseNet, exporter: Exporter, path: Path, wanted: Wanted, image
     return Shipped(path, files, parity)
 
 
-def _refuse(network: PoseNet, exporter: Exporter, path: Path, wanted: Wanted) -> None:
+def _refuse(network: PoseNet, exporter: Exporter, path: Path, request: ExportRequest) -> None:
     hint = exporter.missing()
     if hint is not None:
         raise UserError(hint)
-    if wanted.precision not in exporter.precisions:
-        raise UserError(f"{exporter.name}: is written in {' or '.join(exporter.precisions)}, not in {wanted.precision}")
+    if request.precision not in exporter.precisions:
+        precisions = " or ".join(exporter.precisions)
+        raise UserError(f"{exporter.name}: is written in {precisions}, not in {request.precision}")
     last = f".{exporter.suffix.rpartition('.')[2]}"
     if path.suffix != last:
         raise UserError(f"{path}: the name of an artefact for {exporter.name} ends with {last}")
     multiple = network.spec.multiple
-    for side, name in zip(wanted.input_hw, ("height", "width"), strict=True):
+    for side, name in zip(request.input_hw, ("height", "width"), strict=True):
         if side < 2 * multiple or side % multiple:
             near = max(2, round(side / multiple)) * multiple
             raise UserError(
@@ -107,22 +107,24 @@ def _refuse(network: PoseNet, exporter: Exporter, path: Path, wanted: Wanted) ->
             )
 
 
-def _facts(network: PoseNet, exporter: Exporter, wanted: Wanted, parity: dict[str, Any]) -> ArtefactFacts:
+def _facts(network: PoseNet, exporter: Exporter, request: ExportRequest, parity: dict[str, Any]) -> ArtefactFacts:
     return ArtefactFacts(
         exporter=exporter.name,
         exporter_version=exporter.version,
-        precision=wanted.precision,
-        input_hw=wanted.input_hw if exporter.fixed_size else None,
+        precision=request.precision,
+        input_hw=request.input_hw if exporter.fixed_size else None,
         network=content_id(network),
         spec=network.spec.to_json(),
-        licence=wanted.licence.model_dump_json(),
+        licence=request.licence.model_dump_json(),
         parity=parity,
     )
 
 
-def _inputs(network: PoseNet, exporter: Exporter, wanted: Wanted, image: Image) -> Sequence[NDArray[np.float32]]:
+def _inputs(
+    network: PoseNet, exporter: Exporter, request: ExportRequest, image: Image
+) -> Sequence[NDArray[np.float32]]:
     small = (_SMALL[0] * network.spec.multiple, _SMALL[1] * network.spec.multiple)
-    sizes = [wanted.input_hw] if exporter.fixed_size else [wanted.input_hw, small]
+    sizes = [request.input_hw] if exporter.fixed_size else [request.input_hw, small]
     pixels = image.pixels if network.spec.input.channels == "bgr" else image.pixels[..., ::-1]
     return [_fitted(np.ascontiguousarray(pixels), size) for size in sizes]
 

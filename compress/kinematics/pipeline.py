@@ -32,12 +32,12 @@ from eval.overlay import DrawnPerson
 from eval.people import DecodeSettings
 from eval.people_json import write_people
 from eval.pose import PoseEstimator
-from eval.track_choice import Choice, KeepSettings, choose_person, keep_people
+from eval.track_choice import KeepSettings, OnePersonChoice, choose_person, keep_people
 from eval.tracks import Track, TrackSettings
 from eval.video import VideoWriter, read_video
 from teachers.common.files import write_bytes
 
-PersonChoice = Choice | Literal["all"]
+PersonChoice = OnePersonChoice | Literal["all"]
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from eval.kinematic_pairs import pair_people
 from eval.kinematics import every_frame
 from eval.oks import OksCounts, compare_people
 from eval.people import Person
-from eval.perturbations import DISTURBANCES, PLAIN, Disturbance
+from eval.perturbations import PERTURBATIONS, PLAIN, Perturbation
 from eval.track_choice import keep_people
 from eval.tracks import Tracker
 from eval.video import read_video
@@ -39,31 +39,31 @@ class ClipPlan:
     networks: Networks
     clip: Clip
 
-    def key(self, built: Built, disturbance: Disturbance) -> str:
+    def key(self, built: Built, perturbation: Perturbation) -> str:
         """Under which the people of each frame are noted."""
         clip: tuple[str | float, ...] = (self.clip.digest, self.clip.start, self.clip.frames)
         if self.clip.scale != 1.0:  # keys of earlier runs have none
             clip = (*clip, self.clip.scale)
-        return fact_key("people", 1, self.networks.teacher.candidate.id, built.candidate.id, disturbance.name, clip)
+        return fact_key("people", 1, self.networks.teacher.candidate.id, built.candidate.id, perturbation.name, clip)
 
 
 @dataclass(frozen=True)
-class Degrees:
+class AngleErrorFacts:
     """One candidate against the teacher on the clip."""
 
     fidelity: KinematicFidelity
     people: OksCounts
 
 
-def measure_degrees(plan: ClipPlan, cache: FactCache, reporter: Reporter) -> dict[str, Degrees]:
+def measure_angle_errors(plan: ClipPlan, cache: FactCache, reporter: Reporter) -> dict[str, AngleErrorFacts]:
     """Keypoints and angles of each candidate by name, beside the teacher's noise floor on the same clip.
 
     Raises UserError if the video cannot be read or has no frame in the range.
     """
     skeleton = plan.networks.teacher.candidate.spec.skeleton
     times = _find_people(plan, PLAIN, plan.networks.candidates, cache, reporter)
-    for disturbance in DISTURBANCES:
-        _find_people(plan, disturbance, [plan.networks.teacher], cache, reporter)
+    for perturbation in PERTURBATIONS:
+        _find_people(plan, perturbation, [plan.networks.teacher], cache, reporter)
     teacher = _people(cache, plan.key(plan.networks.teacher, PLAIN))
     tracks = _tracks(teacher, times)
     settings = FidelitySettings()
@@ -71,52 +71,52 @@ def measure_degrees(plan: ClipPlan, cache: FactCache, reporter: Reporter) -> dic
     def against(people: People) -> KinematicFidelity:
         return compare(_pairs(tracks, people, times, skeleton), skeleton, settings)
 
-    jobs = len(DISTURBANCES) + len(plan.networks.candidates)
+    jobs = len(PERTURBATIONS) + len(plan.networks.candidates)
     steps = iter(reporter.track(range(jobs), "joint angles compared", jobs, 0))
     floors = [
-        against(_people(cache, plan.key(plan.networks.teacher, disturbance)))
-        for disturbance, _ in zip(DISTURBANCES, steps, strict=False)
+        against(_people(cache, plan.key(plan.networks.teacher, perturbation)))
+        for perturbation, _ in zip(PERTURBATIONS, steps, strict=False)
     ]
     found = {}
     for built, _ in zip(plan.networks.candidates, steps, strict=False):
         people = _people(cache, plan.key(built, PLAIN))
         counts = sum((compare_people(*pair, skeleton) for pair in zip(teacher, people, strict=True)), OksCounts())
-        found[built.name] = Degrees(with_floor(against(people), floors), counts)
+        found[built.name] = AngleErrorFacts(with_floor(against(people), floors), counts)
     next(steps, None)  # the last one is done, too
     return found
 
 
 def _find_people(
-    plan: ClipPlan, disturbance: Disturbance, candidates: Sequence[Built], cache: FactCache, reporter: Reporter
+    plan: ClipPlan, perturbation: Perturbation, candidates: Sequence[Built], cache: FactCache, reporter: Reporter
 ) -> NDArray[np.float64]:
     """Notes the people of every frame that is not noted yet; returns the times (T,) of the frames."""
     # By key: two candidates of the same content, under two names, are measured once.
-    different = {plan.key(built, disturbance): built for built in candidates}
+    different = {plan.key(built, perturbation): built for built in candidates}
     PeoplePass(
-        title=f"people, {disturbance.name}",
-        frames=lambda start: _frames(plan.clip, disturbance, start),
+        title=f"people, {perturbation.name}",
+        frames=lambda start: _frames(plan.clip, perturbation, start),
         count=plan.clip.frames,
         scales=(plan.clip.scale,),
         fact=lambda frame, people, built: {
             "time_s": frame.time_s,
-            "people": to_fact(_restored(people, disturbance, frame, built)),
+            "people": to_fact(_restored(people, perturbation, frame, built)),
         },
     ).run(plan.networks, different, cache, reporter)
-    teacher = cache.facts(plan.key(plan.networks.teacher, disturbance))
+    teacher = cache.facts(plan.key(plan.networks.teacher, perturbation))
     return np.array([fact["time_s"] for fact in teacher], np.float64)
 
 
-def _frames(clip: Clip, disturbance: Disturbance, start: int) -> Iterator[TimedFrame]:
+def _frames(clip: Clip, perturbation: Perturbation, start: int) -> Iterator[TimedFrame]:
     with read_video(clip.path) as reader:
         wanted = reader.pick(range(clip.start, clip.start + clip.frames))
         # Recompression depends on the frames before, so a continued run passes over what it has, not around it.
-        yield from islice(disturbance.change(wanted), start, None)
+        yield from islice(perturbation.change(wanted), start, None)
 
 
-def _restored(people: list[Person], disturbance: Disturbance, frame: TimedFrame, built: Built) -> list[Person]:
+def _restored(people: list[Person], perturbation: Perturbation, frame: TimedFrame, built: Built) -> list[Person]:
     """In pixels of the undisturbed frame."""
     hw, skeleton = (frame.image.shape[0], frame.image.shape[1]), built.candidate.spec.skeleton
-    return [Person(disturbance.restore(person.keypoints, hw, skeleton), person.score) for person in people]
+    return [Person(perturbation.restore(person.keypoints, hw, skeleton), person.score) for person in people]
 
 
 def _people(cache: FactCache, key: str) -> People:

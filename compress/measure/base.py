@@ -21,7 +21,7 @@ from compress.core.built import Built
 from compress.measure.facts import Column, Found, MetricFacts, SectionRow
 from compress.measure.frames import Data
 from compress.measure.runtime_artefacts import RuntimeArtefacts
-from eval.frames import Sample
+from eval.frames import FrameSample
 from teachers.common.frozen import Frozen
 from teachers.spec import PoseNetSpec
 
@@ -48,7 +48,7 @@ class MeasureContext:
     opened: Mapping[str, Opened]
     """What they opened, by key."""
     data: Data
-    sample: Sample
+    sample: FrameSample
     frame: NDArray[np.uint8]
     """(H, W, 3) BGR, the first frame: costs are taken at its size."""
     scales: tuple[float, ...]

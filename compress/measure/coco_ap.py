@@ -23,7 +23,7 @@ from compress.measure.pose_inference import Networks, PeoplePass, from_fact, to_
 from compress.steps.base import SettingError
 from eval.coco import average_precision
 from eval.coco_labels import COCO_17, CocoLabels, lacking, open_labels
-from eval.frames import Sample, draw_sample
+from eval.frames import FrameSample, draw_sample
 from teachers.common.errors import UserError
 from teachers.common.files import sha256_of
 from teachers.spec import PoseNetSpec
@@ -53,7 +53,7 @@ class Labelled:
     """A seeded sample of a COCO file's labelled images."""
 
     labels: CocoLabels
-    sample: Sample
+    sample: FrameSample
     digest: str
     """Of the labels' file and the sampled images."""
 

@@ -12,7 +12,7 @@ _NOT_ASKED = "the recipe does not ask for it"
 
 
 @dataclass(frozen=True)
-class Measured:
+class Evaluation:
     """What all metrics found on one candidate."""
 
     facts: tuple[MetricFacts, ...]
@@ -26,7 +26,7 @@ class Evaluator:
 
     context: MeasureContext
 
-    def measure(self, built: Sequence[Built]) -> dict[str, Measured]:
+    def measure(self, built: Sequence[Built]) -> dict[str, Evaluation]:
         """What was found, by candidate's name."""
         facts: dict[str, list[MetricFacts]] = {one.name: [] for one in built}
         missing: dict[str, dict[str, str]] = {one.name: {} for one in built}
@@ -39,7 +39,7 @@ class Evaluator:
             for name, found in metric.measure(built, self.context).items():
                 facts[name] += [] if found.facts is None else [found.facts]
                 missing[name] |= found.missing
-        return {one.name: Measured(tuple(facts[one.name]), missing[one.name]) for one in built}
+        return {one.name: Evaluation(tuple(facts[one.name]), missing[one.name]) for one in built}
 
     def compare_frames(self, built: Sequence[Built]) -> None:
         """Only what is compared frame by frame: one pass for all of them, whose facts are in the cache from then on."""

@@ -24,7 +24,7 @@ from compress.export.onnx_export import stage_outputs
 from compress.measure.base import MeasureContext, Metric
 from compress.measure.facts import Column, Count, Found, MetricFacts, SectionRow
 from eval.bootstrap import mean_intervals
-from eval.frames import Frame, Sample
+from eval.frames import Frame, FrameSample
 from eval.maps import MapDifference, SilentTeacher, average_scales, difference, prepare
 from eval.runtimes import RUNTIMES, Session
 from teachers.common.errors import UserError
@@ -137,7 +137,7 @@ class FidelityPlan:
     teacher: Built
     candidates: Sequence[Built]
     all_stages: Path
-    sample: Sample
+    sample: FrameSample
     scales: tuple[float, ...]
     threads: int
     kept: Path | None = None

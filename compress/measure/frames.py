@@ -6,7 +6,7 @@ from pydantic import Field
 
 from compress.common.fields import Text
 from compress.common.progress import Reporter
-from eval.frames import Sample, draw_sample, open_source
+from eval.frames import FrameSample, draw_sample, open_source
 from teachers.common.frozen import Frozen
 
 
@@ -28,7 +28,7 @@ class Data(Frozen):
     ] = None
 
 
-def draw_frames(data: Data, reporter: Reporter) -> Sample:
+def draw_frames(data: Data, reporter: Reporter) -> FrameSample:
     """The recipe's frames; warns of those that cannot be read, and where there are fewer than it wants."""
     source = open_source(data.source)
     sample = reporter.wait(f"frames {data.source}", lambda: draw_sample(source, data.images, data.seed))

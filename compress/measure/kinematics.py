@@ -8,7 +8,7 @@ from pydantic import Field
 
 from compress.common.fields import Scale, Text
 from compress.core.built import Built
-from compress.measure.angle_error import ClipPlan, Degrees, measure_degrees
+from compress.measure.angle_error import AngleErrorFacts, ClipPlan, measure_angle_errors
 from compress.measure.base import MeasureContext, Metric
 from compress.measure.clip import FEWEST_FRAMES, Clip, open_clip, require_video
 from compress.measure.facts import Column, Count, Facts, Found, MetricFacts
@@ -166,7 +166,7 @@ class KinematicsMetric(Metric):
         if clip is None:
             return {one.name: Found(None, {"oks": _QUICK_LOOK}) for one in built}
         networks = Networks(built[0], built, context.all_stages, context.threads)
-        degrees = measure_degrees(ClipPlan(networks, clip), context.cache, context.reporter)
+        degrees = measure_angle_errors(ClipPlan(networks, clip), context.cache, context.reporter)
         facts = {name: _facts(found, clip) for name, found in degrees.items()}
         return {name: Found(found, _missing(found)) for name, found in facts.items()}
 
@@ -185,7 +185,7 @@ def _missing(facts: Kinematics) -> dict[str, str]:
     return reasons
 
 
-def _facts(degrees: Degrees, clip: Clip) -> Kinematics:
+def _facts(degrees: AngleErrorFacts, clip: Clip) -> Kinematics:
     """The worst of knee, hip, shoulder and elbow, raw and filtered, and the tier that follows."""
     fidelity, people = degrees.fidelity, degrees.people
     verdict = judge(fidelity)

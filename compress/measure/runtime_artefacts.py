@@ -6,7 +6,7 @@ from pathlib import Path
 from compress.common.progress import Reporter
 from compress.core.built import Built
 from compress.export.exporters import EXPORTERS
-from compress.export.exporters.base import ConversionError, Exporter, Wanted
+from compress.export.exporters.base import ConversionError, Exporter, ExportRequest
 from compress.export.parity import ParityError
 from compress.export.shipping import parity_image, ship
 from eval.runtimes import RUNTIMES
@@ -88,7 +88,13 @@ def _make(built: Built, exporter: Exporter, size: tuple[int, int]) -> None:
         precision = built.candidate.quantization.precision
         raise UserError(f"its {precision} numbers are in model.onnx alone, which {exporter.name} does not read")
     if not _is_whole(path, built):
-        ship(built.candidate.network, exporter, path, Wanted(size, "fp32", built.candidate.licence), parity_image())
+        ship(
+            built.candidate.network,
+            exporter,
+            path,
+            ExportRequest(size, "fp32", built.candidate.licence),
+            parity_image(),
+        )
 
 
 def _is_whole(path: Path, built: Built) -> bool:

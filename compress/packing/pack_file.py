@@ -13,7 +13,7 @@ from torch import Tensor
 
 from compress.core.qparams import Quantization
 from compress.packing.huffman import CodeError
-from compress.packing.pack_tensors import FLOAT_BITS, Entry, Packed, pack_tensor, unpack_tensor
+from compress.packing.pack_tensors import FLOAT_BITS, Packed, TensorHeader, pack_tensor, unpack_tensor
 from compress.quantization.quantization_file import integers, require_fit, values
 from teachers.common.errors import UserError
 from teachers.licence import Licence
@@ -43,7 +43,7 @@ class Header(Frozen):
 
     spec: PoseNetSpec
     licence: Licence
-    tensors: tuple[Entry, ...]
+    tensors: tuple[TensorHeader, ...]
     quantization: Annotated[Quantization, Field(discriminator="precision")] | None = None
     """With int8, tensors hold the integers of the weights that have steps."""
 

@@ -31,7 +31,7 @@ class Stream(Frozen):
     bits: _Count
 
 
-class Entry(Frozen):
+class TensorHeader(Frozen):
     """How a tensor is stored. Its data: codebook, stream of values, stream of gaps, floats where no codebook is."""
 
     name: str
@@ -57,7 +57,7 @@ class Entry(Frozen):
 class Packed:
     """A tensor as it is stored, and its bits at the stages before, as table 1 of Han et al. has them."""
 
-    entry: Entry
+    entry: TensorHeader
     data: bytes
     pruned_bits: int
     """Zeros left out where that is shorter: 32 bits for each value and 8 for each gap."""
@@ -73,12 +73,12 @@ def pack_tensor(name: str, tensor: NDArray[np.float32]) -> Packed:
     stored = [_stored(form, shared=False) for form in forms]
     stored += [_stored(form, shared=True) for form in forms if len(form.codebook) <= SYMBOLS]
     facts, data = min(stored, key=lambda one: len(one[1]) + _table_bytes(one[0]))
-    entry = Entry(name=name, shape=tensor.shape, bytes=len(data), **facts)
+    entry = TensorHeader(name=name, shape=tensor.shape, bytes=len(data), **facts)
     pruned = min(FLOAT_BITS * form.values.size + form.gap_bits for form in forms)
     return Packed(entry, data, pruned, min(pruned, *(form.indexed_bits for form in forms)))
 
 
-def unpack_tensor(entry: Entry, data: bytes) -> NDArray[np.float32]:
+def unpack_tensor(entry: TensorHeader, data: bytes) -> NDArray[np.float32]:
     """The tensor; CodeError says what does not fit. Takes the memory of the entry's shape and of 64 times the data."""
     reader = _Reader(data)
     book = None if entry.codebook is None else reader.floats(entry.codebook, entry.float_bits)
@@ -155,7 +155,7 @@ def _without_zeros(patterns: Patterns) -> tuple[NDArray[np.uint8], Patterns]:
     return gaps, patterns[where]
 
 
-def _positions(reader: "_Reader", entry: Entry) -> NDArray[np.int64]:
+def _positions(reader: "_Reader", entry: TensorHeader) -> NDArray[np.int64]:
     """Where the values stand."""
     assert entry.gaps is not None
     gaps = reader.symbols(entry.gaps)

@@ -14,12 +14,12 @@ from teachers.layers import (
     Concat,
     Conv,
     DepthwiseConv,
-    Enlarge,
-    ImageNorm,
+    InstanceNorm,
     Layer,
     MaxPool,
     Residual,
     SeparableConv,
+    Upsample2x,
     rows_after,
 )
 from teachers.spec import IMAGE_CHANNELS, BackboneSpec, PoseNetSpec, StageSpec
@@ -119,7 +119,7 @@ class _Walk:
             ends = [self.last(f"{name}.branches.{n}", branch, flow) for n, branch in enumerate(layer.branches)]
             return _Flow(tuple(maker for end in ends for maker in end.makers), ends[0].hw)
         out_hw = (rows_after((layer,), flow.hw[0]), rows_after((layer,), flow.hw[1]))
-        if isinstance(layer, MaxPool | ImageNorm | Enlarge):
+        if isinstance(layer, MaxPool | InstanceNorm | Upsample2x):
             return flow._replace(hw=out_hw)
         if isinstance(layer, DepthwiseConv):
             return self.depthwise(f"{name}.conv", layer, flow, out_hw)

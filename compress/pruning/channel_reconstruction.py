@@ -20,7 +20,7 @@ from compress.reconstruction.layer_ops import activated, convolved, padded, seen
 from compress.reconstruction.layerwise import LARGEST_SYSTEM, keep, places, rows, with_tensors
 from compress.reconstruction.least_squares import moments, refitted
 from compress.reconstruction.visitor import walk
-from teachers.posenet import ConvBlock, EnlargeBlock, ImageNormBlock, PoseNet
+from teachers.posenet import ConvBlock, InstanceNormBlock, PoseNet, Upsample2xBlock
 
 
 class Cut(NamedTuple):
@@ -69,11 +69,11 @@ class _Fitting:
         """See `Arithmetic`; padding never wins, and zero stays zero."""
         return _each(lambda one: F.max_pool2d(one, kernel, stride, pad), x)
 
-    def norm(self, name: str, block: ImageNormBlock, x: Cut) -> Cut:
+    def norm(self, name: str, block: InstanceNormBlock, x: Cut) -> Cut:
         """See `Arithmetic`; a norm shifts what is zero, so channels that go are taken out again."""
         return _each(lambda one: one * x.stays[:, None, None], _each(block, x), exact=False)
 
-    def upsample(self, name: str, block: EnlargeBlock, x: Cut) -> Cut:
+    def upsample(self, name: str, block: Upsample2xBlock, x: Cut) -> Cut:
         """See `Arithmetic`; zero stays zero."""
         return _each(block, x)
 

@@ -1,4 +1,4 @@
-"""The int8 guard: are a quantised network's maps still alive? Held against the float network that it was made from.
+"""Collapse check of int8: are a quantised network's maps still alive? Compared with the float network it came from.
 
 A network in int8 runs as fast and is as small with dead maps as with live ones, so neither time nor size tells.
 """
@@ -117,5 +117,5 @@ def refusal(notes: Sequence[dict[str, Any]]) -> str | None:
     """Why a candidate with these notes must not be called good; None if nothing speaks against it."""
     for note in notes:
         if note.get("kind") == KIND and note.get("guard") and note["guard"]["dead"]:
-            return f"int8 guard: {'; '.join(note['guard']['dead'])}"
+            return f"int8 collapse check: {'; '.join(note['guard']['dead'])}"
     return None

@@ -16,7 +16,7 @@ from compress.reconstruction.cross_layer_equalization import scalable, scale_cha
 from compress.reconstruction.layer_ops import activated, convolved, padded, seen
 from compress.reconstruction.visitor import IMAGE, walk
 from teachers.layers import Conv, Layer, SeparableConv
-from teachers.posenet import ConvBlock, EnlargeBlock, ImageNormBlock, PoseNet
+from teachers.posenet import ConvBlock, InstanceNormBlock, PoseNet, Upsample2xBlock
 from teachers.spec import PoseNetSpec
 
 _BALANCE = 0.5
@@ -97,10 +97,10 @@ class _Ranges:
     def max_pool(self, x: _Named, kernel: int, stride: int, pad: int) -> _Named:
         return _Named(x.maker, F.max_pool2d(x.values, kernel, stride, pad))
 
-    def norm(self, name: str, block: ImageNormBlock, x: _Named) -> _Named:
+    def norm(self, name: str, block: InstanceNormBlock, x: _Named) -> _Named:
         return _Named(name, block(x.values))
 
-    def upsample(self, name: str, block: EnlargeBlock, x: _Named) -> _Named:
+    def upsample(self, name: str, block: Upsample2xBlock, x: _Named) -> _Named:
         return _Named(x.maker, block(x.values))
 
     def join(self, name: str, parts: Sequence[_Named]) -> _Named:

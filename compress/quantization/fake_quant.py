@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from compress.core.qparams import Int8, QuantParams
 from compress.reconstruction.layer_ops import activated, convolved, padded, seen
 from compress.reconstruction.visitor import IMAGE, inputs, walk
-from teachers.posenet import ConvBlock, EnlargeBlock, ImageNormBlock, Maps, PoseNet
+from teachers.posenet import ConvBlock, InstanceNormBlock, Maps, PoseNet, Upsample2xBlock
 
 
 class FakeQuant:
@@ -33,11 +33,11 @@ class FakeQuant:
         """See `Arithmetic`; a maximum of values on a grid lies on it."""
         return F.max_pool2d(x, kernel, stride, pad)
 
-    def norm(self, name: str, block: ImageNormBlock, x: Tensor) -> Tensor:
+    def norm(self, name: str, block: InstanceNormBlock, x: Tensor) -> Tensor:
         """See `Arithmetic`; computed in float between two grids."""
         return self.on_grid(name, block(x))
 
-    def upsample(self, name: str, block: EnlargeBlock, x: Tensor) -> Tensor:
+    def upsample(self, name: str, block: Upsample2xBlock, x: Tensor) -> Tensor:
         """See `Arithmetic`; computed in float between two grids."""
         return self.on_grid(name, block(x))
 

@@ -17,7 +17,7 @@ from compress.core.qparams import Int8, QuantParams
 from compress.quantization.saturation import saturated_sums
 from compress.reconstruction.layer_ops import activated, convolved, padded, seen
 from compress.reconstruction.visitor import IMAGE, walk
-from teachers.posenet import ConvBlock, EnlargeBlock, ImageNormBlock, Maps, PoseNet
+from teachers.posenet import ConvBlock, InstanceNormBlock, Maps, PoseNet, Upsample2xBlock
 
 
 class Number(NamedTuple):
@@ -71,17 +71,17 @@ class _Integers:
         factor = step * torch.tensor(x.grid.scale) / torch.tensor(grid.scale)
         found = sums.float() * factor[:, None, None]
         if last and block.relu:
-            ceiling = float("inf") if block.ceiling is None else block.ceiling / grid.scale
-            found = found.clamp(0.0, ceiling)
+            relu_max = float("inf") if block.relu_max is None else block.relu_max / grid.scale
+            found = found.clamp(0.0, relu_max)
         return _cut(found, grid)
 
     def max_pool(self, x: Number, kernel: int, stride: int, pad: int) -> Number:
         return Number(F.max_pool2d(x.values, kernel, stride, pad), x.grid)
 
-    def norm(self, name: str, block: ImageNormBlock, x: Number) -> Number:
+    def norm(self, name: str, block: InstanceNormBlock, x: Number) -> Number:
         return self.on_grid(name, block(x.plain()))
 
-    def upsample(self, name: str, block: EnlargeBlock, x: Number) -> Number:
+    def upsample(self, name: str, block: Upsample2xBlock, x: Number) -> Number:
         return self.on_grid(name, block(x.plain()))
 
     def join(self, name: str, parts: Sequence[Number]) -> Number:

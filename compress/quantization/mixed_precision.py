@@ -21,7 +21,7 @@ _SEARCH_FRAMES = 8
 
 
 @dataclass(frozen=True)
-class Choice:
+class PrecisionSettings:
     """What a recipe says about it."""
 
     keep_float: tuple[str, ...]
@@ -30,7 +30,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class PrecisionChoice:
     """What came of it."""
 
     int8: frozenset[str]
@@ -65,8 +65,8 @@ def named(network: PoseNet) -> dict[str, frozenset[str]]:
 
 
 def choose_and_fit(
-    network: PoseNet, asked: Choice, frames: Sequence[Tensor], held_out: Sequence[Tensor], reporter: Reporter
-) -> tuple[Chosen, Fitted]:
+    network: PoseNet, asked: PrecisionSettings, frames: Sequence[Tensor], held_out: Sequence[Tensor], reporter: Reporter
+) -> tuple[PrecisionChoice, Fitted]:
     """The int8 network; with a budget, as few blocks stay float as keep it, those that int8 harms most alone.
 
     Blocks that an instance norm follows stay float in any case.
@@ -91,7 +91,7 @@ def choose_and_fit(
 
     if asked.budget is None:
         made = reporter.wait("int8: layer by layer", lambda: fitted(0, frames))
-        return Chosen(made.int8, tuple(kept), table, None), made
+        return PrecisionChoice(made.int8, tuple(kept), table, None), made
     with torch.inference_mode():
         exact = [network(batch) for batch in held_out]
     budget, most = asked.budget, len(worst) - 1
@@ -118,7 +118,7 @@ def choose_and_fit(
         return count, made, False
 
     count, made, kept_budget = reporter.wait("int8: layer by layer", settled)
-    return Chosen(made.int8, (*kept, *worst[:count]), table, kept_budget), made
+    return PrecisionChoice(made.int8, (*kept, *worst[:count]), table, kept_budget), made
 
 
 def _fewest(most: int, enough: Callable[[int], bool]) -> int | None:

@@ -16,7 +16,7 @@ from torch import nn
 from compress.core.qparams import Int8, Quantization, QuantParams
 from compress.export.onnx_export import OPSET, cut_at_stage, export_all_stages
 from compress.reconstruction.visitor import IMAGE, walk
-from teachers.posenet import ConvBlock, EnlargeBlock, ImageNormBlock, PoseNet
+from teachers.posenet import ConvBlock, InstanceNormBlock, PoseNet, Upsample2xBlock
 
 
 def graph_of(network: PoseNet, quantization: Quantization | None) -> onnx.ModelProto:
@@ -88,7 +88,7 @@ class _Graph:
             pads=[before, before, after, after],
         )
         if last and block.relu:
-            y = self._relu(name, y, block.ceiling)
+            y = self._relu(name, y, block.relu_max)
         return self._on_grid(name, y)
 
     def max_pool(self, x: str, kernel: int, stride: int, pad: int) -> str:
@@ -98,7 +98,7 @@ class _Graph:
         grid = self._grid_of.get(x)
         return y if grid is None else self._rounded(name, y, grid)
 
-    def norm(self, name: str, block: ImageNormBlock, x: str) -> str:
+    def norm(self, name: str, block: InstanceNormBlock, x: str) -> str:
         """See `Arithmetic`. In single precision everywhere: squares of a deviation soon leave what fp16 holds."""
         inputs = [
             self._cast(x, f"{name}.single", TensorProto.FLOAT),
@@ -107,10 +107,10 @@ class _Graph:
         ]
         y = self._node("InstanceNormalization", inputs, f"{name}.normed", epsilon=block.norm.eps)
         y = self._cast(y, f"{name}.half", TensorProto.FLOAT16)
-        return self._on_grid(name, self._relu(name, y, block.ceiling) if block.relu else y)
+        return self._on_grid(name, self._relu(name, y, block.relu_max) if block.relu else y)
 
-    def upsample(self, name: str, block: EnlargeBlock, x: str) -> str:
-        """See `Arithmetic`; the operations of `EnlargeBlock`, one by one."""
+    def upsample(self, name: str, block: Upsample2xBlock, x: str) -> str:
+        """See `Arithmetic`; the operations of `Upsample2xBlock`, one by one."""
         scales = self._constant(f"{name}.scales", np.array([1, 1, 2, 2], np.float32))
         rule = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
         y = self._node("Resize", [x, "", scales], f"{name}.twice", **rule)
@@ -154,10 +154,10 @@ class _Graph:
         inputs = [self._constant(f"{name}.integers", integers), self._constant(f"{name}.step", steps), zeros]
         return self._node("DequantizeLinear", inputs, name, axis=0)
 
-    def _relu(self, name: str, y: str, ceiling: float | None) -> str:
-        if ceiling is None:
+    def _relu(self, name: str, y: str, relu_max: float | None) -> str:
+        if relu_max is None:
             return self._node("Relu", [y], f"{name}.relu")
-        bounds = [self._constant(f"{name}.{end}", self._type(value)) for end, value in (("lo", 0.0), ("hi", ceiling))]
+        bounds = [self._constant(f"{name}.{end}", self._type(value)) for end, value in (("lo", 0.0), ("hi", relu_max))]
         return self._node("Clip", [y, *bounds], f"{name}.relu")
 
     def _on_grid(self, name: str, x: str) -> str:

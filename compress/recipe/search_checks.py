@@ -9,7 +9,7 @@ from compress.recipe.diagnostics import Mistakes, show
 from compress.recipe.models import Recipe
 from compress.recipe.overrides import nearest_path, path_keys
 from compress.recipe.paths import Paths
-from compress.recipe.search_space import Assignment, Choice, Options, Scalar
+from compress.recipe.search_space import Assignment, Options, Parameter, Scalar
 from compress.recipe.search_space_reader import SpaceReader
 from compress.recipe.trial_data import Space, first_of, may_vary
 from compress.results.goals import GoalError, parse_goal
@@ -111,13 +111,13 @@ def _check_enqueued(points: Any, space: Space, mistakes: Mistakes) -> None:
                 mistakes.add(keys, f"cannot be {show(value)}; there is {_told(choice)}")
 
 
-def _can_be(choice: Choice, value: Any) -> bool:
+def _can_be(choice: Parameter, value: Any) -> bool:
     if isinstance(choice, Options):
         return any(value == label and isinstance(value, bool) == isinstance(label, bool) for label in choice.labels)
     return choice.holds(value)
 
 
-def _told(choice: Choice) -> str:
+def _told(choice: Parameter) -> str:
     if isinstance(choice, Options):
         return ", ".join(map(show, choice.labels))
     low, high = choice.bounds
@@ -150,11 +150,11 @@ def check_options(space: Space, problems: Problems, mistakes: Mistakes) -> None:
                 mistakes.add(_where(choice, value), f"{show(value)} makes no recipe: {wrong[place][0]}")
 
 
-def _ends(choice: Choice) -> Sequence[Scalar]:
+def _ends(choice: Parameter) -> Sequence[Scalar]:
     return choice.labels if isinstance(choice, Options) else tuple(dict.fromkeys(choice.bounds))
 
 
-def _where(choice: Choice, value: Scalar) -> Keys:
+def _where(choice: Parameter, value: Scalar) -> Keys:
     if not isinstance(choice, Options):
         return (*choice.keys, "int" if choice.whole else "float")
     place = choice.labels.index(value)
@@ -162,7 +162,7 @@ def _where(choice: Choice, value: Scalar) -> Keys:
     return (*choice.keys, "any", value if isinstance(value, str) else place)
 
 
-def _background(space: Space, choice: Choice, value: Scalar, last: bool) -> dict[str, Scalar]:
+def _background(space: Space, choice: Parameter, value: Scalar, last: bool) -> dict[str, Scalar]:
     """Choices in which this one has this value; whatever it is part of is chosen, so that it is there."""
     assignment = {
         name: (one.labels[-1] if isinstance(one, Options) else one.bounds[1]) if last else first_of(one)

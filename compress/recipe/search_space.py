@@ -61,8 +61,8 @@ class Range:
         return (int(self.low), int(self.high)) if self.whole else (self.low, self.high)
 
 
-Choice = Options | Range
-Choose = Callable[[Choice], Scalar]
+Parameter = Options | Range
+Choose = Callable[[Parameter], Scalar]
 
 
 def resolve(tree: Any, choose: Choose) -> Any:
@@ -82,7 +82,7 @@ def resolve(tree: Any, choose: Choose) -> Any:
     return tree
 
 
-def choices(tree: Any) -> Iterator[Choice]:
+def choices(tree: Any) -> Iterator[Parameter]:
     """Every choice of a tree, outer ones first."""
     if isinstance(tree, Options | Range):
         yield tree

@@ -8,7 +8,7 @@ from typing import Any
 
 from compress.common.yaml_source import Keys
 from compress.recipe.diagnostics import Mistakes, shortened, show
-from compress.recipe.search_space import Choice, Options, Range, choices
+from compress.recipe.search_space import Options, Parameter, Range, choices
 from teachers.zoo import nearest
 
 KINDS = ("any", "int", "float")
@@ -71,7 +71,7 @@ class SpaceReader:
 
     def _choice(
         self, kinds: list[str], data: dict[str, Any], keys: Keys, label: str, conditions: tuple[_Condition, ...]
-    ) -> Choice | None:
+    ) -> Parameter | None:
         kind = kinds[0]
         for other in data:
             if other != kind and other not in _SETTINGS[kind]:
@@ -178,7 +178,7 @@ def _named(tree: Any, names: Mapping[Keys, str]) -> Any:
     return [_named(value, names) for value in tree] if isinstance(tree, list) else tree
 
 
-def all_choices(trees: Mapping[Keys, Any]) -> dict[str, Choice]:
+def all_choices(trees: Mapping[Keys, Any]) -> dict[str, Parameter]:
     """Every choice by name."""
     return {choice.name: choice for tree in trees.values() for choice in choices(tree)}
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from compress.common.yaml_source import Keys
-from compress.recipe.search_space import Assignment, Choice, Choose, Options, Scalar, choices_of, count, resolve
+from compress.recipe.search_space import Assignment, Choose, Options, Parameter, Scalar, choices_of, count, resolve
 from compress.recipe.search_space_reader import all_choices
 
 _JUDGES = ("search", "tracking", "objectives", "goals")
@@ -27,7 +27,7 @@ class Space:
     trees: Mapping[Keys, Any]
 
     @cached_property
-    def choices(self) -> dict[str, Choice]:
+    def choices(self) -> dict[str, Parameter]:
         """Every choice by name."""
         return all_choices(self.trees)
 
@@ -124,7 +124,7 @@ def _first(tree: Any) -> dict[str, Scalar]:
     """The first option everywhere, the lower bound of every range."""
     chosen: dict[str, Scalar] = {}
 
-    def choose(choice: Choice) -> Scalar:
+    def choose(choice: Parameter) -> Scalar:
         chosen[choice.name] = first_of(choice)
         return chosen[choice.name]
 
@@ -132,7 +132,7 @@ def _first(tree: Any) -> dict[str, Scalar]:
     return chosen
 
 
-def first_of(choice: Choice) -> Scalar:
+def first_of(choice: Parameter) -> Scalar:
     """The first option, or the lower bound."""
     return choice.labels[0] if isinstance(choice, Options) else choice.bounds[0]
 

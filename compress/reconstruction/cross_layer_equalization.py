@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from teachers.posenet import Backbone, Chain, ConcatBlock, ConvBlock, ImageNormBlock, PoseNet, ResidualBlock, Stage
+from teachers.posenet import Backbone, Chain, ConcatBlock, ConvBlock, InstanceNormBlock, PoseNet, ResidualBlock, Stage
 
 Scales = Mapping[str, Tensor]
 """Name of a convolution in the network -> (C,), above zero: what each of its output channels is divided by."""
@@ -38,7 +38,7 @@ def scale_channels(network: PoseNet, scales: Scales) -> PoseNet:
 def scalable(network: PoseNet) -> tuple[str, ...]:
     """Names of the convolutions whose output channels may be scaled.
 
-    The others' may not: maps have a meaning, a ReLU with a ceiling cuts off at a number, and what is added to a
+    The others' may not: maps have a meaning, a ReLU with an upper limit cuts off at a number, and what is added to a
     residual's input must be of its size.
     """
     return tuple(_scale(copy.deepcopy(network), {}))
@@ -88,7 +88,7 @@ class _Walk:
         """What the channels after each layer were divided by; for the last one `wanted`."""
         after: list[Tensor] = []
         for index, layer in enumerate(layers):
-            normed = index + 1 < len(layers) and isinstance(layers[index + 1], ImageNormBlock)
+            normed = index + 1 < len(layers) and isinstance(layers[index + 1], InstanceNormBlock)
             # A norm undoes what is scaled before it, all but its epsilon; so nothing is.
             asked = torch.ones(_out_channels(layer), dtype=torch.float64) if normed else None
             seen = self.layer(layer, seen, wanted if index == len(layers) - 1 else asked)
@@ -103,22 +103,22 @@ class _Walk:
         if isinstance(layer, ConcatBlock):
             parts = [self.chain(branch, seen) for branch in layer.branches if isinstance(branch, Chain)]
             return torch.cat(parts)
-        if isinstance(layer, ImageNormBlock):
+        if isinstance(layer, InstanceNormBlock):
             return self.norm(layer, seen, wanted)
         return seen  # pooling, enlarging
 
     def block(self, block: ConvBlock, seen: Tensor, wanted: Tensor | None) -> Tensor:
         if block.depthwise is not None:
             seen = self.convolution(block.depthwise, seen, None)
-        if block.ceiling is not None:
+        if block.relu_max is not None:
             wanted = torch.ones(block.conv.out_channels, dtype=torch.float64)
         return self.convolution(block.conv, seen, wanted)
 
-    def norm(self, block: ImageNormBlock, seen: Tensor, wanted: Tensor | None) -> Tensor:
+    def norm(self, block: InstanceNormBlock, seen: Tensor, wanted: Tensor | None) -> Tensor:
         ones = torch.ones_like(seen)
         if not torch.equal(seen, ones):
             raise ValueError("scales: the channels of a residual or a concatenation cannot be scaled before a norm")
-        if wanted is None or block.ceiling is not None:
+        if wanted is None or block.relu_max is not None:
             return ones
         block.norm.weight.copy_(block.norm.weight.double() / wanted)
         block.norm.bias.copy_(block.norm.bias.double() / wanted)

@@ -29,4 +29,4 @@ def activated(block: ConvBlock, x: Tensor, last: bool) -> Tensor:
     """The block's ReLU, after its last convolution."""
     if not (last and block.relu):
         return x
-    return F.relu(x) if block.ceiling is None else F.hardtanh(x, 0.0, block.ceiling)
+    return F.relu(x) if block.relu_max is None else F.hardtanh(x, 0.0, block.relu_max)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from compress.reconstruction.layer_ops import activated, convolved, padded, seen
 from compress.reconstruction.visitor import walk
-from teachers.posenet import ConvBlock, EnlargeBlock, ImageNormBlock, PoseNet
+from teachers.posenet import ConvBlock, InstanceNormBlock, PoseNet, Upsample2xBlock
 
 LARGEST_SYSTEM = 2600
 """Columns up to which a layer is refitted; beyond it, time and memory of the inverse grow out of proportion."""
@@ -54,11 +54,11 @@ class Layerwise:
         """See `Arithmetic`."""
         return _each(lambda one: F.max_pool2d(one, kernel, stride, pad), x)
 
-    def norm(self, name: str, block: ImageNormBlock, x: Both) -> Both:
+    def norm(self, name: str, block: InstanceNormBlock, x: Both) -> Both:
         """See `Arithmetic`; each network by its own mean and deviation."""
         return self.settled(name, _each(block, x))
 
-    def upsample(self, name: str, block: EnlargeBlock, x: Both) -> Both:
+    def upsample(self, name: str, block: Upsample2xBlock, x: Both) -> Both:
         """See `Arithmetic`."""
         return self.settled(name, _each(block, x))
 

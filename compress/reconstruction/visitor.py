@@ -14,11 +14,11 @@ from teachers.posenet import (
     Chain,
     ConcatBlock,
     ConvBlock,
-    EnlargeBlock,
-    ImageNormBlock,
+    InstanceNormBlock,
     PoseNet,
     ResidualBlock,
     Stage,
+    Upsample2xBlock,
 )
 
 IMAGE = "image"
@@ -34,10 +34,10 @@ class Arithmetic(Protocol[T]):
     def max_pool(self, x: T, kernel: int, stride: int, pad: int) -> T:
         """The largest of each window."""
 
-    def norm(self, name: str, block: ImageNormBlock, x: T) -> T:
+    def norm(self, name: str, block: InstanceNormBlock, x: T) -> T:
         """An instance norm, each image by itself, with the block's ReLU, where it has one."""
 
-    def upsample(self, name: str, block: EnlargeBlock, x: T) -> T:
+    def upsample(self, name: str, block: Upsample2xBlock, x: T) -> T:
         """Twice the rows and columns; every value is a mean of up to four that were there."""
 
     def join(self, name: str, parts: Sequence[T]) -> T:
@@ -87,11 +87,11 @@ class _Reading:
     def max_pool(self, x: str, kernel: int, stride: int, pad: int) -> str:
         return x
 
-    def norm(self, name: str, block: ImageNormBlock, x: str) -> str:
+    def norm(self, name: str, block: InstanceNormBlock, x: str) -> str:
         self.normed.add(x)
         return name
 
-    def upsample(self, name: str, block: EnlargeBlock, x: str) -> str:
+    def upsample(self, name: str, block: Upsample2xBlock, x: str) -> str:
         return name
 
     def join(self, name: str, parts: Sequence[str]) -> str:
@@ -151,9 +151,9 @@ class _Walk(Generic[T]):
             return self._do.add(self._names[layer], x, self._chain(layer.body, x))
         if isinstance(layer, ConcatBlock):
             return self._do.join(self._names[layer], [self._chain(branch, x) for branch in layer.branches])
-        if isinstance(layer, ImageNormBlock):
+        if isinstance(layer, InstanceNormBlock):
             return self._do.norm(self._names[layer], layer, x)
-        if isinstance(layer, EnlargeBlock):
+        if isinstance(layer, Upsample2xBlock):
             return self._do.upsample(self._names[layer], layer, x)
         assert isinstance(layer, nn.MaxPool2d), f"{self._names[layer]}: no arithmetic knows this layer"
         kernel, stride, pad = (int(value) for value in (layer.kernel_size, layer.stride, layer.padding))  # type: ignore[arg-type]

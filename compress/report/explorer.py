@@ -12,9 +12,9 @@ from compress.results.pareto import TIME_OBJECTIVES
 from compress.results.records import Record
 from compress.results.step_text import recipe_text
 
-Kind = Literal["teacher", "start", "candidate", "screened", "barred"]
-"""start: of the stage table that a search begins with; screened: not trained to the end; barred: breaks a constraint.
-The last two never rank."""
+Kind = Literal["teacher", "start", "candidate", "screened", "infeasible"]
+"""start: in the stage table that a search tries first; screened: not trained to the end; infeasible: breaks a
+constraint. The last two never rank."""
 RANKED: tuple[Kind, ...] = ("teacher", "start", "candidate")
 
 

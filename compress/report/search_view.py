@@ -47,7 +47,7 @@ class SearchView:
     histories: tuple[History, ...]
     failures: tuple[tuple[str, tuple[int, ...]], ...]
     """Error -> trials that ended in it."""
-    barred: tuple[tuple[str, str], ...]
+    infeasible: tuple[tuple[str, str], ...]
     """Names of candidates that break a constraint -> which."""
     varied: tuple[str, ...]
     """Every path that was varied, in the order of its first appearance."""
@@ -83,10 +83,10 @@ def _standing(record: Record, trials: Sequence[TrialFacts], limits: Sequence[Goa
         return Standing("screened", "never trained" if rung == 0 else f"stopped after rung {rung} of the training")
     broken = [result for result in judge(record, limits) if result.met is not True]
     if broken:
-        return Standing("barred", f"breaks {listed([str(result.goal) for result in broken])}")
+        return Standing("infeasible", f"breaks {listed([str(result.goal) for result in broken])}")
     refused = refusal(record.notes)
     if refused is not None:
-        return Standing("barred", refused)
+        return Standing("infeasible", refused)
     return Standing("start", "of the stage table") if any(t.is_start for t in trials) else Standing("candidate")
 
 
@@ -135,7 +135,7 @@ def search_view(records: Sequence[Record], search: SearchFacts) -> SearchView:
             history for name in search.objectives if (history := _history(name, records, search, found)).moments
         ),
         failures=tuple((error, tuple(trials)) for error, trials in failures.items()),
-        barred=tuple((name, standing.note) for name, standing in found.items() if standing.kind == "barred"),
+        infeasible=tuple((name, standing.note) for name, standing in found.items() if standing.kind == "infeasible"),
         varied=tuple(varied),
     )
 

@@ -41,7 +41,7 @@ class GoalError(ValueError):
 
 
 @dataclass(frozen=True)
-class Reading:
+class GoalValue:
     """One value as the record has it; None with the reason why there is none."""
 
     value: float | str | None
@@ -58,7 +58,7 @@ class Quantity(Protocol):
     def limit(self, relation: Relation, text: str) -> float | str:
         """What stands behind the relation; GoalError if it cannot."""
 
-    def readings(self, record: Record) -> tuple[Reading, ...]:
+    def values(self, record: Record) -> tuple[GoalValue, ...]:
         """One for each series."""
 
     def size(self, value: float | str) -> float:
@@ -82,8 +82,8 @@ class Column:
     def limit(self, relation: Relation, text: str) -> float | str:
         return _plain_number(relation, text)
 
-    def readings(self, record: Record) -> tuple[Reading, ...]:
-        return (_reading(number(record, self.name), _why_empty(record, self.name)),)
+    def values(self, record: Record) -> tuple[GoalValue, ...]:
+        return (_goal_value(number(record, self.name), _why_empty(record, self.name)),)
 
     def size(self, value: float | str) -> float:
         return float(value)
@@ -107,13 +107,13 @@ class TierColumn:
             raise GoalError(f"a tier is asked for with >=: {TIER} >= {text} is this tier or a better one")
         return text
 
-    def readings(self, record: Record) -> tuple[Reading, ...]:
+    def values(self, record: Record) -> tuple[GoalValue, ...]:
         kinematics = record.facts(Kinematics)
         tier = None if kinematics is None else kinematics.tier
         if tier is not None and tier not in TIER_NAMES:
-            return (Reading(None, f"the record names a tier that is not known here: {tier}"),)
+            return (GoalValue(None, f"the record names a tier that is not known here: {tier}"),)
         told = "; ".join(kinematics.tier_reasons) if kinematics is not None else ""
-        return (Reading(tier, "" if tier is not None else told or _why_empty(record, TIER)),)
+        return (GoalValue(tier, "" if tier is not None else told or _why_empty(record, TIER)),)
 
     def size(self, value: float | str) -> float:
         return -float(TIER_NAMES.index(str(value)))
@@ -140,20 +140,20 @@ class JointField:
             raise GoalError(f"{self.field} is compared by its size, so the limit must not be negative")
         return limit
 
-    def readings(self, record: Record) -> tuple[Reading, ...]:
+    def values(self, record: Record) -> tuple[GoalValue, ...]:
         series = (self.series,) if self.series else ("motion",) if self.field in MOTION_FIELDS else ("raw", "filtered")
         kinematics = record.facts(Kinematics)
         if kinematics is None:
-            return (Reading(None, _why_empty(record, TIER)),)
+            return (GoalValue(None, _why_empty(record, TIER)),)
         joint = kinematics.joints.get(self.joint)
         if joint is None:
-            return (Reading(None, _why_absent(self.joint, kinematics.conditions.get("absent"))),)
+            return (GoalValue(None, _why_absent(self.joint, kinematics.conditions.get("absent"))),)
         return tuple(self._of(joint.get(name), name) for name in series)
 
-    def _of(self, numbers: Any, series: str) -> Reading:
+    def _of(self, numbers: Any, series: str) -> GoalValue:
         known: dict[str, Any] = numbers if isinstance(numbers, dict) else {}
         untold = "could not be measured on this clip" if self.field in known else "the record holds no such number"
-        return _reading(known.get(self.field), f"{series}: {known.get('reason') or untold}")
+        return _goal_value(known.get(self.field), f"{series}: {known.get('reason') or untold}")
 
     def size(self, value: float | str) -> float:
         return abs(float(value)) if self.field in SIGNED else float(value)
@@ -169,10 +169,10 @@ def _plain_number(relation: Relation, text: str) -> float:
     return float(text)
 
 
-def _reading(value: Any, reason: str) -> Reading:
+def _goal_value(value: Any, reason: str) -> GoalValue:
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        return Reading(float(value))
-    return Reading(None, reason)
+        return GoalValue(float(value))
+    return GoalValue(None, reason)
 
 
 def _why_empty(record: Record, column: str) -> str:

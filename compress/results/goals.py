@@ -43,11 +43,11 @@ class Goal:
         """Whether the record keeps the goal: in every series that the goal speaks of."""
         if record.error is not None:
             return GoalResult(self, None, None, f"failed: {record.error}")
-        readings = self.quantity.readings(record)
-        unknown = [reading.reason for reading in readings if reading.value is None]
+        values = self.quantity.values(record)
+        unknown = [reading.reason for reading in values if reading.value is None]
         if unknown:
             return GoalResult(self, None, None, "; ".join(unknown))
-        known = (reading.value for reading in readings if reading.value is not None)
+        known = (reading.value for reading in values if reading.value is not None)
         value = _HARDEST[self.relation](known, key=self.quantity.size)
         return GoalResult(self, value, self.keeps(value), "")
 
@@ -111,7 +111,7 @@ def judge(record: Record, goals: Sequence[Goal]) -> tuple[GoalResult, ...]:
 
 
 def meets_all(record: Record, goals: Sequence[Goal]) -> bool:
-    """Whether every goal is known to be met; a record with an error, or that the int8 guard refuses, meets none."""
+    """Whether every goal is known to be met; a record with an error or a collapsed int8 network meets none."""
     good = record.error is None and refusal(record.notes) is None
     return good and all(result.met is True for result in judge(record, goals))
 

@@ -100,7 +100,7 @@ class ClipFacts:
     tracks: int
     fps: float | None
     low_pass: str | None
-    disturbances: int | None
+    perturbations: int | None
     absent: tuple[tuple[str, str], ...]
     """Measures that the skeleton does not allow, and why."""
 
@@ -260,7 +260,7 @@ def _worst(joints: Sequence[JointFacts]) -> Headline:
 
 def _clip(facts: Kinematics) -> ClipFacts:
     told = facts.conditions
-    first, count, low_pass = _number(told, "first_frame"), _number(told, "disturbances"), told.get("low_pass")
+    first, count, low_pass = _number(told, "first_frame"), _number(told, "perturbations"), told.get("low_pass")
     scale = _number(told, "scale")
     return ClipFacts(
         clip=facts.clip,
@@ -271,6 +271,6 @@ def _clip(facts: Kinematics) -> ClipFacts:
         # A rate computed from time stamps carries rounding; a thousandth of a frame per second makes no other clip.
         fps=None if facts.fps is None else round(facts.fps, 3),
         low_pass=low_pass if isinstance(low_pass, str) else None,
-        disturbances=None if count is None else int(count),
+        perturbations=None if count is None else int(count),
         absent=tuple((name, str(why)) for name, why in sorted(_part(told, "absent").items())),
     )

@@ -49,7 +49,7 @@ def _costs(point: Point, smaller_is_better: Sequence[bool]) -> list[float] | Non
 def front(records: Sequence[Record], objectives: Sequence[str]) -> tuple[str, ...]:
     """Names of the records on the front, in the order given. Objectives are columns of candidates.csv.
 
-    A record that ended in an error, or that the int8 guard refuses, is never on the front.
+    A record that ended in an error, or that the int8 collapse check refuses, is never on the front.
     Raises KeyError for an objective that does not exist.
     """
     points = [objective_values(record, objectives) for record in records]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Choice = str | int | float | bool | None
+ParameterValue = str | int | float | bool | None
 State = Literal["complete", "screened", "failed", "running", "waiting"]
 
 
@@ -15,7 +15,7 @@ class TrialFacts:
     number: int
     state: State
     """screened: measured untrained or after a short training, and not worth more; never ranks beside complete ones."""
-    choices: Mapping[str, Choice]
+    choices: Mapping[str, ParameterValue]
     """What was varied, by a readable name of the recipe's path."""
     values: Mapping[str, float]
     """Measured objectives by column of candidates.csv; what was not measured is absent."""
@@ -60,5 +60,5 @@ class SearchFacts:
     """Objective -> varied path -> share; empty where too few trials say anything."""
     importance_reason: str | None
     """Why `importance` is empty."""
-    next_choices: tuple[Mapping[str, Choice], ...]
+    next_choices: tuple[Mapping[str, ParameterValue], ...]
     """What the sampler would try next."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from compress.results.columns import steps_text
 from compress.results.records import Record
-from compress.results.search_facts import Choice
+from compress.results.search_facts import ParameterValue
 from compress.steps import STEPS
 
 Settings = Mapping[str, Any]
@@ -24,12 +24,12 @@ def described_steps(steps: Sequence[Settings]) -> str:
     return ", then ".join(_one(step) for step in steps)
 
 
-def choices_text(choices: Mapping[str, Choice]) -> str:
+def choices_text(choices: Mapping[str, ParameterValue]) -> str:
     """`stages 3, width 0.5`: what a search chose, where a trial left no record."""
     return ", ".join(f"{name.replace('_', ' ')} {shown(value)}" for name, value in choices.items())
 
 
-def shown(value: Choice) -> str:
+def shown(value: ParameterValue) -> str:
     """One chosen value: yes and no for switches, numbers without noise digits."""
     if isinstance(value, bool):
         return "yes" if value else "no"

@@ -20,7 +20,7 @@ from compress.quantization.qdq_graph import quantized_graph
 from compress.quantization.quantization_file import load_quantization, save_quantization
 from compress.run.teacher_stages import TeacherStages, float_graph
 from compress.steps.base import Step
-from compress.steps.context import Workshop
+from compress.steps.context import StepContext
 from eval.runtimes import RUNTIMES
 from teachers.checkpoint import SPEC, WEIGHTS, load_model, save_model
 from teachers.common.errors import UserError
@@ -39,7 +39,7 @@ class Builder:
 
     stages: TeacherStages
     """The teacher, and its artefact with all stages."""
-    workshop: Workshop
+    context: StepContext
     folder: Path
     """OUT/candidates"""
     cache: FactCache
@@ -65,14 +65,14 @@ class Builder:
             return
         candidate = self.teacher
         for step in steps:
-            candidate = step.apply(candidate, self.workshop)
+            candidate = step.apply(candidate, self.context)
 
     def _key(self, steps: Sequence[Step]) -> tuple[list[dict[str, object]], str]:
         """The steps' settings, and what stands for all that the candidate depends on."""
         settings = [step.model_dump(mode="json") for step in steps]
-        learnt = self.workshop.targets.key if any(step.learns for step in steps) else None
+        learnt = self.context.targets.key if any(step.learns for step in steps) else None
         return settings, fact_key(
-            "built", 4, self.teacher.id, settings, self.workshop.seed, learnt, content_of_files(steps)
+            "built", 4, self.teacher.id, settings, self.context.seed, learnt, content_of_files(steps)
         )
 
     def _reload(self, name: str, settings: list[dict[str, object]], key: str) -> Built | None:
@@ -95,9 +95,9 @@ class Builder:
         return Built(name, candidate, folder / ARTEFACT, self._stage_of(candidate), facts[-1]["parity_max_abs"])
 
     def _make(self, name: str, steps: Sequence[Step], key: str, recipe_text: str) -> Built:
-        candidate, workshop = self.teacher, replace(self.workshop, building=name)
+        candidate, context = self.teacher, replace(self.context, building=name)
         for step in steps:
-            candidate = step.apply(candidate, workshop)
+            candidate = step.apply(candidate, context)
         folder = self.folder / name
         stage = self._stage_of(candidate)
         save_model(folder, candidate.network, candidate.licence)

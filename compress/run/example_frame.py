@@ -18,7 +18,7 @@ from compress.common.run_folder import PEOPLE
 from compress.core.built import Built
 from compress.measure.frames import Data
 from compress.measure.pose_inference import from_fact, to_fact
-from eval.frames import Frame, Sample
+from eval.frames import Frame, FrameSample
 from eval.people import Person
 from eval.pose import PoseEstimator
 from eval.runtimes import RUNTIMES
@@ -40,7 +40,7 @@ SWITCHED_OFF = "the recipe says so (data.show_frames: false)"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ShownNetwork:
     """Whose people are wanted."""
 
     name: str
@@ -70,12 +70,12 @@ def why_not_shown(data: Data) -> str | None:
     return None if data.show_frames else SWITCHED_OFF
 
 
-def wanted(built: Sequence[Built]) -> list[Wanted]:
+def wanted(built: Sequence[Built]) -> list[ShownNetwork]:
     """Candidates of a run as this module takes them."""
-    return [Wanted(one.name, one.candidate.id, one.artefact, one.candidate.spec) for one in built]
+    return [ShownNetwork(one.name, one.candidate.id, one.artefact, one.candidate.spec) for one in built]
 
 
-def keep_people(out: Path, data: Data, sample: Sample, networks: Sequence[Wanted], threads: int) -> None:
+def keep_people(out: Path, data: Data, sample: FrameSample, networks: Sequence[ShownNetwork], threads: int) -> None:
     """Finds the people that are not kept yet; the first of the networks is the teacher, which chooses the frame.
 
     Nothing is kept where the report may show no frame. Raises UserError if the source was changed since the drawing.
@@ -115,7 +115,7 @@ def _read(out: Path) -> dict[str, Any] | None:
     return kept if fine else None
 
 
-def _choose(sample: Sample, teacher: Wanted, threads: int) -> Frame:
+def _choose(sample: FrameSample, teacher: ShownNetwork, threads: int) -> Frame:
     """Of the first frames the one in which the teacher is surest of most keypoints; no candidate has a say."""
     find = _estimator(teacher, threads)
     frames = list(islice(sample.frames(), _LOOKED_AT))
@@ -123,11 +123,11 @@ def _choose(sample: Sample, teacher: Wanted, threads: int) -> Frame:
     return frames[int(np.argmax(seen))]
 
 
-def _people(image: NDArray[np.uint8], network: Wanted, threads: int) -> list[Person]:
+def _people(image: NDArray[np.uint8], network: ShownNetwork, threads: int) -> list[Person]:
     return _estimator(network, threads)(image).people
 
 
-def _estimator(network: Wanted, threads: int) -> PoseEstimator:
+def _estimator(network: ShownNetwork, threads: int) -> PoseEstimator:
     return PoseEstimator(RUNTIMES["onnxruntime"].load(network.artefact, threads), network.spec)
 
 

@@ -18,7 +18,7 @@ from compress.recipe.models import Recipe
 from compress.run.teacher_stages import TeacherStages
 from compress.training.target_cache import Array, TeacherFn
 from compress.training.teacher_targets import TeacherTargets
-from eval.frames import Sample
+from eval.frames import FrameSample
 from eval.maps import BASE_HEIGHT, prepare
 from eval.runtimes import RUNTIMES
 from teachers.assets import cache_folder
@@ -34,7 +34,7 @@ class RunInputs:
     recipe: Recipe
     teacher: Candidate
     stages: TeacherStages
-    sample: Sample
+    sample: FrameSample
     frame: NDArray[np.uint8]
     """(H, W, 3) BGR, the first one of the sample."""
     opened: Mapping[str, Opened]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from compress.core.built import Built
-from compress.measure.evaluator import Measured
+from compress.measure.evaluator import Evaluation
 from compress.results.records import Measurement, Record
 from teachers.licence import Licence
 
@@ -25,7 +25,7 @@ class Identity:
     licence: Licence
 
 
-def finished_record(identity: Identity, built: Built, measured: Measured) -> Record:
+def finished_record(identity: Identity, built: Built, measured: Evaluation) -> Record:
     """The record of a candidate whose measurements are complete."""
     spec = built.candidate.spec
     return _record(

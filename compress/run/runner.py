@@ -15,7 +15,7 @@ from compress.common.run_folder import CANDIDATES, WORK
 from compress.core.built import Built
 from compress.export.parity import ParityError
 from compress.measure.base import MeasureContext
-from compress.measure.evaluator import Evaluator, Measured
+from compress.measure.evaluator import Evaluation, Evaluator
 from compress.measure.runtime_artefacts import RuntimeArtefacts
 from compress.recipe.models import TEACHER_ROW, Recipe
 from compress.results.records import Record
@@ -23,7 +23,7 @@ from compress.run.builder import Builder, content_of_files
 from compress.run.inputs import RunInputs
 from compress.run.record_builder import Identity, Role, failed_record, finished_record
 from compress.steps.base import Step
-from compress.steps.context import TellsCurves, Untracked, Workshop
+from compress.steps.context import StepContext, TellsCurves, Untracked
 from teachers.common.errors import UserError
 
 CANDIDATE_ERRORS = (UserError, ParityError, ValueError, RuntimeError, ArithmeticError, MemoryError)
@@ -73,7 +73,7 @@ class CandidateRunner:
     def __init__(self, inputs: RunInputs, cache: FactCache, options: RunOptions) -> None:
         self._inputs, self._cache, self._options = inputs, cache, options
         self._conditions = inputs.conditions
-        context = Workshop(
+        context = StepContext(
             inputs.recipe.data.seed, inputs.targets, options.out / WORK, options.reporter, options.tracking
         )
         self._builder = Builder(inputs.stages, context, options.out / CANDIDATES, cache, inputs.parity_inputs())
@@ -86,7 +86,7 @@ class CandidateRunner:
         """A further process's part in building a candidate: it trains along, and writes nothing."""
         self._builder.follow(plan.name, plan.steps)
 
-    def measure(self, built: Sequence[Built]) -> Mapping[str, Measured]:
+    def measure(self, built: Sequence[Built]) -> Mapping[str, Evaluation]:
         """All that the recipe asks for, by name; the teacher is the first of them."""
         return Evaluator(self._measure_context()).measure(built)
 
@@ -94,7 +94,7 @@ class CandidateRunner:
         """Compares all of them frame by frame in one pass: what is found then, `measure` finds in the cache."""
         Evaluator(self._measure_context()).compare_frames(built)
 
-    def record(self, plan: Planned, built: Built, measured: Measured) -> Record:
+    def record(self, plan: Planned, built: Built, measured: Evaluation) -> Record:
         """The record of a finished candidate."""
         return finished_record(self.identity(plan), built, measured)
 

@@ -11,7 +11,7 @@ from compress.recipe.loader import Recipe
 from compress.recipe.models import TEACHER_ROW
 from compress.results.pareto import front
 from compress.results.records import Record
-from compress.run.example_frame import Wanted, keep_people, why_not_shown
+from compress.run.example_frame import ShownNetwork, keep_people, why_not_shown
 from teachers.checkpoint import load_spec
 
 
@@ -25,7 +25,9 @@ def keep_front_people(
     known = {record.name: record for record in records}
     there = [(known[name], out / CANDIDATES / name) for name in names if (out / CANDIDATES / name / ARTEFACT).is_file()]
     wanted = [
-        Wanted(record.name, record.id, folder / ARTEFACT, load_spec(folder)) for record, folder in there if record.id
+        ShownNetwork(record.name, record.id, folder / ARTEFACT, load_spec(folder))
+        for record, folder in there
+        if record.id
     ]
     if len(wanted) > 1 and wanted[0].name == TEACHER_ROW:  # the teacher chooses the frame
         keep_people(out, recipe.data, draw_frames(recipe.data, reporter), wanted, usable_cores())

@@ -20,7 +20,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from compress.recipe.search_plan import SamplerPlan
-from compress.recipe.search_space import Choice, Choose, Options, Scalar
+from compress.recipe.search_space import Choose, Options, Parameter, Scalar
 from compress.search.history import Notes, State, TrialEntry, notes_from
 from compress.search.seeded_sampler import STATES, SeededSampler, entry_of
 from compress.search.storage_url import hidden, is_local, without_secrets
@@ -189,7 +189,7 @@ class ActiveTrial:
         self.number = trial.number
         self.notes = notes_from(trial.user_attrs)
 
-    def choose(self, choice: Choice) -> Scalar:
+    def choose(self, choice: Parameter) -> Scalar:
         """What was enqueued, or else what the sampler says."""
         with self._study.speaking():
             return _suggested(self._trial, choice)
@@ -278,7 +278,7 @@ def _attributes(notes: Notes) -> dict[str, Any]:
     return {name: value for name, value in asdict(notes).items() if value != getattr(Notes(), name)}
 
 
-def _suggested(trial: Trial, choice: Choice) -> Scalar:
+def _suggested(trial: Trial, choice: Parameter) -> Scalar:
     if isinstance(choice, Options):
         return trial.suggest_categorical(choice.name, list(choice.labels))
     if choice.whole:

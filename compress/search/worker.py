@@ -231,7 +231,7 @@ class Worker:
         costs = {str(goal) for goal in self._goals if goal.part in (None, "latency", "memory")}
         refused = refusal(record.notes)
         if refused is not None:
-            missed["int8 guard"] = 1.0  # its maps have died: whatever its time, it never ranks
+            missed["int8 collapse check"] = 1.0  # its maps have died: whatever its time, it never ranks
         notes = replace(notes, measured=values, feasible=not missed, costly=bool(costs & missed.keys()))
         if notes.learns and self._rungs[notes.rung] < 1:
             return Outcome("screened", notes, None, missed | {"screened": 1 / (1 + notes.rung)})

@@ -7,7 +7,7 @@ from teachers.spec import Frozen, PoseNetSpec
 
 if TYPE_CHECKING:
     from compress.core.candidate import Candidate
-    from compress.steps.context import Workshop
+    from compress.steps.context import StepContext
 
 
 class SettingError(ValueError):
@@ -45,5 +45,5 @@ class Step(Frozen, ABC):
         """
 
     @abstractmethod
-    def apply(self, candidate: "Candidate", workshop: "Workshop") -> "Candidate":
+    def apply(self, candidate: "Candidate", context: "StepContext") -> "Candidate":
         """A new candidate; the given one stays as it was."""

@@ -19,12 +19,12 @@ from compress.pruning.importance import (
     taylor,
 )
 from compress.training.calibration import images_of, probe_samples
-from compress.training.samples import Sample
+from compress.training.samples import TrainingSample
 from teachers.common.errors import UserError
 from teachers.posenet import Maps, PoseNet
 
 if TYPE_CHECKING:
-    from compress.steps.context import Workshop
+    from compress.steps.context import StepContext
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,13 @@ class Asked:
 
     network: PoseNet
     layout: Layout
-    workshop: "Workshop"
+    context: "StepContext"
     frames: int
 
     @cached_property
-    def samples(self) -> list[Sample]:
+    def samples(self) -> list[TrainingSample]:
         """Training frames with the teacher's maps."""
-        return probe_samples(self.workshop.targets, self.frames)
+        return probe_samples(self.context.targets, self.frames)
 
     @property
     def batches(self) -> list[Batch]:
@@ -60,10 +60,10 @@ IMPORTANCE: Mapping[str, Callable[[Asked], Scores]] = {
     "magnitude": lambda asked: magnitude(asked.network, asked.layout),
     "taylor": _taylor,
     "gauss_newton": lambda asked: gauss_newton(
-        asked.network, asked.layout, images_of(asked.samples), asked.workshop.seed
+        asked.network, asked.layout, images_of(asked.samples), asked.context.seed
     ),
     "batch_norm": lambda asked: batch_norm_scale(asked.network, asked.layout, images_of(asked.samples)),
-    "random": lambda asked: random(asked.layout, asked.workshop.seed),
+    "random": lambda asked: random(asked.layout, asked.context.seed),
 }
 BY_FRAMES = ("taylor", "gauss_newton", "batch_norm")
 """Those that look at training frames."""

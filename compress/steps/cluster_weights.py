@@ -23,7 +23,7 @@ from teachers.spec import PoseNetSpec
 
 if TYPE_CHECKING:
     from compress.core.candidate import Candidate
-    from compress.steps.context import Workshop
+    from compress.steps.context import StepContext
 
 Bits = Annotated[int, Field(ge=2, le=8)]
 _SMALL = 20_000
@@ -90,12 +90,12 @@ class ClusterWeights(Step):
         """The same spec: only values change."""
         return spec
 
-    def apply(self, candidate: "Candidate", workshop: "Workshop") -> "Candidate":
+    def apply(self, candidate: "Candidate", context: "StepContext") -> "Candidate":
         """A copy with shared weights; shares none of the given one's memory."""
         network: PoseNet = copy.deepcopy(candidate.network)
         with torch.no_grad():
             if self.reconstruct:
-                network = self._refitted(network, workshop)
+                network = self._refitted(network, context)
             else:
                 for module in network.modules():
                     if isinstance(module, nn.Conv2d):
@@ -104,8 +104,8 @@ class ClusterWeights(Step):
                 tensor.copy_(self._rounded(tensor))
         return candidate.followed_by(self.model_dump(mode="json"), network)
 
-    def _refitted(self, network: PoseNet, workshop: "Workshop") -> PoseNet:
-        targets, stride = workshop.targets, network.spec.stride
+    def _refitted(self, network: PoseNet, context: "StepContext") -> PoseNet:
+        targets, stride = context.targets, network.spec.stride
         looked = batches(targets.frames.train, self.calibration_frames, targets.plan.scales, stride)
         even = equalize(network, looked)
         for module in even.modules():

@@ -26,7 +26,7 @@ class Untracked:
 
 
 @dataclass(frozen=True)
-class Workshop:
+class StepContext:
     """The run's seed, and what steps that train or calibrate learn from."""
 
     seed: int

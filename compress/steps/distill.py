@@ -28,7 +28,7 @@ from teachers.spec import PoseNetSpec
 
 if TYPE_CHECKING:
     from compress.core.candidate import Candidate
-    from compress.steps.context import Workshop
+    from compress.steps.context import StepContext
 
 
 _MANY_ZEROS = 0.05
@@ -101,50 +101,50 @@ class Distill(Step):
             raise SettingError("schedule.gradient_accumulation", f"must divide the batch, {self.schedule.batch_size}")
         return spec
 
-    def apply(self, candidate: "Candidate", workshop: "Workshop") -> "Candidate":
+    def apply(self, candidate: "Candidate", context: "StepContext") -> "Candidate":
         """The candidate with the weights that were best on the held-out frames, those it came with among them."""
-        network, note = self.train(candidate, workshop, f"{len(candidate.steps)}")
+        network, note = self.train(candidate, context, f"{len(candidate.steps)}")
         return candidate.followed_by(self.model_dump(mode="json"), network, note)
 
-    def train(self, candidate: "Candidate", workshop: "Workshop", place: str) -> tuple[PoseNet, dict[str, Any]]:
+    def train(self, candidate: "Candidate", context: "StepContext", place: str) -> tuple[PoseNet, dict[str, Any]]:
         """The trained network and the note of its training; `place` is the step's path below the recipe's `steps`."""
-        targets = workshop.targets
+        targets = context.targets
         targets.require_fit(candidate.spec)
         _require_kept(candidate.network, self.reparameterization.preserve)
         settings = self.model_dump(mode="json")
-        key = fact_key("distill", 5, settings, candidate.id, targets.key, workshop.seed)
+        key = fact_key("distill", 5, settings, candidate.id, targets.key, context.seed)
         with TemporaryDirectory() as temporary:
-            folder = Path(temporary) if workshop.folder is None else workshop.folder / f"training-{key}"
-            trained = self._train(candidate, workshop, folder, place)
+            folder = Path(temporary) if context.folder is None else context.folder / f"training-{key}"
+            trained = self._train(candidate, context, folder, place)
         if trained.facts["best_step"] == 0:
-            workshop.reporter.warn(
+            context.reporter.warn(
                 "training made nothing better on the held-out frames; a lower learning_rate or more steps may"
             )
         lost = zero_share(candidate.network) - zero_share(trained.network)
         if lost > _MANY_ZEROS:
-            workshop.reporter.warn(
+            context.reporter.warn(
                 f"training filled {lost:.0%} of all weights that were zero; reparameterization.preserve holds them"
             )
         return trained.network, {"kind": "training", "place": place, **trained.facts}
 
-    def _train(self, candidate: "Candidate", workshop: "Workshop", folder: Path, place: str) -> Trained:
-        targets = workshop.targets
+    def _train(self, candidate: "Candidate", context: "StepContext", folder: Path, place: str) -> Trained:
+        targets = context.targets
         teacher = targets.teacher.network
         with main_process_first():
             targets.prepare()
         job = TrainingJob(
-            network=deepened(candidate.network, self.auxiliary_stages, teacher, workshop.seed),
+            network=deepened(candidate.network, self.auxiliary_stages, teacher, context.seed),
             samples=self._samples(targets),
             held_out=targets.balanced_held_out(self.frame_balance),
             energies=targets.energies,
             schedule=self.schedule,
             loss=self.loss,
             reparameterization=self.reparameterization,
-            seed=workshop.seed,
+            seed=context.seed,
             ship_stages=len(candidate.spec.stages),
             teacher=teacher if self.loss.hints > 0 else None,
         )
-        return Trainer(job, folder, workshop.reporter, workshop.following(place)).run()
+        return Trainer(job, folder, context.reporter, context.following(place)).run()
 
     def _samples(self, targets: TeacherTargets) -> Samples:
         crop_hw = self.schedule.crop

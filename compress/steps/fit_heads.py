@@ -21,7 +21,7 @@ from teachers.spec import PoseNetSpec
 
 if TYPE_CHECKING:
     from compress.core.candidate import Candidate
-    from compress.steps.context import Workshop
+    from compress.steps.context import StepContext
 
 
 class FitHeads(Step):
@@ -48,10 +48,10 @@ class FitHeads(Step):
             raise SettingError("step", str(error)) from error
         return spec
 
-    def apply(self, candidate: "Candidate", workshop: "Workshop") -> "Candidate":
+    def apply(self, candidate: "Candidate", context: "StepContext") -> "Candidate":
         """The candidate with fitted heads; its note says what L2 was on held-out frames, before and after."""
         self.check(candidate.spec)
-        targets, reporter = workshop.targets, workshop.reporter
+        targets, reporter = context.targets, context.reporter
         targets.require_fit(candidate.spec)
         with main_process_first():
             targets.prepare()

@@ -14,7 +14,7 @@ from compress.steps.distill import Distill
 from teachers.posenet import PoseNet
 
 if TYPE_CHECKING:
-    from compress.steps.context import Workshop
+    from compress.steps.context import StepContext
 
 RoundCount = Annotated[
     int,
@@ -37,7 +37,7 @@ class Rounds:
     between: Distill | None
 
     def run(
-        self, candidate: Candidate, workshop: "Workshop", once: Callable[[Candidate, float], PoseNet]
+        self, candidate: Candidate, context: "StepContext", once: Callable[[Candidate, float], PoseNet]
     ) -> tuple[PoseNet, list[dict[str, Any]]]:
         """The network after the last round, and the notes of the trainings between.
 
@@ -48,7 +48,7 @@ class Rounds:
             network = once(now, number / self.count)
             pruned = candidate.followed_by({}, network)
             if pruned.id != now.id and self.between is not None and number < self.count:
-                network, note = self.between.train(pruned, workshop, f"{place}.finetune-{number}")
+                network, note = self.between.train(pruned, context, f"{place}.finetune-{number}")
                 notes.append(note)
                 pruned = candidate.followed_by({}, network)
             now = pruned

@@ -26,7 +26,7 @@ from teachers.zoo import nearest
 
 if TYPE_CHECKING:
     from compress.core.candidate import Candidate
-    from compress.steps.context import Workshop
+    from compress.steps.context import StepContext
 
 _CELLS = (46, 82)
 """Rows and columns of the maps for which MACs are counted and layers timed: 368x656 pixels at stride 8."""
@@ -139,7 +139,7 @@ class PruneChannels(Step):
                 raise SettingError(f"finetune.{error.field}", error.message) from error
         return with_widths(spec, layout.narrowed(counts)) if self.allocation == "uniform" else spec
 
-    def apply(self, candidate: "Candidate", workshop: "Workshop") -> "Candidate":
+    def apply(self, candidate: "Candidate", context: "StepContext") -> "Candidate":
         """A narrower network with the weights of the channels that stay; shares no memory with the given one."""
         whole = _layout(candidate.spec)
         self._check_parts(whole)
@@ -147,21 +147,21 @@ class PruneChannels(Step):
 
         def once(now: "Candidate", done: float) -> PoseNet:
             layout = _layout(now.spec)
-            scores = IMPORTANCE[self.importance](Asked(now.network, layout, workshop, self.calibration_frames))
+            scores = IMPORTANCE[self.importance](Asked(now.network, layout, context, self.calibration_frames))
             # Several processes must cut alike: the first fills the table, the others then read it.
             with main_process_first():
                 chosen.append(self.choose(layout, scores, whole=whole, done=done))
             removed = {name: strongest(scores[name], count) for name, count in chosen[-1].counts.items()}
             if not self.reconstruct:
                 return remove_channels(now.network, removed)
-            targets = workshop.targets
+            targets = context.targets
             return remove_and_reconstruct(
                 now.network,
                 removed,
                 batches(targets.frames.train, self.calibration_frames, targets.plan.scales, now.spec.stride),
             )
 
-        network, notes = Rounds(self.iterative_steps, self.finetune).run(candidate, workshop, once)
+        network, notes = Rounds(self.iterative_steps, self.finetune).run(candidate, context, once)
         note = self._note(candidate, _layout(network.spec), chosen)
         return candidate.followed_by(self.model_dump(mode="json"), network, *notes, note)
 

@@ -24,7 +24,7 @@ from teachers.spec import PoseNetSpec
 
 if TYPE_CHECKING:
     from compress.core.candidate import Candidate
-    from compress.steps.context import Workshop
+    from compress.steps.context import StepContext
 
 Sparsity = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 
@@ -85,32 +85,32 @@ class PruneWeights(Step):
                 raise SettingError(f"finetune.{error.field}", error.message) from error
         return spec
 
-    def apply(self, candidate: "Candidate", workshop: "Workshop") -> "Candidate":
+    def apply(self, candidate: "Candidate", context: "StepContext") -> "Candidate":
         """A copy with zeros; shares none of the given one's memory."""
 
         def once(now: "Candidate", done: float) -> PoseNet:
             kernels = {n: m for n, m in now.network.named_modules() if isinstance(m, nn.Conv2d)}
-            looked = self._seen(now, workshop) if self.reconstruct or self.importance == "obs" else ()
-            scores = self._scores(now.network, workshop, looked)
+            looked = self._seen(now, context) if self.reconstruct or self.importance == "obs" else ()
+            scores = self._scores(now.network, context, looked)
             gone: dict[str, Tensor] = {}
             for share, depthwise in ((self.sparsity, False), (self.depthwise_sparsity, True)):
                 chosen = {name: scores[name] for name, kernel in kernels.items() if (kernel.groups > 1) == depthwise}
                 gone |= least(chosen, share_after(share, done), self.scope == "network")
             return zero_and_reconstruct(now.network, gone, looked) if self.reconstruct else without(now.network, gone)
 
-        network, notes = Rounds(self.iterative_steps, _keeping_zeros(self.finetune)).run(candidate, workshop, once)
+        network, notes = Rounds(self.iterative_steps, _keeping_zeros(self.finetune)).run(candidate, context, once)
         return candidate.followed_by(self.model_dump(mode="json"), network, *notes)
 
-    def _seen(self, now: "Candidate", workshop: "Workshop") -> tuple[Tensor, ...]:
-        targets = workshop.targets
+    def _seen(self, now: "Candidate", context: "StepContext") -> tuple[Tensor, ...]:
+        targets = context.targets
         return batches(targets.frames.train, self.calibration_frames, targets.plan.scales, now.spec.stride)
 
-    def _scores(self, network: PoseNet, workshop: "Workshop", looked: Sequence[Tensor]) -> Scores:
+    def _scores(self, network: PoseNet, context: "StepContext", looked: Sequence[Tensor]) -> Scores:
         if self.importance == "magnitude":
             return magnitude_scores(network)
         if self.importance == "obs":
             return obs_scores(network, looked)
-        return wanda_scores(network, images_of(probe_samples(workshop.targets, self.calibration_frames)))
+        return wanda_scores(network, images_of(probe_samples(context.targets, self.calibration_frames)))
 
 
 @torch.no_grad()

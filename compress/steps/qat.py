@@ -18,7 +18,7 @@ from compress.training.schedule import Schedule
 from teachers.common.frozen import Frozen
 
 if TYPE_CHECKING:
-    from compress.steps.context import Workshop
+    from compress.steps.context import StepContext
 
 
 class Qat(Frozen):
@@ -49,16 +49,16 @@ class Qat(Frozen):
         )
 
 
-def learn(made: Fitted, settings: Qat, parent: Candidate, workshop: "Workshop") -> tuple[Fitted, dict[str, Any]]:
+def learn(made: Fitted, settings: Qat, parent: Candidate, context: "StepContext") -> tuple[Fitted, dict[str, Any]]:
     """The network with the weights and grids that were best on the held-out frames, and the note of its training.
 
     parent: the float candidate that `made` was fitted from.
     """
-    targets, crop, place = workshop.targets, settings.schedule.crop, f"{len(parent.steps)}"
+    targets, crop, place = context.targets, settings.schedule.crop, f"{len(parent.steps)}"
     start = content_id(made.network, made.quantization)
-    key = fact_key("quantize", 1, settings.model_dump(mode="json"), start, targets.key, workshop.seed)
+    key = fact_key("quantize", 1, settings.model_dump(mode="json"), start, targets.key, context.seed)
     with TemporaryDirectory() as temporary:
-        folder = Path(temporary) if workshop.folder is None else workshop.folder / f"training-{key}"
+        folder = Path(temporary) if context.folder is None else context.folder / f"training-{key}"
         job = TrainingJob(
             network=made.network,
             samples=targets.full_frames(crop[0] * crop[1], settings.frame_balance)
@@ -69,11 +69,11 @@ def learn(made: Fitted, settings: Qat, parent: Candidate, workshop: "Workshop") 
             schedule=settings.schedule,
             loss=settings.loss,
             reparameterization=QatNetwork(made),
-            seed=workshop.seed,
+            seed=context.seed,
             ship_stages=len(made.network.spec.stages),
         )
-        trained = Trainer(job, folder, workshop.reporter, workshop.following(place)).run()
+        trained = Trainer(job, folder, context.reporter, context.following(place)).run()
     if trained.facts["best_step"] == 0:
-        workshop.reporter.warn("training int8 made nothing better on the held-out frames")
+        context.reporter.warn("training int8 made nothing better on the held-out frames")
     assert trained.quantization is not None, "a QAT network folds into a quantised network"
     return Fitted(trained.network, trained.quantization), {"kind": "training", "place": place, **trained.facts}

@@ -15,7 +15,7 @@ from torch import Tensor
 from compress.core.qparams import Half
 from compress.quantization.collapse_check import watch
 from compress.quantization.equalization import equalize, folded, without_pointless_layers
-from compress.quantization.mixed_precision import Choice, choose_and_fit, named
+from compress.quantization.mixed_precision import PrecisionSettings, choose_and_fit, named
 from compress.steps.base import SettingError, Step
 from compress.steps.qat import Qat, learn
 from compress.training.calibration_frames import batches
@@ -26,7 +26,7 @@ from teachers.zoo import nearest
 
 if TYPE_CHECKING:
     from compress.core.candidate import Candidate
-    from compress.steps.context import Workshop
+    from compress.steps.context import StepContext
 
 SENSITIVITY_FRAMES = 4
 GUARD_FRAMES = 16
@@ -121,16 +121,16 @@ class Quantize(Step):
                 raise SettingError(f"qat.{error.field}", error.message) from error
         return plain
 
-    def apply(self, candidate: "Candidate", workshop: "Workshop") -> "Candidate":
+    def apply(self, candidate: "Candidate", context: "StepContext") -> "Candidate":
         """A candidate whose artefact computes in the precision; the guard's finding is among its notes."""
         self.check(candidate.spec)
         settings = self.model_dump(mode="json")
         if self.precision == "fp16":
             return candidate.followed_by(settings, halved(candidate.network), quantization=Half())
-        return self._int8(candidate, workshop, settings)
+        return self._int8(candidate, context, settings)
 
-    def _int8(self, candidate: "Candidate", workshop: "Workshop", settings: dict[str, Any]) -> "Candidate":
-        targets = workshop.targets
+    def _int8(self, candidate: "Candidate", context: "StepContext", settings: dict[str, Any]) -> "Candidate":
+        targets = context.targets
         targets.require_fit(candidate.spec)
         scales, stride, frames = targets.plan.scales, candidate.spec.stride, targets.frames
         if self.qat is not None:
@@ -141,15 +141,15 @@ class Quantize(Step):
         network = folded(candidate.network)
         if self.cross_layer_equalization:
             network = equalize(network, seen)
-        asked = Choice(self.keep_float, self.max_rel_l2, self.gptq)
-        choice, made = choose_and_fit(network, asked, seen, _few(held_out, SENSITIVITY_FRAMES), workshop.reporter)
+        asked = PrecisionSettings(self.keep_float, self.max_rel_l2, self.gptq)
+        choice, made = choose_and_fit(network, asked, seen, _few(held_out, SENSITIVITY_FRAMES), context.reporter)
         notes = []
         if self.qat is not None:
-            made, note = learn(made, self.qat, candidate, workshop)
+            made, note = learn(made, self.qat, candidate, context)
             notes.append(note)
         facts = watch(candidate.network, made, held_out, stride)
         for reason in facts.dead():
-            workshop.reporter.warn(f"int8 guard: {reason}")
+            context.reporter.warn(f"int8 collapse check: {reason}")
         note = {"kind": "quantization", **choice.note(), "guard": facts.note()}
         return candidate.followed_by(settings, made.network, *notes, note, quantization=made.quantization)
 

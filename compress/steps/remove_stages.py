@@ -13,7 +13,7 @@ from teachers.spec import PoseNetSpec
 
 if TYPE_CHECKING:
     from compress.core.candidate import Candidate
-    from compress.steps.context import Workshop
+    from compress.steps.context import StepContext
 
 
 class RemoveStages(Step):
@@ -28,7 +28,7 @@ class RemoveStages(Step):
             raise SettingError("stages", f"must lie in 1..{len(spec.stages)}, the stages there are, got {self.stages}")
         return spec.model_copy(update={"stages": spec.stages[: self.stages]})
 
-    def apply(self, candidate: "Candidate", workshop: "Workshop") -> "Candidate":
+    def apply(self, candidate: "Candidate", context: "StepContext") -> "Candidate":
         """A new network whose kept layers have equal weights and share none of the given one's memory."""
         self.check(candidate.spec)
         return candidate.followed_by(self.model_dump(mode="json"), first_stages(candidate.network, self.stages))

@@ -16,7 +16,7 @@ from teachers.spec import PoseNetSpec
 
 if TYPE_CHECKING:
     from compress.core.candidate import Candidate
-    from compress.steps.context import Workshop
+    from compress.steps.context import StepContext
 
     PlanName = str
 else:
@@ -50,7 +50,7 @@ class ReplaceStages(Step):
             raise SettingError("width", str(error)) from error
         return changed(spec, "width", stages=stages)
 
-    def apply(self, candidate: "Candidate", workshop: "Workshop") -> "Candidate":
+    def apply(self, candidate: "Candidate", context: "StepContext") -> "Candidate":
         """The backbone's weights are the parent's, the stages' where they fit."""
-        network = inherit(candidate.network, self.check(candidate.spec), workshop.seed).network
+        network = inherit(candidate.network, self.check(candidate.spec), context.seed).network
         return candidate.followed_by(self.model_dump(mode="json"), network)

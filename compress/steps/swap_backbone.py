@@ -23,7 +23,7 @@ from teachers.spec import InputSpec, PoseNetSpec
 
 if TYPE_CHECKING:
     from compress.core.candidate import Candidate
-    from compress.steps.context import Workshop
+    from compress.steps.context import StepContext
 
     BackboneName = str
 else:
@@ -79,10 +79,10 @@ class SwapBackbone(Step):
                 raise SettingError("pretrained", wrong)
         return made
 
-    def apply(self, candidate: "Candidate", workshop: "Workshop") -> "Candidate":
+    def apply(self, candidate: "Candidate", context: "StepContext") -> "Candidate":
         """The stages' weights are the parent's; the backbone's those of the file, else the parent's where they fit."""
         spec = self.check(candidate.spec)
-        network = inherit(candidate.network, spec, workshop.seed).network
+        network = inherit(candidate.network, spec, context.seed).network
         if self.pretrained is None:
             return candidate.followed_by(self.model_dump(mode="json"), network)
         tensors = read_pretrained(spec.backbone.layers[:-1], spec.input, Path(self.pretrained).expanduser())

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compress.training.samples import Sample
+from compress.training.samples import TrainingSample
 
 _AHEAD = 3
 
@@ -24,7 +24,7 @@ class Samples(Protocol):
 
     def __len__(self) -> int: ...
 
-    def sample(self, index: int, rng: np.random.Generator) -> Sample:
+    def sample(self, index: int, rng: np.random.Generator) -> TrainingSample:
         """A crop; the same one for the same state of the generator."""
 
 
@@ -82,7 +82,7 @@ class Order:
         positions = range(step * self.batch, (step + 1) * self.batch)[self.rank :: self.world][part :: self.parts]
         return stack([self._sample(position) for position in positions])
 
-    def _sample(self, position: int) -> Sample:
+    def _sample(self, position: int) -> TrainingSample:
         count = len(self.samples)
         epoch, place = divmod(position, count)
         order = np.random.default_rng([self.seed, 1, epoch]).permutation(count)
@@ -103,7 +103,7 @@ class Order:
                 pool.shutdown(wait=False, cancel_futures=True)
 
 
-def stack(samples: list[Sample]) -> Batch:
+def stack(samples: list[TrainingSample]) -> Batch:
     """Samples of one crop size as tensors."""
     images = torch.from_numpy(np.stack([sample.image for sample in samples])).permute(0, 3, 1, 2)
     heatmaps, pafs, mask = (torch.from_numpy(np.stack([sample[part] for sample in samples])) for part in (1, 2, 3))

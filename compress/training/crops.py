@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from compress.training.augmentation import Augmentation, Warp, draw
 from compress.training.losses import Energies
-from compress.training.samples import Sample
+from compress.training.samples import TrainingSample
 from compress.training.target_cache import CachedTarget, TargetIndex
 from eval.maps import padded
 from teachers.spec import PoseNetSpec
@@ -52,7 +52,7 @@ class TeacherSamples:
     def __len__(self) -> int:
         return len(self.filled.entries)
 
-    def sample(self, index: int, rng: np.random.Generator) -> Sample:
+    def sample(self, index: int, rng: np.random.Generator) -> TrainingSample:
         """One crop of frame `index`, at a scale drawn in proportion to how many crops the scales hold."""
         entries = self.filled.entries[index]
         entry = _choose(entries, self.crop_hw, rng)
@@ -64,7 +64,7 @@ class TeacherSamples:
         mask = learnable(warp, image.shape[:2], crop.shape[1:], self.margin)
         if self.balance is not None:
             mask *= self.balance.weight(entry.energies(heat - 1))
-        return Sample(warp.image(np.asarray(image)), crop[:heat], crop[heat:], mask)
+        return TrainingSample(warp.image(np.asarray(image)), crop[:heat], crop[heat:], mask)
 
 
 def learnable(warp: Warp, source_hw: tuple[int, ...], grid_hw: tuple[int, ...], margin: int) -> NDArray[np.float32]:
@@ -89,7 +89,7 @@ def learnable(warp: Warp, source_hw: tuple[int, ...], grid_hw: tuple[int, ...], 
     return mask
 
 
-def full_frame(entry: CachedTarget, spec: PoseNetSpec, balance: FrameBalance | None = None) -> Sample:
+def full_frame(entry: CachedTarget, spec: PoseNetSpec, balance: FrameBalance | None = None) -> TrainingSample:
     """A whole frame as the network sees it when it is measured: padded at the right and bottom.
 
     Nothing is learnt from cells that show padding alone, as there are where inputs are padded beyond the stride.
@@ -101,7 +101,7 @@ def full_frame(entry: CachedTarget, spec: PoseNetSpec, balance: FrameBalance | N
     values = np.pad(maps.astype(np.float32), [(0, 0), *beyond])
     weight = 1.0 if balance is None else balance.weight(entry.energies(heat - 1))
     mask = np.pad(np.full(maps.shape[1:], weight, np.float32), beyond)
-    return Sample(pixels, values[:heat], values[heat:], mask)
+    return TrainingSample(pixels, values[:heat], values[heat:], mask)
 
 
 def _choose(entries: Sequence[CachedTarget], crop_hw: tuple[int, int], rng: np.random.Generator) -> CachedTarget:

@@ -12,7 +12,7 @@ import numpy as np
 
 from compress.training.batches import BatchSpec
 from compress.training.crops import FrameBalance, full_frame
-from compress.training.samples import Sample
+from compress.training.samples import TrainingSample
 from compress.training.target_cache import CachedTarget, TargetIndex
 from teachers.spec import PoseNetSpec
 
@@ -47,7 +47,7 @@ class FullFrames:
     def __len__(self) -> int:
         return len(self.entries)
 
-    def sample(self, index: int, rng: np.random.Generator) -> Sample:
+    def sample(self, index: int, rng: np.random.Generator) -> TrainingSample:
         """The frame as it is; there is nothing to draw."""
         return full_frame(self.entries[index], self.spec, self.balance)
 

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from compress.training.samples import Sample
+from compress.training.samples import TrainingSample
 from teachers.posenet import Chain, ConvBlock, PoseNet, Stage
 
 RIDGE = 1e-4
@@ -21,7 +21,7 @@ RIDGE = 1e-4
 
 
 @torch.no_grad()
-def fit_heads(network: PoseNet, samples: Iterable[Sample]) -> PoseNet:
+def fit_heads(network: PoseNet, samples: Iterable[TrainingSample]) -> PoseNet:
     """A copy whose last stage's heads are fitted to the samples' maps, each cell counting as its mask says."""
     made: PoseNet = copy.deepcopy(network).eval()
     heads = head_convolutions(made)

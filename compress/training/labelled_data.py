@@ -13,7 +13,7 @@ from compress.training.augmentation import Augmentation
 from compress.training.frames import Text
 from compress.training.labels import LabelledSet
 from compress.training.losses import Energies
-from compress.training.samples import Sample
+from compress.training.samples import TrainingSample
 from teachers.common.errors import UserError
 from teachers.common.files import sha256_of
 from teachers.common.frozen import Frozen
@@ -104,7 +104,7 @@ class LabelledCrops:
     def __len__(self) -> int:
         return len(self.images)
 
-    def sample(self, index: int, rng: np.random.Generator) -> Sample:
+    def sample(self, index: int, rng: np.random.Generator) -> TrainingSample:
         """One crop of image `index`. UserError where it cannot be read."""
         one = self.images[index]
         return _as_supplied(one.file.sample(one.index, self.augmentation, self.crop_hw, rng), self.spec)
@@ -127,7 +127,7 @@ class LabelledCrops:
         return Energies(joints / cells, background / cells, pafs / cells)
 
 
-class WholeImages(Sequence[Sample]):
+class WholeImages(Sequence[TrainingSample]):
     """Held-out images, whole, each read anew: thousands would not fit into memory."""
 
     def __init__(self, images: Sequence[Labelled], spec: PoseNetSpec) -> None:
@@ -137,19 +137,19 @@ class WholeImages(Sequence[Sample]):
         return len(self._images)
 
     @overload
-    def __getitem__(self, place: int) -> Sample: ...
+    def __getitem__(self, place: int) -> TrainingSample: ...
 
     @overload
-    def __getitem__(self, place: slice) -> Sequence[Sample]: ...
+    def __getitem__(self, place: slice) -> Sequence[TrainingSample]: ...
 
-    def __getitem__(self, place: int | slice) -> Sample | Sequence[Sample]:
+    def __getitem__(self, place: int | slice) -> TrainingSample | Sequence[TrainingSample]:
         if isinstance(place, slice):
             return WholeImages(self._images[place], self._spec)
         one = self._images[place]
         return _as_supplied(one.file.whole(one.index), self._spec)
 
 
-def _as_supplied(sample: Sample, spec: PoseNetSpec) -> Sample:
+def _as_supplied(sample: TrainingSample, spec: PoseNetSpec) -> TrainingSample:
     """The pixels in the order that the network takes."""
     if spec.input.channels == "bgr":
         return sample

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from compress.training.augmentation import Augmentation, Warp, draw
 from compress.training.ground_truth import PUBLISHED, GroundTruthSettings, render
-from compress.training.samples import Sample
+from compress.training.samples import TrainingSample
 from compress.training.unlabelled import paint
 from eval.coco_labels import COCO_17, CocoLabels, open_labels
 from eval.frame_types import Unreadable
@@ -70,7 +70,7 @@ class LabelledSet:
 
     def sample(
         self, index: int, change: Warp | Augmentation, crop_hw: tuple[int, int], rng: np.random.Generator
-    ) -> Sample:
+    ) -> TrainingSample:
         """Image `index`, brought to the height of 368 pixels and then changed, with the maps of the changed labels.
 
         A warp is applied as it is and brings its own crop_hw; an augmentation is drawn. The maps are rendered from
@@ -82,7 +82,7 @@ class LabelledSet:
         warp = change if isinstance(change, Warp) else draw(change, hw, crop_hw, rng)
         return self._moved(index, (image.shape[0], image.shape[1]), content, warp)
 
-    def whole(self, index: int) -> Sample:
+    def whole(self, index: int) -> TrainingSample:
         """All of image `index` as a network sees it when it is measured: padded at the right and bottom with 128."""
         image = self._image(index)
         image_hw = (image.shape[0], image.shape[1])
@@ -98,13 +98,13 @@ class LabelledSet:
             if _labelled(self._annotations[image_id]) and (source.folder / file).is_file()
         ]
 
-    def _moved(self, index: int, image_hw: tuple[int, int], content: NDArray[np.uint8], warp: Warp) -> Sample:
+    def _moved(self, index: int, image_hw: tuple[int, int], content: NDArray[np.uint8], warp: Warp) -> TrainingSample:
         """content: the image of image_hw, brought to the height of 368 pixels."""
         hw = (content.shape[0], content.shape[1])
         annotations = self._annotations[self._image_ids[index]]
         people = _people(annotations, hw[0] / image_hw[0], hw[1] / image_hw[1])
         heatmaps, pafs = render(warp.points(people, COCO_18), warp.crop_hw, COCO_18, self._stride, self._settings)
-        return Sample(warp.image(content), heatmaps, pafs, self._mask(annotations, image_hw, hw, warp))
+        return TrainingSample(warp.image(content), heatmaps, pafs, self._mask(annotations, image_hw, hw, warp))
 
     def _image(self, index: int) -> NDArray[np.uint8]:
         for _, frame in self._labels.source.read([index]):

@@ -26,7 +26,7 @@ from compress.training.curve import Follow, TrainingCurve, unfollowed
 from compress.training.engine import Engine
 from compress.training.losses import Energies, LossSettings
 from compress.training.reparameterization import Reparameterization, TrainingNetwork
-from compress.training.samples import Sample
+from compress.training.samples import TrainingSample
 from compress.training.schedule import Schedule
 from compress.training.student import AveragedWeights, groups, make_student
 from compress.training.validation import validate
@@ -48,7 +48,7 @@ class TrainingJob:
 
     network: PoseNet
     samples: Samples
-    held_out: Sequence[Sample]
+    held_out: Sequence[TrainingSample]
     energies: Energies
     schedule: Schedule
     loss: LossSettings

@@ -19,7 +19,7 @@ from compress.reconstruction.layer_ops import activated, convolved, padded, seen
 from compress.reconstruction.least_squares import limits
 from compress.reconstruction.visitor import IMAGE, walk
 from compress.training.reparameterization import Outputs, TrainingNetwork
-from teachers.posenet import ConvBlock, EnlargeBlock, ImageNormBlock, Maps, PoseNet
+from teachers.posenet import ConvBlock, InstanceNormBlock, Maps, PoseNet, Upsample2xBlock
 
 _SMALLEST = 1e-12
 
@@ -123,10 +123,10 @@ class _Learning:
     def max_pool(self, x: Tensor, kernel: int, stride: int, pad: int) -> Tensor:
         return F.max_pool2d(x, kernel, stride, pad)
 
-    def norm(self, name: str, block: ImageNormBlock, x: Tensor) -> Tensor:
+    def norm(self, name: str, block: InstanceNormBlock, x: Tensor) -> Tensor:
         return self.on_grid(name, block(x))
 
-    def upsample(self, name: str, block: EnlargeBlock, x: Tensor) -> Tensor:
+    def upsample(self, name: str, block: Upsample2xBlock, x: Tensor) -> Tensor:
         return self.on_grid(name, block(x))
 
     def join(self, name: str, parts: Sequence[Tensor]) -> Tensor:

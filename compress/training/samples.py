@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Sample(NamedTuple):
+class TrainingSample(NamedTuple):
     """One image with its targets, all of one crop."""
 
     image: NDArray[np.uint8]

@@ -12,7 +12,7 @@ from compress.training.crops import FrameBalance, TeacherSamples, full_frame
 from compress.training.frames import TrainingFrames, TrainingPlan, open_training
 from compress.training.full_frames import FullFrames
 from compress.training.losses import Energies
-from compress.training.samples import Sample
+from compress.training.samples import TrainingSample
 from compress.training.target_cache import GIB, Array, TargetCache, TargetIndex, TargetSpec, TargetStore, TeacherFn
 from teachers.common.errors import UserError
 from teachers.spec import PoseNetSpec
@@ -55,11 +55,11 @@ class TeacherTargets:
         return found
 
     @cached_property
-    def held_out(self) -> list[Sample]:
+    def held_out(self) -> list[TrainingSample]:
         """Whole frames, at every scale, that no step learns from."""
         return self.balanced_held_out(0.0)
 
-    def balanced_held_out(self, exponent: float) -> list[Sample]:
+    def balanced_held_out(self, exponent: float) -> list[TrainingSample]:
         """The same; frames that show little count as they do in training."""
         filled, balance = self._held_out, self.frame_balance(exponent)
         return [full_frame(entry, self.teacher.spec, balance) for entries in filled.entries for entry in entries]

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from compress.training.samples import Sample
+from compress.training.samples import TrainingSample
 from teachers.posenet import Maps
 
 
@@ -32,7 +32,7 @@ class Validation:
 
 
 @torch.inference_mode()
-def validate(network: nn.Module, samples: Iterable[Sample], device: torch.device) -> Validation:
+def validate(network: nn.Module, samples: Iterable[TrainingSample], device: torch.device) -> Validation:
     """The network, in evaluation mode, on whole frames; ValueError if the targets show nobody in any of them."""
     network = network.to(device)
     apart, wanted, frames = np.zeros(2), np.zeros(2), 0

@@ -18,7 +18,7 @@ _TAIL = 600
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ExportRequest:
     """What the artefact is to be."""
 
     input_hw: tuple[int, int]
@@ -46,7 +46,7 @@ class Exporter(Protocol):
     def missing(self) -> str | None:
         """None if conversion is possible here, else which extra installs it."""
 
-    def convert(self, network: PoseNet, path: Path, wanted: Wanted) -> Sequence[str]:
+    def convert(self, network: PoseNet, path: Path, request: ExportRequest) -> Sequence[str]:
         """Writes the artefact to `path` in an empty folder; the names of its files there, without their facts."""
 
 

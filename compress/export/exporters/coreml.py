@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from compress.export.exporters.base import Precision, TwoOutputs, Wanted, kept_quiet
+from compress.export.exporters.base import ExportRequest, Precision, TwoOutputs, kept_quiet
 from eval.runtimes.base import missing_extra, version_of
 from teachers.posenet import PoseNet
 
@@ -27,14 +27,14 @@ class CoreMlExporter:
         """See `Exporter`."""
         return missing_extra("Core ML's converter", "coreml", ["coremltools"])
 
-    def convert(self, network: PoseNet, path: Path, wanted: Wanted) -> Sequence[str]:
+    def convert(self, network: PoseNet, path: Path, request: ExportRequest) -> Sequence[str]:
         """See `Exporter`."""
-        shape = (1, 3, *wanted.input_hw)
+        shape = (1, 3, *request.input_hw)
         with kept_quiet(self.name), warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")
             import coremltools as ct  # noqa: PLC0415
 
-            whole = wanted.precision == "fp32"
+            whole = request.precision == "fp32"
             model = ct.convert(
                 torch.jit.trace(TwoOutputs(network).eval(), torch.zeros(shape)),  # type: ignore[no-untyped-call]
                 convert_to="mlprogram",
@@ -44,6 +44,6 @@ class CoreMlExporter:
                 minimum_deployment_target=ct.target.iOS15,
             )
             model.user_defined_metadata["spec"] = network.spec.to_json()
-            model.user_defined_metadata["licence"] = wanted.licence.model_dump_json()
+            model.user_defined_metadata["licence"] = request.licence.model_dump_json()
             model.save(str(path))
         return [path.name]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from compress.export.exporters.base import Precision, TwoOutputs, Wanted, kept_quiet
+from compress.export.exporters.base import ExportRequest, Precision, TwoOutputs, kept_quiet
 from eval.runtimes import RUNTIMES
 from eval.runtimes.base import missing_extra
 from teachers.posenet import PoseNet
@@ -28,14 +28,14 @@ class ExecuTorchExporter:
         """See `Exporter`."""
         return missing_extra("ExecuTorch", "executorch", ["executorch.exir", "executorch.backends.xnnpack"])
 
-    def convert(self, network: PoseNet, path: Path, wanted: Wanted) -> Sequence[str]:
+    def convert(self, network: PoseNet, path: Path, request: ExportRequest) -> Sequence[str]:
         """See `Exporter`."""
         with kept_quiet(self.name), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner  # noqa: PLC0415
             from executorch.exir import to_edge_transform_and_lower  # noqa: PLC0415
 
-            program = torch.export.export(TwoOutputs(network).eval(), (torch.zeros(1, 3, *wanted.input_hw),))
+            program = torch.export.export(TwoOutputs(network).eval(), (torch.zeros(1, 3, *request.input_hw),))
             lowered = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()])
             path.write_bytes(lowered.to_executorch().buffer)
         return [path.name]

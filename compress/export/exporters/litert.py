@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from compress.export.exporters.base import Precision, TwoOutputs, Wanted, kept_quiet
+from compress.export.exporters.base import ExportRequest, Precision, TwoOutputs, kept_quiet
 from eval.runtimes.base import missing_extra, version_of
 from teachers.posenet import PoseNet
 
@@ -27,12 +27,12 @@ class LiteRtExporter:
         """See `Exporter`."""
         return missing_extra("LiteRT's converter", "litert", ["litert_torch", "ai_edge_litert"])
 
-    def convert(self, network: PoseNet, path: Path, wanted: Wanted) -> Sequence[str]:
+    def convert(self, network: PoseNet, path: Path, request: ExportRequest) -> Sequence[str]:
         """See `Exporter`."""
         with kept_quiet(self.name), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             import litert_torch  # noqa: PLC0415
 
-            converted = litert_torch.convert(TwoOutputs(network).eval(), (torch.zeros(1, 3, *wanted.input_hw),))
+            converted = litert_torch.convert(TwoOutputs(network).eval(), (torch.zeros(1, 3, *request.input_hw),))
             converted.export(str(path))
         return [path.name]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from compress.export.exporters.base import Precision, TwoOutputs, Wanted, kept_quiet
+from compress.export.exporters.base import ExportRequest, Precision, TwoOutputs, kept_quiet
 from eval.runtimes.base import missing_extra, version_of
 from teachers.posenet import PoseNet
 
@@ -27,10 +27,10 @@ class NcnnExporter:
         """See `Exporter`."""
         return missing_extra("ncnn's converter", "ncnn", ["pnnx", "ncnn"])
 
-    def convert(self, network: PoseNet, path: Path, wanted: Wanted) -> Sequence[str]:
+    def convert(self, network: PoseNet, path: Path, request: ExportRequest) -> Sequence[str]:
         """See `Exporter`."""
         weights = path.with_suffix(".bin")
-        image = torch.zeros(1, 3, *wanted.input_hw)
+        image = torch.zeros(1, 3, *request.input_hw)
         with kept_quiet(self.name), warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")
             import pnnx  # noqa: PLC0415
@@ -41,7 +41,7 @@ class NcnnExporter:
                 image,
                 ncnnparam=str(path),
                 ncnnbin=str(weights),
-                fp16=wanted.precision == "fp16",
+                fp16=request.precision == "fp16",
                 check_trace=False,
             )
             if not path.is_file() or not weights.is_file():

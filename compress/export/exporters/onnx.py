@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from compress.export.exporters.base import Precision, Wanted
+from compress.export.exporters.base import ExportRequest, Precision
 from compress.export.onnx_export import cut_at_stage, export_all_stages, save_artefact
 from eval.runtimes.base import version_of
 from teachers.posenet import PoseNet
@@ -25,7 +25,7 @@ class OnnxExporter:
         """Nothing: it is a dependency."""
         return None
 
-    def convert(self, network: PoseNet, path: Path, wanted: Wanted) -> Sequence[str]:
+    def convert(self, network: PoseNet, path: Path, request: ExportRequest) -> Sequence[str]:
         """See `Exporter`."""
-        save_artefact(cut_at_stage(export_all_stages(network), len(network.stages)), network, wanted.licence, path)
+        save_artefact(cut_at_stage(export_all_stages(network), len(network.stages)), network, request.licence, path)
         return [path.name]

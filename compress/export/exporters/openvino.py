@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from compress.export.exporters.base import Precision, Wanted, kept_quiet
+from compress.export.exporters.base import ExportRequest, Precision, kept_quiet
 from compress.export.exporters.onnx import OnnxExporter
 from eval.runtimes import RUNTIMES
 from eval.silent_imports import import_openvino
@@ -26,11 +26,11 @@ class OpenVinoExporter:
         """See `Exporter`."""
         return RUNTIMES["openvino"].missing()
 
-    def convert(self, network: PoseNet, path: Path, wanted: Wanted) -> Sequence[str]:
+    def convert(self, network: PoseNet, path: Path, request: ExportRequest) -> Sequence[str]:
         """See `Exporter`."""
         ov = import_openvino()
         by_way = path.with_name("by-way.onnx")
-        OnnxExporter().convert(network, by_way, wanted)
+        OnnxExporter().convert(network, by_way, request)
         with kept_quiet(self.name):
-            ov.save_model(ov.Core().read_model(by_way), path, compress_to_fp16=wanted.precision == "fp16")
+            ov.save_model(ov.Core().read_model(by_way), path, compress_to_fp16=request.precision == "fp16")
         return [path.name, path.with_suffix(".bin").name]

@@ -85,7 +85,7 @@ def filter_text(low_pass: str | None) -> str:
 
 def noise_text(facts: ClipFacts) -> str:
     """What the noise floor is."""
-    middle = "" if facts.disturbances is None else f", median over {facts.disturbances}"
+    middle = "" if facts.perturbations is None else f", median over {facts.perturbations}"
     return (
         f"The noise floor is the change of the teacher's own angles when the clip is perturbed ({PERTURBED}{middle}). "
         "A median over the floor below 1 is within that noise."

@@ -42,8 +42,8 @@ def _caption(explorer: Explorer) -> str:
         texts.append("Squares: the stage table, with which the search began.")
     if "screened" in kinds:
         texts.append("Hollow circles: not trained to the end, not ranked.")
-    if "barred" in kinds:
-        texts.append("Crosses: break a constraint or are rejected by the int8 guard.")
+    if "infeasible" in kinds:
+        texts.append("Crosses: break a constraint or are rejected by the int8 collapse check.")
     if len(explorer.runs) > 1:
         texts.append("Each shape is a run.")
     if missing := explorer.not_shown():

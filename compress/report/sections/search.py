@@ -35,8 +35,11 @@ def _progress(view: SearchView, suffix: str) -> list[Block]:
         blocks.append(_histories(view, f"history{suffix}"))
     if len(view.per_rung) > 1:
         blocks.append(_rungs(view))
-    if view.barred:
-        blocks += [Paragraph("Rejected by a constraint or by the int8 guard:"), Bullets(_some(view.barred))]
+    if view.infeasible:
+        blocks += [
+            Paragraph("Rejected by a constraint or the int8 collapse check:"),
+            Bullets(_some(view.infeasible)),
+        ]
     if view.failures:
         text = "Failed trials are not ranked. Their settings and errors are in trials.csv:"
         items = [(_trials(numbers), error) for error, numbers in view.failures]

@@ -14,7 +14,7 @@ from teachers.spec import PoseNetSpec
 
 if TYPE_CHECKING:
     from compress.core.candidate import Candidate
-    from compress.steps.context import Workshop
+    from compress.steps.context import StepContext
 
 
 class RoundWeights(Step):
@@ -29,7 +29,7 @@ class RoundWeights(Step):
         """Any network; its spec stays."""
         return spec
 
-    def apply(self, candidate: "Candidate", context: "Workshop") -> "Candidate":
+    def apply(self, candidate: "Candidate", context: "StepContext") -> "Candidate":
         """A new network; the given one keeps its weights."""
         network = copy.deepcopy(candidate.network)
         with torch.no_grad():

@@ -77,10 +77,10 @@ def test_fresh_norms_begin_plain() -> None:
     assert all(bool((norm.weight == 1).all()) and not bool(norm.bias.any()) for norm in norms)
 
 
-@pytest.mark.parametrize("ceiling", [None, 6.0])
-def test_equalisation_leaves_the_maps(ceiling: float | None) -> None:
+@pytest.mark.parametrize("relu_max", [None, 6.0])
+def test_equalisation_leaves_the_maps(relu_max: float | None) -> None:
     torch.manual_seed(0)
-    before = PoseNet(normed_spec(ceiling)).eval()
+    before = PoseNet(normed_spec(relu_max)).eval()
     names = scalable(before)
     assert "backbone.layers.0.conv" in names and "backbone.layers.1.conv" not in names
     modules = dict(before.named_modules())
