@@ -1,9 +1,9 @@
 """What many tests share: the real teacher, real frames, and a tiny network that runs in milliseconds."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import affinity  # noqa: F401  (before numpy and torch count the cores)
 import numpy as np
 import pytest
 import torch
@@ -19,12 +19,6 @@ from teachers.spec import BackboneSpec, Conv, InputSpec, Layer, MaxPool, PoseNet
 
 if TYPE_CHECKING:
     from compress_tiny_run import TinyRun
-
-_WORKER = os.environ.get("PYTEST_XDIST_WORKER")
-if _WORKER and hasattr(os, "sched_setaffinity"):
-    # A core for each process: two whose threads share all cores wait for each other at every step.
-    _CORES = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {_CORES[int(_WORKER.removeprefix("gw")) % len(_CORES)]})
 
 TEACHER = "openpose-mobilenet-thin"
 LICENCE = Licence(name="Apache-2.0", source="made up for a test")
