@@ -24,7 +24,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from eval.video_clock import Announced, Clock, Ticks, Timing, earliest
-from eval.video_formats import ASSUMED_FPS, ENCODERS, TICKS_PER_S, TimedFrame, is_moving
+from eval.video_formats import ASSUMED_FPS, ENCODERS, TICKS_PER_S, TimedFrame, captured_fps, is_moving
 from eval.video_recovery import sound_frames
 from eval.video_shape import Turn, check_picture, even, turn_of
 from teachers.common.errors import UserError
@@ -110,6 +110,7 @@ class VideoReader:
         self._stream.codec_context.options = options
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.fps = float(rate) if rate else ASSUMED_FPS
+        self.captured_fps = captured_fps({**self._container.metadata, **self._stream.metadata})
         self._clock = Clock(self.fps, float(self._stream.time_base or 0))
         self._packets = 0
         self._frames = sound_frames(self._demuxed(), _Decoder(self._stream), self.problems)

@@ -1,5 +1,7 @@
 """Which files count as videos, how videos are written, and what a frame of one is."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,3 +43,19 @@ def is_moving(demuxer: str) -> bool:
     """Whether FFmpeg's demuxer of this name (several names, parted by commas) reads videos."""
     names = set(demuxer.split(","))
     return not names & NO_VIDEO and not any(name.endswith("_pipe") for name in names)
+
+
+CAPTURE_KEY = "com.android.capture.fps"
+"""Android's key for the rate at which a slow-motion video was filmed; Matroska writes keys in upper case."""
+
+
+def captured_fps(tags: Mapping[str, str]) -> float | None:
+    """The rate at which a video was filmed, from its file's tags; None where they state none that makes sense."""
+    for key, text in tags.items():
+        if key.lower() == CAPTURE_KEY:
+            try:
+                rate = float(text)
+            except ValueError:
+                return None
+            return rate if math.isfinite(rate) and rate > 0 else None
+    return None

@@ -108,7 +108,7 @@ def test_an_artefact_alone_has_no_module(candidate: Path, tmp_path: Path) -> Non
     assert len(model.spec.stages) == 2
     with pytest.raises(compress.UserError, match="load the folder that it lies in"):
         _ = model.network
-    with pytest.raises(compress.UserError, match="threads: must be 1 or more, got 0"):
+    with pytest.raises(compress.UserError, match="threads: must lie between 1 and 512, got 0"):
         compress.load(candidate, threads=0)
     with pytest.raises(compress.UserError, match="no model is called"):
         compress.load("stages-2")

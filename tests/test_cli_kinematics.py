@@ -237,10 +237,12 @@ def test_stopped_in_the_middle_it_leaves_no_half_file(tmp_path: Path, after: int
     measure(tmp_path, video, lambda call: [track[call]])
     model = model_of(nobody, tmp_path)
     object.__setattr__(model, "session", Stops(lambda call: [track[call]]))
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     with pytest.raises(KeyboardInterrupt):
         measure(tmp_path, video, nobody, model=model)
-    left = sorted(path.name for path in (tmp_path / "out").rglob("*") if path.is_file())
-    assert left == [f"walk_{frame:06d}.json" for frame in range(after)]
+    left = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert left == before and (tmp_path / "out" / "kinematics.json") in left
+    assert sum(path.suffix == ".json" for path in left) == FRAMES + 1
 
 
 @pytest.mark.usefixtures("no_plots")

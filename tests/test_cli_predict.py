@@ -207,7 +207,12 @@ def test_unreadable_images_are_named_and_passed_over(
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(["--scales", "0"], "scale 0"), (["--threads", "0"], "1 or more"), (["--out", "FILE"], "cannot be written")],
+    [
+        (["--scales", "0"], "scale 0"),
+        (["--threads", "0"], "between 1 and 512"),
+        (["--threads", "1000000"], "between 1 and 512"),
+        (["--out", "FILE"], "cannot be written"),
+    ],
 )
 def test_calls_that_cannot_be_end_with_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said, words: list[str], said: str

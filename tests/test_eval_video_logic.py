@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eval.video_clock import Clock
+from eval.video_formats import captured_fps
 from eval.video_recovery import sound_frames
 from eval.video_shape import turn_of
 
@@ -19,6 +20,21 @@ from eval.video_shape import turn_of
 def test_a_slanted_display_matrix_is_no_turn() -> None:
     slanted = np.array([46341, 46341, 0, -46341, 46341, 0, 0, 0, 1 << 30], np.int32)
     assert turn_of(slanted.tobytes()) is None
+
+
+@pytest.mark.parametrize(
+    ("tags", "rate"),
+    [
+        ({"com.android.capture.fps": "240.000000"}, 240.0),
+        ({"title": "x", "COM.ANDROID.CAPTURE.FPS": "120"}, 120.0),
+        ({"com.android.capture.fps": "fast"}, None),
+        ({"com.android.capture.fps": "nan"}, None),
+        ({"com.android.capture.fps": "0"}, None),
+        ({}, None),
+    ],
+)
+def test_the_rate_at_which_a_phone_filmed(tags: dict[str, str], rate: float | None) -> None:
+    assert captured_fps(tags) == rate
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(-10, 1000)), max_size=40))

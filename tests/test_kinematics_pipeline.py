@@ -94,7 +94,12 @@ def test_persons_are_chosen_by_word_or_number(word: str) -> None:
         (["--time-range", "nan", "1"], "END not before it"),
         (["--time-range", "8", "9"], "no frame lies between"),
         (["--threads", "0"], "between 1 and 512"),
+        (["--time-range", "0,1,2"], "2 numbers are needed"),
         (["--scales", "0"], "scale 0"),
+        (["--scales", "0.5,one"], "numbers are needed, for example 0.5,1"),
+        (["--scales", ","], "numbers are needed"),
+        (["--slowmo-factor", "0"], "slowmo_factor: must lie above 0"),
+        (["--slowmo-factor", "nan"], "slowmo_factor: must lie above 0"),
         (["--person", "4"], "there is no person 4"),
     ],
 )
@@ -107,6 +112,96 @@ def test_calls_that_cannot_be_end_with_2(
         code = int(stop.code or 0)
     assert code == 2 and said in capsys.readouterr().err
     assert not (tmp_path / "out" / "kinematics.json").exists()
+
+
+@pytest.mark.parametrize("words", [["--person", "9"], ["--time-range", "5", "6"], ["--cut-off-frequency", "1e-9"]])
+def test_a_call_that_cannot_be_leaves_earlier_results_alone(somebody: Path, tmp_path: Path, words: list[str]) -> None:
+    out = tmp_path / "out"
+    assert kinematics(somebody, "--out", str(out)) == 0
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert kinematics(somebody, "--out", str(out), *words) == 2
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before and len(before) > 30
+
+
+def test_a_second_call_replaces_the_first(somebody: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert kinematics(somebody, "--out", str(out)) == 0
+    assert kinematics(somebody, "--out", str(out), "--time-range", "0,0.5") == 0
+    assert len(list((out / "clip_json").iterdir())) == 16 and not list(out.glob(".importing*"))
+
+
+@pytest.mark.parametrize("words", [["0.5", "1"], ["0.5,1"], ["0.5,", "1"], ["0.5, 1"]])
+def test_scales_are_parted_by_spaces_or_commas(somebody: Path, tmp_path: Path, words: list[str]) -> None:
+    out = tmp_path / "out"
+    assert kinematics(somebody, "--out", str(out), "--time-range", "0, 0.3", "--scales", *words) == 0
+    estimation = facts_in(out)["estimation"]
+    assert isinstance(estimation, dict) and estimation["scales"] == [0.5, 1.0]
+
+
+@pytest.mark.parametrize("name", ["a" * 240, "\u8d70" * 80, "two\u91ce words"])
+def test_long_and_foreign_names_of_videos(
+    somebody: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    monkeypatch.undo()  # with plots
+    track = walker(30)
+    monkeypatch.setattr("compress.cli.kinematics.open_model", lambda *_: model_of(lambda call: [track[call]], tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("compress.report.figures.canvas.DPI", 30)
+    video = somebody.rename(tmp_path / f"{name}.mp4")
+    assert kinematics(video) == 0
+    (out,) = (tmp_path / "kinematics").iterdir()
+    facts = facts_in(out)["video"]
+    assert isinstance(facts, dict) and facts["name"] == video.name
+    assert len(list(out.glob("*_person01.png"))) == 3 and len(list(out.rglob("*.json"))) == 31
+    assert [str(each.message) for each in recwarn if "Glyph" in str(each.message)] == []
+    assert kinematics(video) == 0, "its own results are known again"
+
+
+def test_a_name_that_no_file_can_have(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no file has a name of 304 bytes"):
+        find_video(str(tmp_path / ("a" * 300 + ".mp4")))
+
+
+def test_slow_motion_is_taken_out_of_times_and_velocities(somebody: Path, tmp_path: Path) -> None:
+    found = []
+    still = ("--swap-repair", "off", "--visible-side", "right")  # what looks at speeds would judge both differently
+    for factor in ("1", "8"):
+        out = tmp_path / factor
+        assert kinematics(somebody, "--out", str(out), "--slowmo-factor", factor, "--filter", "none", *still) == 0
+        (person,) = facts_in(out)["people"]  # type: ignore[misc]
+        found.append(person)
+    true, slow = found[1], found[0]
+    assert true["fps"] == pytest.approx(240, rel=1e-3) and slow["fps"] == pytest.approx(30, rel=1e-3)
+    assert true["end_s"] == pytest.approx(slow["end_s"] / 8)
+    fastest = [each["measures"]["right knee"]["max_speed_deg_s"] for each in (slow, true)]
+    assert fastest[1] == pytest.approx(8 * fastest[0], rel=1e-3) and fastest[0] > 50
+
+
+@pytest.mark.parametrize(("suffix", "key"), [(".mp4", "com.android.capture.fps"), (".mkv", "COM.ANDROID.CAPTURE.FPS")])
+def test_a_file_that_says_it_was_captured_faster_gets_a_note(
+    tmp_path: Path, capsys: Said, monkeypatch: pytest.MonkeyPatch, suffix: str, key: str
+) -> None:
+    track = walker(30)
+    without_plots(monkeypatch)
+    monkeypatch.setattr("compress.cli.kinematics.open_model", lambda *_: model_of(lambda call: [track[call]], tmp_path))
+    video = tmp_path / f"slow{suffix}"
+    with (
+        av.open(str(grey_video(tmp_path / "plain.mp4", even_times(30)))) as source,
+        av.open(str(video), "w", options={"movflags": "use_metadata_tags"} if suffix == ".mp4" else {}) as target,
+    ):
+        target.metadata[key] = "240.000000"
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.size:
+                packet.stream = stream
+                target.mux(packet)
+    assert kinematics(video, "--out", str(tmp_path / "out")) == 0
+    assert "captured at 240 frames per second, and plays at 30" in (said := capsys.readouterr().err)
+    assert "--slowmo-factor 8" in said
+    facts = facts_in(tmp_path / "out")["video"]
+    assert isinstance(facts, dict) and facts["fps_captured"] == 240.0
+    assert kinematics(video, "--out", str(tmp_path / "out"), "--slowmo-factor", "8") == 0
+    assert "captured at" not in capsys.readouterr().err
 
 
 def test_nobody_in_the_video_ends_with_1(tmp_path: Path, capsys: Said, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from compress.kinematics.output_folder import find_video
 from compress.kinematics.pipeline import KinematicsCall, KinematicsResult, PersonChoice, run_kinematics
 from compress.run.model_lookup import default_model
 from eval.kinematic_settings import KinematicsSettings
+from teachers.common.files import short_name
 
 
 def kinematics(  # noqa: PLR0913 - all but two by name only
@@ -18,6 +19,7 @@ def kinematics(  # noqa: PLR0913 - all but two by name only
     person: PersonChoice = "highest_likelihood",
     scales: tuple[float, ...] = (1.0,),
     time_range_s: tuple[float, float] | None = None,
+    slowmo_factor: float = 1.0,
     settings: KinematicsSettings | None = None,
     overlay: bool = True,
 ) -> KinematicsResult:
@@ -25,6 +27,7 @@ def kinematics(  # noqa: PLR0913 - all but two by name only
 
     model: as `compress.load`; if left out, the best candidate of the newest run, else the teacher.
     out: where files go; kinematics/ and the video's stem if left out. overlay: also write the drawn video.
+    time_range_s: as the video plays. slowmo_factor: how many times slower than life it plays.
     settings: filter, gaps and the visible side. Raises UserError for a video, model or person that cannot be.
 
     >>> found = compress.kinematics("sports2d-demo", "openpose-mobilenet-thin", time_range_s=(0, 2))
@@ -36,11 +39,12 @@ def kinematics(  # noqa: PLR0913 - all but two by name only
         name=name,
         video=path,
         model=loaded.model,
-        out=Path("kinematics") / Path(name).stem if out is None else Path(out),
+        out=Path("kinematics") / short_name(Path(name).stem) if out is None else Path(out),
         person=person,
         settings=settings or KinematicsSettings(),
         scales=scales,
         time_range=time_range_s,
+        slowmo_factor=slowmo_factor,
         overlay=overlay,
     )
     return run_kinematics(call, Reporter())

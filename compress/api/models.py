@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from compress.common.environment import usable_cores
+from compress.common.environment import session_threads
 from compress.common.progress import Reporter
 from compress.run.builder import computing
 from compress.run.load_candidate import saved_candidate
@@ -62,7 +62,6 @@ def load(model: str | Path, *, threads: int | None = None) -> LoadedModel:
     6
     """
     name = str(model)
-    if threads is not None and threads < 1:
-        raise UserError(f"threads: must be 1 or more, got {threads}")
+    count = session_threads(threads, "threads")
     with Reporter().download(f"model {name}") as on_bytes:
-        return LoadedModel(name, open_model(name, usable_cores() if threads is None else threads, on_bytes))
+        return LoadedModel(name, open_model(name, count, on_bytes))

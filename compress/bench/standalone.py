@@ -65,9 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def bench(options: argparse.Namespace) -> int:
     """Times, prints a table, writes the JSON whole or not at all."""
-    for name, least in (("threads", 1), ("rounds", 3), ("height", 1), ("width", 1)):
-        if getattr(options, name) < least:
-            raise WrongUseError(f"--{name}: must be {least} or more, got {getattr(options, name)}")
+    for name, least, most in (("threads", 1, 512), ("rounds", 3, 10**6), ("height", 1, 10**5), ("width", 1, 10**5)):
+        if not least <= getattr(options, name) <= most:
+            raise WrongUseError(f"--{name}: must lie between {least} and {most}, got {getattr(options, name)}")
     if not options.artefacts:
         raise WrongUseError("no ARTEFACT was given")
     paths = [Path(text) for text in options.artefacts]

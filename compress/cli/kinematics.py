@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from compress.common.environment import usable_cores
+from compress.cli.numbers import Numbers
+from compress.common.environment import session_threads
 from compress.common.progress import Reporter
 from compress.kinematics.output_folder import find_video
 from compress.kinematics.pipeline import (
@@ -25,9 +26,8 @@ from eval.kinematic_settings import VIEWS, KinematicsSettings
 from eval.rts_smoother import RauchTungStriebel
 from eval.side_search import SideSettings
 from teachers.common.errors import UserError
+from teachers.common.files import short_name
 
-MOST_THREADS = 512
-"""No machine gains from more, and starting a million of them never ends."""
 _JOINTS = ("knee", "hip", "shoulder", "elbow")
 _ZERO_LAG: dict[str, type[RauchTungStriebel | Butterworth]] = {"rts": RauchTungStriebel, "butterworth": Butterworth}
 _FILTERS = (*_ZERO_LAG, "one-euro", "none")
@@ -64,9 +64,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="on",
         help="exchange labels of left and right where they jump, drop those that sit on the other limb (default: on)",
     )
-    _add(parser, "time-range", type=float, nargs=2, metavar=("START", "END"), help="seconds; only frames between them")
+    _add(
+        parser,
+        "time-range",
+        action=Numbers,
+        exactly=2,
+        metavar="S",
+        help="START END in seconds; only frames between them",
+    )
+    _add(
+        parser,
+        "slowmo-factor",
+        type=float,
+        default=1.0,
+        metavar="F",
+        help="how many times slower than life the video plays: 8 for 240 frames a second shown at 30 (default: 1)",
+    )
     parser.add_argument(
-        "--scales", metavar="S", type=float, nargs="+", default=[1.0], help="image scales (default: 1); see predict"
+        "--scales", metavar="S", action=Numbers, default=[1.0], help="image scales (default: 1); see predict"
     )
     parser.add_argument("--threads", type=int, help="of the network (default: all cores)")
     _add(parser, "no-video", action="store_true", help="write no overlay video")
@@ -76,9 +91,7 @@ def call(options: argparse.Namespace) -> int:
     """Measures the people of a video; 0 if somebody was measured, 1 if nobody was found."""
     reporter = Reporter()
     settings, time_range = _settings(options), _time_range(options.time_range)
-    threads = usable_cores() if options.threads is None else options.threads
-    if not 1 <= threads <= MOST_THREADS:
-        raise UserError(f"--threads: must lie between 1 and {MOST_THREADS}, got {threads}")
+    threads = session_threads(options.threads)
     name, video = find_video(options.video)
     text, reason = options.model, "as asked"
     if text is None:
@@ -87,7 +100,7 @@ def call(options: argparse.Namespace) -> int:
     with reporter.download(f"model {text}") as on_bytes:
         model = open_model(text, threads, on_bytes)
     print(f"model: {text} ({reason}); licence of its weights: {model.licence.name}")
-    out = options.out or Path("kinematics") / Path(name).stem
+    out = options.out or Path("kinematics") / short_name(Path(name).stem)
     result = run_kinematics(
         KinematicsCall(
             name=name,
@@ -98,6 +111,7 @@ def call(options: argparse.Namespace) -> int:
             settings=settings,
             scales=tuple(options.scales),
             time_range=time_range,
+            slowmo_factor=options.slowmo_factor,
             overlay=not options.no_video,
         ),
         reporter,

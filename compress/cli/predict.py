@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress.api.predict import frames_of
-from compress.common.environment import usable_cores
+from compress.cli.numbers import Numbers
+from compress.common.environment import session_threads
 from compress.common.progress import Reporter
 from compress.kinematics.output_folder import make_folder
 from compress.run.model_lookup import open_model
@@ -18,7 +19,7 @@ from eval.overlay import DrawnPerson, draw_people
 from eval.people_json import write_people
 from eval.pose import Estimate, PoseEstimator
 from teachers.common.errors import UserError
-from teachers.common.files import replacing, write_bytes
+from teachers.common.files import replacing, short_name, write_bytes
 from teachers.skeleton import Skeleton
 
 
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", metavar="DIR", type=Path, default=Path("predict"), help="(default: predict/)")
     parser.add_argument(
-        "--scales", metavar="S", type=float, nargs="+", default=[1.0], help="image scales; maps are averaged over them"
+        "--scales", metavar="S", action=Numbers, default=[1.0], help="image scales; maps are averaged over them"
     )
     parser.add_argument("--maps", action="store_true", help="also write heatmaps and PAFs as .npz")
     parser.add_argument("--threads", type=int, help="of the network (default: all cores)")
@@ -42,9 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def call(options: argparse.Namespace) -> int:
     """0 if every image was read, 1 if some could not be; UserError if none could."""
     reporter = Reporter()
-    threads = usable_cores() if options.threads is None else options.threads
-    if threads < 1:
-        raise UserError(f"--threads: must be 1 or more, got {threads}")
+    threads = session_threads(options.threads)
     with reporter.download(f"model {options.model}") as on_bytes:
         model = open_model(options.model, threads, on_bytes)
     estimator = PoseEstimator(model.session, model.spec, options.scales)
@@ -76,7 +75,7 @@ def call(options: argparse.Namespace) -> int:
 
 def _free_name(name: str, taken: set[str]) -> str:
     """A file name that no image of this call has yet: x, then x_2, x_3."""
-    base = name.replace("/", "_")
+    base = short_name(name.replace("/", "_"))
     free, number = base, 1
     while free in taken:
         number += 1

@@ -8,6 +8,10 @@ from typing import Any
 
 from eval.allocation import keep_freed_memory
 from eval.process_memory import machine_bytes
+from teachers.common.errors import UserError
+
+MOST_THREADS = 512
+"""No machine gains from more, and starting a million of them never ends."""
 
 _PACKAGES = ("pose-compress", "torch", "numpy", "onnx", "onnxruntime", "opencv-python-headless", "av")
 
@@ -25,6 +29,15 @@ def environment() -> dict[str, Any]:
 def usable_cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def session_threads(given: int | None, option: str = "--threads") -> int:
+    """Threads of a network's session: all cores where nobody says; UserError outside 1 to `MOST_THREADS`."""
+    if given is None:
+        return usable_cores()
+    if not 1 <= given <= MOST_THREADS:
+        raise UserError(f"{option}: must lie between 1 and {MOST_THREADS}, got {given}")
+    return given
 
 
 def machine() -> dict[str, Any]:

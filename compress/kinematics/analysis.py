@@ -20,6 +20,8 @@ from teachers.common.files import sha256_of
 from teachers.skeleton import Skeleton
 
 TimeRange = tuple[float, float]
+SAME_RATE = 0.1
+"""Rates that differ by less are the same: phones write 240 where 237 frames a second were kept."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,9 @@ class Clip:
     name: str
     path: Path
     time_range: TimeRange | None
+    """As the video plays, ends included."""
+    slowmo_factor: float = 1.0
+    """How many times slower than life the video plays: 8 for 240 frames a second shown at 30 (Sports2D's name)."""
 
     def frames(self, video: VideoReader) -> Iterator[TimedFrame]:
         """The frames that are shown within the time range, ends included."""
@@ -58,7 +63,7 @@ class Watched:
     first_frame: int
     """The video's index of the clip's first frame; the clip's frames follow each other."""
     times: NDArray[np.float64]
-    """(N,) seconds of every frame of the clip."""
+    """(N,) true seconds of every frame of the clip, slow motion taken out."""
     tracks: list[Track]
     """Their `frames` count from the clip's first frame."""
     problems: list[str]
@@ -81,10 +86,11 @@ def watch(
     with read_video(clip.path) as video:
         for frame in reporter.track(clip.frames(video), f"people in {clip.name}", clip.expected(video)):
             found = estimator(frame.image)
-            tracker.update(found.people, frame.time_s)
+            time_s = frame.time_s / clip.slowmo_factor
+            tracker.update(found.people, time_s)
             on_people(frame.index, found.people)
             first = first if times else frame.index
-            times.append(frame.time_s)
+            times.append(time_s)
             seconds.append((found.network_s, found.decoding_s))
         last_s = video.timing.frames / video.fps
         if not times:
@@ -93,21 +99,31 @@ def watch(
                 f"{clip.name}: no frame lies between {start:g} s and {end:g} s; the video lasts about {last_s:.2f} s"
             )
         facts = _video_facts(clip, video)
+        problems = [*facts["problems"], *slow_motion_notes(video, clip.slowmo_factor)]
     rates = _rates(np.array(seconds), time.perf_counter() - started)
-    return Watched(first, np.array(times), tracker.tracks(), list(facts["problems"]), facts, rates)
+    return Watched(first, np.array(times), tracker.tracks(), problems, facts, rates)
 
 
 def drawn_frames(
     clip: Clip, people_at: Callable[[int], Sequence[DrawnPerson]], skeleton: Skeleton
 ) -> Iterator[tuple[NDArray[np.uint8], float]]:
-    """Each frame of the clip with people drawn in, and its time in the video.
+    """Each frame of the clip with people drawn in, and its time in the video, which stays slow motion if it was.
 
     people_at: the clip's frame, counted from 0 -> who is drawn in it.
     """
     with read_video(clip.path) as video:
         for position, frame in enumerate(clip.frames(video)):
-            caption = f"{frame.time_s:.2f} s  frame {frame.index}"
+            caption = f"{frame.time_s / clip.slowmo_factor:.2f} s  frame {frame.index}"
             yield draw_people(frame.image, people_at(position), skeleton, caption), frame.time_s
+
+
+def slow_motion_notes(video: VideoReader, factor: float) -> list[str]:
+    """A sentence where the file says that it was captured at another rate than the factor takes it for."""
+    captured, shown = video.captured_fps, video.timing.measured_fps or video.fps
+    if captured is None or abs(captured / (shown * factor) - 1) <= SAME_RATE:
+        return []
+    said = f"the file says that it was captured at {captured:.4g} frames per second, and plays at {shown:.3g}"
+    return [f"{said}: velocities and times hold with --slowmo-factor {captured / shown:.3g}, given was {factor:g}"]
 
 
 def _video_facts(clip: Clip, video: VideoReader) -> dict[str, Any]:
@@ -120,6 +136,8 @@ def _video_facts(clip: Clip, video: VideoReader) -> dict[str, Any]:
         **_rotation(video),
         "fps_declared": video.fps,
         "fps_measured": timing.measured_fps,
+        "fps_captured": video.captured_fps,
+        "slowmo_factor": clip.slowmo_factor,
         "variable_frame_rate": timing.variable,
         "shortest_interval_s": timing.dt_min_s,
         "longest_interval_s": timing.dt_max_s,

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import os
 import re
 import tempfile
 from pathlib import Path
@@ -18,6 +19,8 @@ def find_video(text: str) -> tuple[str, Path]:
     UserError with the nearest valid name if nothing fits.
     """
     path = Path(text).expanduser()
+    if len(os.fsencode(path.name)) > 255:
+        raise UserError(f"{path.name[:40]}...: no file has a name of {len(os.fsencode(path.name))} bytes")
     if path.is_dir():
         raise UserError(f"{text}: is a folder; a video file is needed")
     if path.exists():
@@ -32,16 +35,17 @@ def find_video(text: str) -> tuple[str, Path]:
     raise UserError(f"{text}: there is no such video; {meant}Give a video file or a sample: {', '.join(samples)}")
 
 
-def claim(out: Path, stem: str, video: str) -> None:
-    """Makes sure that the folder can be written and holds no other video's results; clears an earlier call's files.
-
-    Only files with our own names are removed, kinematics.json first. UserError if the folder will not do.
-    """
+def check_folder(out: Path, video: str) -> None:
+    """UserError where the folder cannot be written, or holds another video's results; makes it if it is not there."""
     make_folder(out)
+    other = _video_of(out / FACTS)
+    if other not in (None, video):
+        raise UserError(f"{out}: holds the kinematics of another video, {other}; give --out another folder")
+
+
+def clear(out: Path, stem: str) -> None:
+    """Removes what an earlier call left for the same video: only files with our own names, kinematics.json first."""
     try:
-        other = _video_of(out / FACTS)
-        if other not in (None, video):
-            raise UserError(f"{out}: holds the kinematics of another video, {other}; give --out another folder")
         (out / FACTS).unlink(missing_ok=True)
         for path in (*out.iterdir(), *(out / f"{stem}_json").glob("*.json")):
             if re.fullmatch(_ours(stem), path.name) and path.is_file():

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from compress.common.environment import environment
 from compress.common.progress import Reporter
 from compress.kinematics.analysis import Clip, TimeRange, Watched, drawn_frames, watch
-from compress.kinematics.output_folder import FACTS, claim
+from compress.kinematics.output_folder import FACTS, check_folder, clear
 from compress.kinematics.plots import joints_png, segments_png, velocities_png
+from compress.report.figures.canvas import short
 from compress.run.model_lookup import Model
 from eval.kinematic_files import (
     kinematics_facts,
@@ -29,13 +30,14 @@ from eval.kinematic_settings import KinematicsSettings
 from eval.kinematics import Kinematics, analyse, every_frame
 from eval.maps import BASE_HEIGHT
 from eval.overlay import DrawnPerson
-from eval.people import DecodeSettings
+from eval.people import DecodeSettings, Person
 from eval.people_json import write_people
 from eval.pose import PoseEstimator
 from eval.track_choice import KeepSettings, OnePersonChoice, choose_person, keep_people
 from eval.tracks import Track, TrackSettings
 from eval.video import VideoWriter, read_video
-from teachers.common.files import write_bytes
+from teachers.common.errors import UserError
+from teachers.common.files import short_name, staging, write_bytes
 
 PersonChoice = OnePersonChoice | Literal["all"]
 
@@ -54,12 +56,19 @@ class KinematicsCall:
     scales: tuple[float, ...] = (1.0,)
     """Of the image; several are averaged. More help with small people and cost time."""
     time_range: TimeRange | None = None
+    """As the video plays; results have true seconds, which differ by `slowmo_factor`."""
+    slowmo_factor: float = 1.0
+    """How many times slower than life the video plays."""
     overlay: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 < self.slowmo_factor < float("inf"):
+            raise UserError(f"slowmo_factor: must lie above 0, got {self.slowmo_factor:g}")
 
     @property
     def stem(self) -> str:
         """The beginning of every file's name."""
-        return Path(self.name).stem
+        return short_name(Path(self.name).stem)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,18 +102,23 @@ def run_kinematics(call: KinematicsCall, reporter: Reporter) -> KinematicsResult
     estimator = PoseEstimator(call.model.session, call.model.spec, call.scales)
     with read_video(call.video):
         pass  # what is no video is refused before a folder is made for it
-    claim(call.out, call.stem, call.name)
-    clip = Clip(call.name, call.video, call.time_range)
+    check_folder(call.out, call.name)
+    clip = Clip(call.name, call.video, call.time_range, call.slowmo_factor)
     frames = call.out / f"{call.stem}_json"
-    watched = watch(
-        clip,
-        estimator,
-        reporter,
-        lambda frame, people: write_people(frames / f"{call.stem}_{frame:06d}.json", people),
-    )
-    tracks = keep_people(watched.tracks)
-    numbers = _chosen(tracks, call.person)
-    subjects = [_subject(number, track, watched, call) for number, track in enumerate(tracks, start=1)]
+    with staging(frames) as made:
+
+        def note(frame: int, people: Sequence[Person]) -> None:
+            write_people(made / f"{call.stem}_{frame:06d}.json", people)
+
+        watched = watch(clip, estimator, reporter, note)
+        tracks = keep_people(watched.tracks)
+        numbers = _chosen(tracks, call.person)
+        subjects = [_subject(number, track, watched, call) for number, track in enumerate(tracks, start=1)]
+        # Only now is it sure that there will be results: until here an earlier call's stay.
+        clear(call.out, call.stem)
+        frames.mkdir(exist_ok=True)
+        for path in made.iterdir():
+            path.replace(frames / path.name)
     measured = tuple(subject for subject in subjects if subject.number in numbers)
     for subject in measured:
         _write_person(call, subject, watched.first_frame)
@@ -143,7 +157,7 @@ def _write_person(call: KinematicsCall, subject: Subject, first_frame: int) -> N
     write_angles_mot(path("angles_raw", ".mot"), found, "raw")
     write_velocities_mot(path("velocities", ".mot"), found)
     write_px_trc(path("px", ".trc"), found, frames, call.model.spec.skeleton)
-    title = f"{call.stem}, person {number}, {found.views.in_words(found.times)}"
+    title = f"{short(call.stem, 60)}, person {number}, {found.views.in_words(found.times)}"
     for kind, picture in (("joints", joints_png), ("segments", segments_png), ("velocities", velocities_png)):
         data = picture(found, title)
         if data is not None:
@@ -164,8 +178,9 @@ def _write_overlay(
     rate = watched.video["fps_measured"] or watched.video["fps_declared"]
     frames = drawn_frames(clip, people_at, call.model.spec.skeleton)
     with VideoWriter(path, rate) as writer:
+        start_s = float(watched.times[0]) * clip.slowmo_factor
         for image, time_s in reporter.track(frames, "overlay video", len(watched.times)):
-            writer.write(image, time_s - float(watched.times[0]))
+            writer.write(image, max(0.0, time_s - start_s))
     if not writer.plays_in_browser:
         reporter.warn(
             f"{path}: written as {writer.codec}, which browsers do not play; this FFmpeg has no other encoder"

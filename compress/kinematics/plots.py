@@ -1,6 +1,5 @@
 """Angles and velocities over time as PNG: what was seen as dots, what was smoothed as a line."""
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from compress.report.figures.canvas import DPI, INK, QUIET, RULE
+from compress.report.figures.canvas import DPI, INK, QUIET, RULE, plain, png_bytes
 from eval.angles import Array
 from eval.filters import Mask
 from eval.kinematics import Kinematics
@@ -77,12 +76,10 @@ def _png(shown: Sequence[Curve], title: str, unit: str) -> bytes | None:
         _panel(ax, curve, unit)
         if index >= len(shown) - 2:
             ax.set_xlabel("Time [s]", fontsize=9)
-    figure.suptitle(title.replace("$", r"\$"), x=0.01, ha="left", fontsize=11, fontweight="bold", color=INK)
+    figure.suptitle(plain(title), x=0.01, ha="left", fontsize=11, fontweight="bold", color=INK)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper right", ncols=3, frameon=False, fontsize=9)
-    data = io.BytesIO()
-    figure.savefig(data, format="png", metadata={"Software": None})
-    return data.getvalue()
+    return png_bytes(figure)
 
 
 def _panel(ax: Axes, curve: Curve, unit: str) -> None:

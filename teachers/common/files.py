@@ -105,6 +105,19 @@ def _naming(path: Path) -> Iterator[None]:
         raise
 
 
+LONGEST_NAME = 180
+"""Bytes of a name that others are made from: with what is added to it, it stays below the 255 of file systems."""
+
+
+def short_name(name: str) -> str:
+    """The name, or if it is too long to be added to, its beginning and eight digits that stand for all of it."""
+    data = name.encode("utf-8", "surrogateescape")
+    if len(data) <= LONGEST_NAME:
+        return name
+    kept = data[: LONGEST_NAME - 9].decode("utf-8", "ignore")
+    return f"{kept}-{hashlib.sha256(data).hexdigest()[:8]}"
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes UTF-8 text, whole or not at all."""
     with replacing(path) as temporary:
