@@ -79,8 +79,12 @@ DOORS = {
     },
     "google": {"teachers/protobuf_messages.py"},
     "bitarray": {"compress/packing/huffman.py"},
-    "optuna": {"compress/search/study.py", "compress/search/seeded_sampler.py"},
-    "sqlalchemy": {"compress/search/study.py"},
+    "optuna": {
+        "compress/search/study.py",
+        "compress/search/seeded_sampler.py",
+        "compress/search/optuna_storage.py",
+    },
+    "sqlalchemy": {"compress/search/study.py", "compress/search/optuna_storage.py"},
     "wandb": {"compress/tracking/wandb.py"},
 }
 TORCH_FREE = [

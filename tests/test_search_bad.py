@@ -44,6 +44,26 @@ BAD = {
         ("candidates.0.steps:", "objectives: {any: [[macs], [params]]}\n    candidates.0.steps:"),
         "x.yaml:11 search.vary.objectives: changes nothing that is made or measured, so it cannot vary",
     ),
+    "a teacher of its own for each trial": (
+        ("candidates.0.steps:", "teacher: {any: [cmu-coco, openpose-thin]}\n    candidates.0.steps:"),
+        "x.yaml:11 search.vary.teacher: decides what trials are measured against and how, so they would not compare; "
+        "search teacher by one recipe each, and vary paths of candidates.0 or training",
+    ),
+    "a reference of its own for each trial": (
+        ("candidates.0.steps:", "scales: {any: [[0.5], [1.0]]}\n    candidates.0.steps:"),
+        "x.yaml:11 search.vary.scales: decides what trials are measured against and how, so they would not compare; "
+        "search scales by one recipe each, and vary paths of candidates.0 or training",
+    ),
+    "frames of its own for each trial": (
+        ("candidates.0.steps:", "data.seed: {int: [0, 3]}\n    candidates.0.steps:"),
+        "x.yaml:11 search.vary.'data.seed': decides what trials are measured against and how, so they would not "
+        "compare; search data by one recipe each, and vary paths of candidates.0 or training",
+    ),
+    "threads of its own for each trial": (
+        ("candidates.0.steps:", "measure.latency.threads: {any: [1, 2]}\n    candidates.0.steps:"),
+        "x.yaml:11 search.vary.'measure.latency.threads': decides what trials are measured against and how, so they "
+        "would not compare; search measure by one recipe each, and vary paths of candidates.0 or training",
+    ),
     "a path within another": (
         ("  enqueue:", "    candidates.0.steps.0.stages: {int: [1, 2]}\n  enqueue:"),
         "x.yaml:17 search.vary.'candidates.0.steps.0.stages': lies within candidates.0.steps, which varies as well; "

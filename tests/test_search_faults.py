@@ -23,8 +23,8 @@ from compress.search.history import Notes, TrialEntry
 from compress.search.recovery import MOST_RETRIES, Recovery
 from compress.search.study import SearchStudy, StudyPlan
 
-SEEDS = 1
-SIZE = 2 * 3 * (SEEDS + 1)
+SEEDS = 2
+SIZE = 2 * 3 * SEEDS
 """Recipes in the space, all of which are tried: whatever happens on the way, the front is that of the whole space."""
 
 
@@ -162,7 +162,8 @@ def test_a_heartbeat_that_stops_is_noticed_by_the_databases_clock(tmp_path: Path
 
 
 def test_a_trial_that_ends_its_process_every_time_is_given_up(tmp_path: Path) -> None:
-    plan = StudyPlan(f"sqlite:///{tmp_path}/s.sqlite3", "poison", "text", ("macs",), (True,), SamplerPlan())
+    file = tmp_path / "s.sqlite3"
+    plan = StudyPlan(f"sqlite:///{file}", "poison", "text", ("macs",), (True,), SamplerPlan(), own_file=file)
     study = SearchStudy(plan)
     recovery = Recovery(study, SearchPaths(tmp_path), 60)
     study.enqueue({}, Notes(enqueued_as="enqueued-0"))

@@ -40,7 +40,7 @@ def test_the_stage_table_comes_first_and_every_trial_counts_once(done: Path) -> 
     found = entries(done / "out")
     counted = [entry for entry in found if entry.counts]
     assert [entry.notes.enqueued_as for entry in counted[:2]] == ["stages-2", "stages-1"]
-    assert counted[0].choices == {"remove_stages.stages": 2, "scales": "[0.25]", "data.seed": 0}
+    assert counted[0].choices == {"remove_stages.stages": 2, "training.scales": "[0.25]", "training.cache_gib": 1}
     assert len(counted) == TRIALS and all(entry.state == "complete" for entry in counted)
     chosen = [json.dumps(dict(entry.choices), sort_keys=True) for entry in counted]
     assert len(set(chosen)) == TRIALS
@@ -70,7 +70,7 @@ def test_what_it_leaves(done: Path) -> None:
 
 
 def test_a_trial_run_alone_gives_the_same(done: Path, patched: Any, tmp_path: Path) -> None:
-    name = next(t["candidate"] for t in facts(done / "out")["trials"] if t["choices"]["scales"] == "[0.5]")
+    name = next(t["candidate"] for t in facts(done / "out")["trials"] if t["choices"]["training.scales"] == "[0.5]")
     assert run_command(["run", str(done / "out/trials" / name / "recipe.yaml"), "--out", str(tmp_path / "alone")]) == 0
     (ours,) = [record for record in records(done / "out") if record["name"] == name]
     (alone,) = [record for record in records(tmp_path / "alone") if record["name"] == name]
@@ -101,7 +101,7 @@ def test_one_seed_proposes_the_same_trials_however_often_it_is_called(done: Path
 
 
 def test_a_space_that_is_exhausted_ends_the_search(patched: Any, tiny_run: TinyRun, tmp_path: Path) -> None:
-    recipe = write_recipe(tmp_path / "s.yaml", tiny_run, seeds=0, trials=50)
+    recipe = write_recipe(tmp_path / "s.yaml", tiny_run, seeds=1, trials=50)
     assert search(recipe, tmp_path / "out") == 0
     chosen = {tuple(sorted(entry.choices.items())) for entry in entries(tmp_path / "out") if entry.counts}
     assert len(chosen) == 3 * 2
@@ -145,7 +145,7 @@ def test_what_fails_or_is_not_a_number_never_ranks(
     monkeypatch.setattr(
         worker, "number", lambda record, name: None if record.stages == 1 and name != "macs" else read(record, name)
     )
-    recipe = write_recipe(tmp_path / "s.yaml", tiny_run, seeds=0, trials=6)
+    recipe = write_recipe(tmp_path / "s.yaml", tiny_run, seeds=1, trials=6)
     assert search(recipe, tmp_path / "out") == 0
     found = facts(tmp_path / "out")["trials"]
     states = {t["choices"]["remove_stages.stages"]: t["state"] for t in found}
@@ -161,7 +161,7 @@ def test_what_fails_or_is_not_a_number_never_ranks(
 
 
 def test_a_missed_constraint_never_ranks(patched: Any, tiny_run: TinyRun, tmp_path: Path) -> None:
-    recipe = write_recipe(tmp_path / "s.yaml", tiny_run, seeds=0, trials=6)
+    recipe = write_recipe(tmp_path / "s.yaml", tiny_run, seeds=1, trials=6)
     out = tmp_path / "out"
     assert search(recipe, out, *set_to("search.constraints=[macs <= 50000000]")) == 0
     found = entries(out)
@@ -184,7 +184,9 @@ def test_optuna_reads_our_study_with_names_that_people_know(done: Path) -> None:
     study = optuna.load_study(study_name="out", storage=f"sqlite:///{done}/out/study.sqlite3")
     assert study.metric_names == ["macs", "joint_rel_l2"]
     best = study.best_trials
-    assert best and all(set(t.params) == {"remove_stages.stages", "scales", "data.seed"} for t in best)
+    assert best and all(
+        set(t.params) == {"remove_stages.stages", "training.scales", "training.cache_gib"} for t in best
+    )
     assert best[0].user_attrs["name"] in {r["name"] for r in records(done / "out")}
     assert (
         "remove_stages" in best[0].user_attrs["recipe"] and best[0].user_attrs["measured"]["macs"] == best[0].values[0]

@@ -9,11 +9,13 @@ from compress.recipe.models import TEACHER_ROW
 from compress.report.facts import RunFacts
 from compress.report.write import write_report
 from compress.results.records import Record, read_records
+from compress.results.tables import candidate_rows
 from compress.run.candidates import RunCall, run_candidates, train_along
 from compress.run.example_frame import kept_people, why_not_shown
 from compress.run.track_results import track_results
 from compress.tracking.session import Tracking, open_tracking
 from compress.training.engine import wait_for_all
+from teachers.common.files import printable
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def _report(call: RunCall, tracking: Tracking) -> RunResult:
     found = {record.name: record for record in read_records(out / RECORDS)}
     records = tuple(found[name] for name in (TEACHER_ROW, *(plan.name for plan in recipe.candidates)))
     facts = RunFacts(
-        out.resolve().name,
+        printable(out.resolve().name),
         records,
         recipe.to_yaml(),
         tuple(recipe.objectives),
@@ -68,5 +70,5 @@ def _report(call: RunCall, tracking: Tracking) -> RunResult:
         folder=out,
     )
     written = write_report(out, [facts])
-    track_results(tracking, out, records, recipe.objectives, written)
+    track_results(tracking, out, records, candidate_rows(records, recipe.objectives), written)
     return RunResult(out, records)

@@ -27,6 +27,8 @@ class RunResult:
     records: tuple[Record, ...]
     objectives: tuple[str, ...]
     """Columns of candidates.csv that span the Pareto front."""
+    ranked: tuple[str, ...] | None = None
+    """Names that compete for the front; None for all. A search leaves out what breaks a constraint."""
 
     @property
     def failed(self) -> tuple[Record, ...]:
@@ -36,7 +38,8 @@ class RunResult:
     @cached_property
     def front(self) -> tuple[Record, ...]:
         """The records that no other record beats on every objective."""
-        members = front(self.records, self.objectives)
+        able = [record for record in self.records if self.ranked is None or record.name in self.ranked]
+        members = front(able, self.objectives)
         return tuple(record for record in self.records if record.name in members)
 
     @property
@@ -60,11 +63,13 @@ class RunResult:
             import pandas  # noqa: PLC0415 - only who asks for a frame needs it
         except ImportError as error:
             raise UserError("a frame needs pandas: pip install pandas") from error
-        return pandas.DataFrame(candidate_rows(self.records, self.objectives), columns=list(CANDIDATE_COLUMNS))
+        return pandas.DataFrame(
+            candidate_rows(self.records, self.objectives, self.ranked), columns=list(CANDIDATE_COLUMNS)
+        )
 
     def _repr_html_(self) -> str:
         """For notebooks: the report's Pareto plot, and the columns that decide."""
-        rows = candidate_rows(self.records, self.objectives)
+        rows = candidate_rows(self.records, self.objectives, self.ranked)
         head = "".join(f"<th>{html.escape(column)}</th>" for column in _SHOWN)
         body = "".join(
             "<tr>" + "".join(f"<td>{html.escape(_cell(row.get(column)))}</td>" for column in _SHOWN) + "</tr>"

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from compress.common.progress import Reporter
 from compress.common.run_folder import RECORDS, write_environment
 from compress.report.facts import RunFacts
+from compress.report.search_view import ranked_records
 from compress.report.write import write_report
 from compress.results.records import Record
 from compress.results.search_facts import SearchFacts
+from compress.results.tables import candidate_rows
 from compress.run.example_frame import kept_people, why_not_shown
 from compress.run.track_results import track_results
 from compress.search.artefact_store import Artefacts
@@ -21,7 +23,7 @@ from compress.search.results import records_of, search_facts
 from compress.search.study import SearchStudy
 from compress.search.trial_evaluator import record_file
 from compress.tracking.session import open_tracking
-from teachers.common.files import write_text
+from teachers.common.files import printable, write_text
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class SearchResult:
     facts: SearchFacts
     well: bool
     """Whether no worker gave up."""
+
+    @property
+    def ranked(self) -> tuple[Record, ...]:
+        """The records that compete for the front: complete, and within the constraints."""
+        return ranked_records(self.records, self.facts)
 
 
 def search(call: SearchCall, reporter: Reporter) -> SearchResult:
@@ -63,9 +70,10 @@ def _report(call: SearchCall, study: SearchStudy, reporter: Reporter, well: bool
     _tell_missing(entries, records, reporter)
     write_text(out / RECORDS, "".join(json.dumps(r.model_dump(mode="json"), sort_keys=True) + "\n" for r in records))
     facts = search_facts(call, study, {record.name: record for record in records})
-    keep_front_people(out, recipe, records, call.objectives, reporter)
+    ranked = ranked_records(records, facts)
+    keep_front_people(out, recipe, ranked, call.objectives, reporter)
     run = RunFacts(
-        out.resolve().name,
+        printable(out.resolve().name),
         records,
         recipe.to_yaml(),
         call.objectives,
@@ -77,7 +85,8 @@ def _report(call: SearchCall, study: SearchStudy, reporter: Reporter, well: bool
     )
     written = write_report(out, [run], facts)
     with open_tracking(recipe.tracking, out, reporter, "search") as tracking:
-        track_results(tracking, out, records, call.objectives, written)
+        rows = candidate_rows(records, call.objectives, [record.name for record in ranked])
+        track_results(tracking, out, records, rows, written)
     return SearchResult(records, facts, well)
 
 

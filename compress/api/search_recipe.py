@@ -14,7 +14,7 @@ from compress.results.search_facts import SearchFacts
 from compress.search.call import SearchCall
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SearchResult(RunResult):
     """The records of a search's trials, the folder they lie in, and the study."""
 
@@ -56,4 +56,11 @@ def search(  # noqa: PLR0913 - all but two by name only
         fresh=fresh,
     )
     found = search_call(call, Reporter())
-    return SearchResult(call.out, found.records, call.objectives, found.facts, found.well)
+    return SearchResult(
+        call.out,
+        found.records,
+        call.objectives,
+        tuple(record.name for record in found.ranked),
+        facts=found.facts,
+        well=found.well,
+    )

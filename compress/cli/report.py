@@ -21,6 +21,7 @@ from compress.results.search_file import kept_search
 from compress.results.sentences import verdict
 from compress.run.example_frame import kept_people, why_not_shown
 from teachers.common.errors import UserError
+from teachers.common.files import printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,10 +62,10 @@ def labels_of(folders: Sequence[Path]) -> list[str]:
     if len({*parts}) < len(parts):
         raise UserError("a run is named twice; give each folder once")
     for length in range(1, max(map(len, parts)) + 1):
-        labels = ["/".join(one[-length:]) for one in parts]
+        labels = [printable("/".join(one[-length:])) for one in parts]
         if len({*labels}) == len(labels):
             return labels
-    return ["/".join(one) for one in parts]
+    return [printable("/".join(one)) for one in parts]
 
 
 def _refuse_to_overwrite(out: Path, folders: Sequence[Path], facts: ReportFacts) -> None:

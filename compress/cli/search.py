@@ -64,10 +64,10 @@ def call(options: argparse.Namespace) -> int:
         follow_here(asked)
         return 0
     result = search(asked, Reporter())
-    print(summary_table(result.records, asked.objectives))
+    print(summary_table(result.records, asked.objectives, result.ranked))
     goals = (*recipe.goals, *asked.plan.constraints)
     if goals:
-        print(verdict(recommend(result.records, asked.objectives, goals)))
+        print(verdict(recommend(result.ranked, asked.objectives, goals)))
     print(f"report: {out / 'report.html'}")
     return 0 if result.well else 1
 

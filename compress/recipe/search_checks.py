@@ -11,7 +11,7 @@ from compress.recipe.overrides import nearest_path, path_keys
 from compress.recipe.paths import Paths
 from compress.recipe.search_space import Assignment, Options, Parameter, Scalar
 from compress.recipe.search_space_reader import SpaceReader
-from compress.recipe.trial_data import Space, first_of, may_vary
+from compress.recipe.trial_data import Space, first_of, why_fixed
 from compress.results.goals import GoalError, parse_goal
 from compress.results.objectives import OBJECTIVES
 from teachers.zoo import nearest
@@ -62,8 +62,9 @@ def _path(text: str, vary: Mapping[str, Any], paths: Paths, mistakes: Mistakes) 
     if keys not in paths.all:
         mistakes.add(where, f"a recipe has no such path{nearest_path(text, keys, paths)}")
         return None
-    if not may_vary(keys):
-        mistakes.add(where, "changes nothing that is made or measured, so it cannot vary")
+    reason = why_fixed(keys)
+    if reason is not None:
+        mistakes.add(where, reason)
         return None
     for other in vary:
         if other != text and keys[: len(path_keys(other))] == path_keys(other):

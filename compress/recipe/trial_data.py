@@ -13,6 +13,8 @@ from compress.recipe.search_space_reader import all_choices
 
 _JUDGES = ("search", "tracking", "objectives", "goals")
 """What changes no measurement, or is the search itself: nothing that could vary."""
+_MADE = ("candidates", "training")
+"""What decides the candidate alone. Another teacher, other frames or scales would be a reference of the trial's own."""
 _TRAINS = "distill"
 """The step that trains."""
 _WITHIN = "finetune"
@@ -77,9 +79,16 @@ class Space:
         return data
 
 
-def may_vary(keys: Keys) -> bool:
-    """Whether a path decides what is made or measured."""
-    return keys[0] not in _JUDGES and keys[:3] != ("candidates", 0, "name")
+def why_fixed(keys: Keys) -> str | None:
+    """Why a path cannot vary; None where it decides what the candidate is."""
+    if keys[0] in _JUDGES or keys[:3] == ("candidates", 0, "name"):
+        return "changes nothing that is made or measured, so it cannot vary"
+    if keys[0] not in _MADE:
+        return (
+            f"decides what trials are measured against and how, so they would not compare; search {keys[0]} by one "
+            "recipe each, and vary paths of candidates.0 or training"
+        )
+    return None
 
 
 def named(data: dict[str, Any], name: str) -> dict[str, Any]:

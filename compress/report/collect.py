@@ -7,9 +7,9 @@ from pathlib import Path
 from compress.common.run_folder import CANDIDATES
 from compress.core.built import ARTEFACT
 from compress.measure.latency import Latencies, ScaleLatency
-from compress.report.explorer import RANKED, Explorer, explorer, plot_axes
+from compress.report.explorer import Explorer, explorer, plot_axes
 from compress.report.facts import CandidateFacts, ModelFile, ReportFacts, RunFacts, RunGroup, RunView, ScalePanel
-from compress.report.search_view import search_points, search_view, standings
+from compress.report.search_view import ranked_records, search_points, search_view, standings
 from compress.results.columns import reasons
 from compress.results.comparability import comparable, differences, flatten, reference
 from compress.results.joint_angle_facts import kinematics_view
@@ -35,7 +35,7 @@ def report_facts(runs: Sequence[RunFacts], out: Path | None = None) -> ReportFac
 
 
 def _view(run: RunFacts, out: Path | None) -> RunView:
-    ranked = _ranked(run)
+    ranked = ranked_records(run.records, run.search)
     records = _with_rows(run, ranked)
     return RunView(
         label=run.label,
@@ -53,11 +53,6 @@ def _view(run: RunFacts, out: Path | None) -> RunView:
         search=None if run.search is None else search_view(run.records, run.search),
         source=run,
     )
-
-
-def _ranked(run: RunFacts) -> tuple[Record, ...]:
-    found = standings(run.records, run.search)
-    return tuple(record for record in teacher_first(run.records) if found[record.name].kind in RANKED)
 
 
 def _with_rows(run: RunFacts, ranked: Sequence[Record]) -> list[Record]:
@@ -100,7 +95,7 @@ def _explorer(runs: Sequence[RunFacts], objectives: Sequence[str]) -> Explorer |
     keyed = [
         record.model_copy(update={"name": f"{index} {record.name}"})
         for index, run in enumerate(runs)
-        for record in _ranked(run)
+        for record in ranked_records(run.records, run.search)
     ]
     members = set(front(keyed, objectives))
     points = [

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from compress.common.formatting import counted, listed
 from compress.quantization.collapse import refusal
-from compress.report.explorer import ExplorerPoint, Kind, Standing, point_of
+from compress.report.explorer import RANKED, ExplorerPoint, Kind, Standing, point_of
 from compress.results.columns import number
 from compress.results.goals import Goal, judge, parse_goals
 from compress.results.objectives import OBJECTIVES, Objective
 from compress.results.records import Record
 from compress.results.search_facts import Growth, SearchFacts, State, TrialFacts
 from compress.results.step_text import choices_text
+from compress.results.tables import teacher_first
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,12 @@ def standings(records: Sequence[Record], search: SearchFacts | None) -> dict[str
             trials.setdefault(trial.candidate, []).append(trial)
     limits = parse_goals(search.constraints) if search else ()
     return {record.name: _standing(record, trials.get(record.name, ()), limits) for record in records}
+
+
+def ranked_records(records: Sequence[Record], search: SearchFacts | None) -> tuple[Record, ...]:
+    """Those that compete for the front, the teacher first: complete, and within the search's constraints."""
+    found = standings(records, search)
+    return tuple(record for record in teacher_first(records) if found[record.name].kind in RANKED)
 
 
 def _standing(record: Record, trials: Sequence[TrialFacts], limits: Sequence[Goal]) -> Standing:

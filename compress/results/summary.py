@@ -15,9 +15,9 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def summary_table(records: Sequence[Record], objectives: Sequence[str]) -> str:
-    """The numbers people look at first; the report holds the rest."""
-    best = front(records, objectives)
+def summary_table(records: Sequence[Record], objectives: Sequence[str], ranked: Sequence[Record] | None = None) -> str:
+    """The numbers people look at first; the report holds the rest. `ranked`: who competes, all if left out."""
+    best = front(records if ranked is None else ranked, objectives)
     rows: list[Sequence[str]] = [
         ("name", "stages", "joints rel. L2", "PAFs rel. L2", "time ms", "of teacher's", "front")
     ]

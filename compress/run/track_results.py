@@ -9,23 +9,28 @@ from compress.common.values import Value
 from compress.core.built import ARTEFACT, LICENCE
 from compress.measure.kinematics import Kinematics
 from compress.results.records import Record
-from compress.results.tables import candidate_rows
 from compress.results.training_curves import KIND
 from compress.tracking.base import Files
 from compress.tracking.session import Tracking, series
 from teachers.checkpoint import SPEC, WEIGHTS
 
+Row = Mapping[str, Value]
+"""One of candidates.csv."""
 _DEGREES = ("median_abs_error", "p95_abs_error", "rmse")
 
 
 def track_results(
-    tracking: Tracking, out: Path, records: Sequence[Record], objectives: Sequence[str], report: Sequence[Path]
+    tracking: Tracking,
+    out: Path,
+    records: Sequence[Record],
+    rows: Sequence[Mapping[str, Value]],
+    report: Sequence[Path],
 ) -> None:
-    """report: the files of the report, below `out`."""
+    """rows: those of candidates.csv. report: the files of the report, below `out`."""
     by_name = {record.name: record for record in records}
-    for row in candidate_rows(records, objectives):
+    for row in rows:
         record = by_name[str(row["name"])]
-        tracking.candidate(record.name, row | joint_degrees(record))
+        tracking.candidate(record.name, {**row} | joint_degrees(record))
         for name, step, values in curve_points(record):
             tracking.point(name, step, values)
         if record.id is not None and record.error is None:

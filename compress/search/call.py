@@ -14,13 +14,15 @@ from compress.recipe.models import Recipe
 from compress.recipe.search_plan import SearchPlan
 from compress.results.objectives import OBJECTIVES
 from compress.results.search_file import SEARCH
-from compress.search.storage_url import STUDY_FILE, checked, is_local
+from compress.search.storage_url import STUDY_FILE, checked, own_file
 from compress.search.study import StudyPlan
 from teachers.checkpoint import WEIGHTS
 from teachers.common.errors import UserError
+from teachers.common.files import printable, write_text
 from teachers.common.lock import only_one
 
 JOURNALS = "journals"
+_NAME = "study-name.txt"
 _STUDY = (STUDY_FILE, f"{STUDY_FILE}-journal", f"{STUDY_FILE}-wal", f"{STUDY_FILE}-shm")
 
 
@@ -64,29 +66,37 @@ class SearchCall:
     def study(self) -> StudyPlan:
         return StudyPlan(
             url=self.url,
-            name=self.out.resolve().name,
+            name=_study_name(self.out),
             recipe=self.recipe.to_yaml(),
             objectives=self.objectives,
             smaller=self.smaller,
             sampler=self.plan.sampler,
             heartbeat_s=self.heartbeat_s,
+            own_file=None if self.storage is not None else own_file(self.out),
         )
 
     @property
     def local(self) -> bool:
-        """Whether the study lies in files."""
-        return is_local(self.url)
+        """Whether the study lies in the folder, so that all who take part are processes of one call."""
+        return self.storage is None
+
+
+def _study_name(out: Path) -> str:
+    """The last part of the folder's path when the search began; the folder may have been renamed or copied since."""
+    with suppress(OSError):
+        return (out / _NAME).read_text(encoding="utf-8").rstrip("\n")
+    return printable(out.resolve().name)
 
 
 @contextmanager
 def search_folder(call: SearchCall) -> Iterator[None]:
     """Claims the folder for this search. UserError if it is not ours, or if another search is at work in it.
 
-    A study in a database may have further workers, who come to the same folder: only the first one claims it.
+    A study that lies elsewhere may have further workers, who come to the same folder: only the first one claims it.
     """
     text = call.recipe.to_yaml()
     if call.fresh and not call.local:
-        raise UserError("--fresh starts over in a folder; a study in a database has to be deleted there")
+        raise UserError("--fresh starts over in a folder; a study in a storage of its own has to be deleted there")
     if not call.local and (call.out / RECIPE).is_file() and (call.out / TRIALS).is_dir():
         if (call.out / RECIPE).read_bytes() != text.encode():
             raise UserError(f"{call.out}: holds the search of another recipe; give --out another folder")
@@ -94,12 +104,14 @@ def search_folder(call: SearchCall) -> Iterator[None]:
         return
     leaves = Leaves(
         (JOURNALS, "records.jsonl", "environment.json", "candidates.csv", "latency.csv", "report.html", "report.md",
-         "candidates", "figures", "tracking", SEARCH, TRIALS, *_STUDY, WORK, RECIPE),
+         "candidates", "figures", "tracking", SEARCH, TRIALS, *_STUDY, _NAME, WORK, RECIPE),
         foreign=(WEIGHTS, JOURNAL),
     )  # fmt: skip
     with run_folder(call.out, text, call.fresh, leaves) as claim:
         claim()
         (call.out / TRIALS).mkdir(exist_ok=True)
+        if not (call.out / _NAME).exists():
+            write_text(call.out / _NAME, call.study.name + "\n")
         if call.local:
             yield
             return
@@ -168,8 +180,11 @@ def worker_name(out: Path) -> str:
 
 
 def lock_token(out: Path) -> str:
-    """Six hexadecimal digits for this folder at this start of this machine; they tell nobody which these are."""
-    boot = ""
+    """Six hexadecimal digits for this folder at this start of this machine; they tell nobody which these are.
+
+    The folder itself, not its path: two containers on one machine may each have a folder of the same path.
+    """
+    boot, place = "", out.stat()
     with suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8")
-    return hashlib.sha256(f"{boot}{out.resolve()}".encode()).hexdigest()[:6]
+    return hashlib.sha256(f"{boot}{place.st_dev}-{place.st_ino}".encode()).hexdigest()[:6]

@@ -50,6 +50,8 @@ class TrialEntry:
     choices: Mapping[str, Scalar]
     """What was chosen; of a waiting trial what is to be."""
     notes: Notes
+    beat: int = 0
+    """Counted up while its worker is alive, where the storage has no clock of its own."""
 
     @property
     def root(self) -> int:

@@ -1,10 +1,12 @@
 """Trials whose process died: they are ended, and their choices are enqueued once more.
 
-On this machine a dead worker is known by the lock that it no longer holds, elsewhere by the heartbeat that the database
-missed. No clock of ours decides anything.
+Where the study lies in the run folder, a dead worker is known by the lock that it no longer holds, and so is one of the
+same folder elsewhere. All others are known by their heartbeat: by the clock of a database, or by a count that stands
+still while this process looks. Clocks of two machines are never compared.
 """
 
 import time
+from dataclasses import dataclass
 
 from compress.search.call import SearchPaths, lock_token
 from compress.search.history import Notes, TrialEntry, lost
@@ -19,8 +21,8 @@ class Recovery:
 
     def __init__(self, study: SearchStudy, places: SearchPaths, heartbeat_s: int) -> None:
         self._study, self._places = study, places
-        self._patience_s = 2 * heartbeat_s
-        self._nameless: dict[int, float] = {}
+        self._heartbeat_s = heartbeat_s
+        self._silent: dict[int, Silence] = {}
 
     def take_up(self) -> None:
         """Ends what dead processes left and enqueues it. Whatever a kill cuts short in here, the next call finds."""
@@ -47,10 +49,31 @@ class Recovery:
 
     def _is_dead(self, entry: TrialEntry) -> bool:
         worker = entry.notes.worker
-        if worker is None:
+        if worker is None and self._study.own:
             # Its process died between taking it and saying so. Here nobody else is in between: we hold the lock.
-            seen = self._nameless.setdefault(entry.number, time.monotonic())
-            return self._study.local or time.monotonic() - seen > self._patience_s
-        if self._study.local or worker.startswith(lock_token(self._places.out)):
+            return True
+        if worker is not None and (self._study.own or worker.startswith(lock_token(self._places.out))):
             return self._places.is_dead(worker)
-        return False
+        if worker is not None and self._study.beats_itself:
+            return False  # the database would have told
+        before = self._silent.get(entry.number)
+        if before is None or before.beat != entry.beat:
+            self._silent[entry.number] = Silence(entry.beat, time.monotonic())
+            return False
+        return before.looked(self._heartbeat_s) > 2 * self._heartbeat_s
+
+
+@dataclass
+class Silence:
+    """For how long a trial's count has stood still in front of this process."""
+
+    beat: int
+    last_s: float
+    total_s: float = 0.0
+
+    def looked(self, most_s: float) -> float:
+        """Adds the time since the last look, `most_s` at most: a process that slept itself has seen nothing."""
+        now = time.monotonic()
+        self.total_s += min(now - self.last_s, most_s)
+        self.last_s = now
+        return self.total_s

@@ -21,12 +21,15 @@ STATES: Mapping[TrialState, State] = {
     TrialState.FAIL: "failed",
 }
 _FIXED = "fixed_params"
+BEAT = "heartbeat"
+"""A trial's attribute that its worker counts up where the storage has no clock of its own."""
 
 
 def entry_of(trial: FrozenTrial) -> TrialEntry:
     """Optuna's record of a trial as ours."""
     choices = {**trial.system_attrs.get(_FIXED, {}), **trial.params}
-    return TrialEntry(trial.number, STATES[trial.state], choices, notes_from(trial.user_attrs))
+    beat = int(trial.user_attrs.get(BEAT, 0))
+    return TrialEntry(trial.number, STATES[trial.state], choices, notes_from(trial.user_attrs), beat)
 
 
 class SeededSampler(BaseSampler):

@@ -28,7 +28,7 @@ def without_secrets(text: str, url: str) -> str:
 def checked(url: str | None, out: Path) -> str:
     """The URL with its driver; the run folder's own SQLite file if none is given. UserError for what cannot be one."""
     if url is None:
-        return f"sqlite:///{(out / STUDY_FILE).resolve()}"
+        return f"sqlite:///{own_file(out)}"
     kind, colon, _ = url.partition(":")
     name = kind.partition("+")[0]
     if not colon or name not in _KINDS:
@@ -48,6 +48,11 @@ def checked(url: str | None, out: Path) -> str:
     return "postgresql+psycopg" + url.removeprefix("postgresql") if kind == "postgresql" else url
 
 
-def is_local(url: str) -> bool:
-    """Whether it lies in files, so that only processes which see these files take part."""
-    return url.startswith(("sqlite", "journal:"))
+def own_file(out: Path) -> Path:
+    """The study's file in the run folder, where no storage is given."""
+    return (out / STUDY_FILE).resolve()
+
+
+def beats_itself(url: str) -> bool:
+    """Whether the storage keeps the time of heartbeats by its own clock; files have none."""
+    return not url.startswith(("sqlite", "journal:"))

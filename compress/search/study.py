@@ -1,6 +1,7 @@
-"""The study: Optuna and its database are imported here only. Everything that is decided is decided from `entries`."""
+"""The study in Optuna's terms. Everything that is decided is decided from `entries`, which need no Optuna."""
 
 import errno
+import itertools
 import logging
 import threading
 import warnings
@@ -11,25 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-import sqlalchemy.event
 import sqlalchemy.exc
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages import BaseStorage
 from optuna.storages._heartbeat import BaseHeartbeat
-from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from compress.recipe.search_plan import SamplerPlan
 from compress.recipe.search_space import Choose, Options, Parameter, Scalar
 from compress.search.history import Notes, State, TrialEntry, notes_from
-from compress.search.seeded_sampler import STATES, SeededSampler, entry_of
-from compress.search.storage_url import hidden, is_local, without_secrets
+from compress.search.optuna_storage import open_storage
+from compress.search.seeded_sampler import BEAT, STATES, SeededSampler, entry_of
+from compress.search.storage_url import beats_itself, hidden, without_secrets
 from teachers.common.errors import UserError
 
 _RECIPE = "recipe"
-_PATIENCE_S = 60
-"""For another process's writing."""
-_ANSWER_S = 15
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,13 @@ class StudyPlan:
     smaller: tuple[bool, ...]
     sampler: SamplerPlan
     heartbeat_s: int = 60
-    """How often a trial in a shared database says that it is alive; after twice as long it is taken for dead."""
+    """How often a running trial says that it is alive; after twice as long it is taken for dead."""
+    own_file: Path | None = None
+    """The study's file, where it lies in the run folder and every worker with it."""
+
+
+class TrialTakenError(Exception):
+    """This process was taken for dead while it worked on a trial: the trial was ended, and another one takes it up."""
 
 
 class SearchStudy:
@@ -57,16 +60,19 @@ class SearchStudy:
         warnings.filterwarnings("ignore", module="optuna")
         warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
         self._plan = plan
-        self.local = is_local(plan.url)
+        self.own = plan.own_file is not None
         with self.speaking():
             self._study = self._open()
             self._study.set_metric_names(list(plan.objectives))
 
     def _open(self) -> Study:
         plan = self._plan
+        storage = open_storage(plan.url, plan.own_file, plan.heartbeat_s)
+        # A file of the folder's own holds one study, whatever the folder was called when it began.
+        there = optuna.get_all_study_names(storage) if self.own else []
         study = optuna.create_study(
-            storage=_storage(plan, self.local),
-            study_name=plan.name,
+            storage=storage,
+            study_name=there[0] if there else plan.name,
             directions=["minimize" if less else "maximize" for less in plan.smaller],
             sampler=SeededSampler(plan.sampler),
             load_if_exists=True,
@@ -83,9 +89,14 @@ class SearchStudy:
 
     @contextmanager
     def speaking(self) -> Iterator[None]:
-        """Turns what a database says into one line without the password."""
+        """Turns what a database says into one line without the password.
+
+        TrialTakenError where a trial was ended already.
+        """
         try:
             yield
+        except optuna.exceptions.UpdateFinishedTrialError as error:
+            raise TrialTakenError(str(error)) from error
         except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
             # Optuna wraps what SQLAlchemy raised, SQLAlchemy what the driver did.
             origin = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None)
@@ -104,7 +115,7 @@ class SearchStudy:
     def _refuse_full_disk(self, error: object) -> None:
         """A study in a file ends like any other file that cannot be written."""
         if str(getattr(error, "sqlite_errorname", "")).startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY")):
-            path = self._plan.url.partition("///")[2]
+            path = str(self._plan.own_file or self._plan.url.partition("///")[2])
             raise OSError(errno.ENOSPC, f"the study cannot be written: {error}", path) from None
 
     def entries(self) -> list[TrialEntry]:
@@ -125,17 +136,27 @@ class SearchStudy:
     def fail(self, number: int, error: str | None) -> None:
         """Ends a running trial of a process that died; without an error it may be retried."""
         trial = self._trial(number)
-        with self.speaking():
+        # Suppressed where another process was quicker.
+        with self.speaking(), suppress(optuna.exceptions.UpdateFinishedTrialError):
             if error is not None:
                 self.storage.set_trial_user_attr(trial._trial_id, "error", error)
-            with suppress(optuna.exceptions.UpdateFinishedTrialError):  # another process was quicker
-                self.storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+            self.storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
 
     def fail_stale(self) -> None:
-        """Ends trials whose heartbeat stopped: Optuna's own, by the database's clock."""
-        if not self.local:
+        """Ends trials whose heartbeat stopped, where the storage tells by its own clock."""
+        if self.beats_itself:
             with self.speaking():
                 optuna.storages.fail_stale_trials(self._study)
+
+    @property
+    def beats_itself(self) -> bool:
+        """Whether the storage tells by its own clock who is alive."""
+        return beats_itself(self._plan.url)
+
+    @property
+    def heartbeat_s(self) -> int:
+        """How often a running trial says that it is alive."""
+        return self._plan.heartbeat_s
 
     @property
     def storage(self) -> BaseStorage:
@@ -221,22 +242,28 @@ class ActiveTrial:
                 self._trial.set_constraint(name, value)
             self._study.study.tell(self._trial, values, known[state], skip_if_finished=True)
 
+    def require_ours(self) -> None:
+        """TrialTakenError if the trial was ended while this process slept; to be asked before files are replaced."""
+        with self._study.speaking():
+            state = self._study.storage.get_trial(self._trial._trial_id).state
+        if state.is_finished():
+            raise TrialTakenError(f"trial {self.number} is {STATES[state]}")
+
     @contextmanager
     def alive(self) -> Iterator[None]:
-        """Says so to the database, as often as it wants, until the block ends."""
-        storage = self._study.storage
-        interval = storage.get_heartbeat_interval() if isinstance(storage, BaseHeartbeat) else None
-        if interval is None or not isinstance(storage, BaseHeartbeat):
-            yield
-            return
+        """Says so to the storage until the block ends: by its own clock where it has one, else by counting up."""
+        storage, identity = self._study.storage, self._trial._trial_id
         ended = threading.Event()
 
         def beat() -> None:
-            while True:
+            for count in itertools.count(1):
                 # The trial's own calls will find out; a beat that is missed does no harm yet.
-                with suppress(sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError):
-                    storage.record_heartbeat(self._trial._trial_id)
-                if ended.wait(interval):
+                with suppress(sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.OptunaError, OSError):
+                    if self._study.beats_itself and isinstance(storage, BaseHeartbeat):
+                        storage.record_heartbeat(identity)
+                    else:
+                        storage.set_trial_user_attr(identity, BEAT, count)
+                if ended.wait(self._study.heartbeat_s):
                     return
 
         thread = threading.Thread(target=beat, daemon=True)
@@ -246,31 +273,6 @@ class ActiveTrial:
         finally:
             ended.set()
             thread.join()
-
-
-def _storage(plan: StudyPlan, local: bool) -> BaseStorage:
-    if plan.url.startswith("journal:"):
-        path = Path(plan.url.removeprefix("journal:"))
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return JournalStorage(JournalFileBackend(str(path)))
-        except OSError as error:
-            raise UserError(f"--storage {plan.url}: {error.strerror}") from error
-    if local:
-        storage = RDBStorage(plan.url, {"connect_args": {"timeout": _PATIENCE_S}})
-        sqlalchemy.event.listen(storage.engine, "connect", _quicken)
-        storage.engine.dispose()  # what is connected already was not told
-        return storage
-    engine = {"connect_args": {"connect_timeout": _ANSWER_S}, "pool_pre_ping": True}
-    beat = plan.heartbeat_s
-    return RDBStorage(plan.url, engine, heartbeat_interval=beat, grace_period=2 * beat)
-
-
-def _quicken(connection: Any, _: Any) -> None:
-    """A trial is some twenty small writes, each of which would wait for the disk twice. With the log written ahead a
-    process that is killed loses none of them, and a power cut at most the last ones."""
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
 
 
 def _attributes(notes: Notes) -> dict[str, Any]:

@@ -98,10 +98,6 @@ class Trials:
                 self._teachers[setting] = runner.record(plan, made, runner.measure([made])[plan.name])
         return self._teachers[setting]
 
-    def setting(self, recipe: Recipe) -> str:
-        """Stands for everything that recipes have in common but their candidates."""
-        return fact_key("setting", _setting(recipe))
-
     def _compared_runners(self, recipe: Recipe) -> TrialRunners:
         """The teacher's stages are compared in one pass: every stage table begins with it."""
         runners, setting = self._runners_of(recipe), _setting(recipe)

@@ -22,9 +22,10 @@ from compress.results.records import Record
 from compress.run.runner import CANDIDATE_ERRORS
 from compress.search.artefact_store import Artefacts
 from compress.search.call import SearchCall, SearchPaths
+from compress.search.clock import on_one_clock
 from compress.search.history import Notes, State, TrialEntry
 from compress.search.recovery import Recovery
-from compress.search.study import ActiveTrial, SearchStudy
+from compress.search.study import ActiveTrial, SearchStudy, TrialTakenError
 from compress.search.successive_halving import Finished, Halving, Promote, Wait, next_action
 from compress.search.trial_evaluator import Trials, record_file, stage_table
 from teachers.common.files import write_text
@@ -68,26 +69,39 @@ class Worker:
         """Until nothing is left to do, the time is over, or it is told to stop."""
         self._keep_teacher()
         while not stop():
-            with self._places.studying():
-                taken = self._next()
-            if taken is None:
-                return
-            if isinstance(taken, Wait):
-                time.sleep(_PAUSE_S)
+            try:
+                if self._finished_one():
+                    continue
+            except TrialTakenError as error:
+                self._reporter.warn(f"this worker was taken for dead meanwhile, and what it made is dropped: {error}")
                 continue
-            with taken.alive():
-                outcome = self._measured(taken)
-                self._share(outcome)
-            with self._places.studying():
-                taken.note(outcome.notes)
-                taken.tell(outcome.state, outcome.values, outcome.constraints or {})
-            self._say(outcome)
+            return
+
+    def _finished_one(self) -> bool:
+        """One trial, or a pause where there is none yet; False at the end."""
+        with self._places.studying():
+            taken = self._next()
+        if taken is None:
+            return False
+        if isinstance(taken, Wait):
+            time.sleep(_PAUSE_S)
+            return True
+        with taken.alive():
+            outcome = self._measured(taken)
+            self._share(outcome)
+        with self._places.studying():
+            taken.note(outcome.notes)
+            taken.tell(outcome.state, outcome.values, outcome.constraints or {})
+        self._say(outcome)
+        return True
 
     def _keep_teacher(self) -> None:
         """The reference of every table. What is wrong with teacher or frames ends the search here, not every trial."""
         path = record_file(self._places.trial(TEACHER_ROW))
         if not path.is_file():
-            write_text(path, self._trials.teacher(self._call.recipe).model_dump_json(indent=1) + "\n")
+            recipe = self._call.recipe
+            record = self._on_one_clock(recipe, self._trials.teacher(recipe))
+            write_text(path, record.model_dump_json(indent=1) + "\n")
 
     def _share(self, outcome: Outcome) -> None:
         """Before the study is told: a trial that it knows as finished can be had by everybody."""
@@ -197,12 +211,13 @@ class Worker:
         record: Record | None = None
         try:
             recipe = load_recipe(folder / "recipe.yaml")
-            record = self._trials.record(recipe)
-            outcome = self._judged(notes, recipe, record)
+            record = self._on_one_clock(recipe, self._trials.record(recipe))
+            outcome = self._judged(notes, record)
         except CANDIDATE_ERRORS as error:
             told = f"{type(error).__name__}: {error}"
             outcome = Outcome("failed", replace(notes, error=told))
             record = self._failed(recipe, told)
+        taken.require_ours()  # whoever took the trial up writes the same files
         if record is not None:
             write_text(record_file(folder), record.model_dump_json(indent=1) + "\n")
         if outcome.state == "screened":
@@ -216,8 +231,8 @@ class Worker:
         except CANDIDATE_ERRORS:
             return None
 
-    def _judged(self, notes: Notes, recipe: Recipe, record: Record) -> Outcome:
-        measured = {name: self._value(name, recipe, record) for name in self._call.objectives}
+    def _judged(self, notes: Notes, record: Record) -> Outcome:
+        measured = {name: number(record, name) for name in self._call.objectives}
         missing = [name for name, value in measured.items() if value is None]
         if missing:
             why = "; ".join(reason for reason, columns in reasons(record).items() if set(missing) & set(columns))
@@ -237,19 +252,11 @@ class Worker:
             return Outcome("screened", notes, None, missed | {"screened": 1 / (1 + notes.rung)})
         return Outcome("complete", notes, tuple(values.values()), {str(goal): 0.0 for goal in self._goals} | missed)
 
-    def _value(self, name: str, recipe: Recipe, record: Record) -> float | None:
-        """As measured; milliseconds as the ratio times one time of the teacher's, which all trials go by.
-
-        Trials are timed hours apart, each in turn with the teacher: the ratio holds, the clock drifts.
-        """
-        if name != "latency_ms":
-            return number(record, name)
-        ratio = number(record, "latency_ratio")
-        teacher = number(self._trials.teacher(recipe), "latency_ms")
-        if ratio is None or teacher is None:
-            return None
+    def _on_one_clock(self, recipe: Recipe, record: Record) -> Record:
+        """See `on_one_clock`: before anything reads its times."""
+        teacher = self._trials.teacher(recipe)
         with self._places.studying():
-            return ratio * self._study.constant(f"teacher_ms {self._trials.setting(recipe)}", teacher)
+            return on_one_clock(record, teacher, self._study.constant)
 
     def _say(self, outcome: Outcome) -> None:
         notes = outcome.notes

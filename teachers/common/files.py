@@ -130,6 +130,11 @@ def write_bytes(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
+def printable(text: str) -> str:
+    """A path or file name as UTF-8 can hold it: bytes that are no UTF-8 are shown as \\xNN."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def append_line(path: Path, line: str) -> None:
     """Appends one line and flushes it to disk; a torn line from an earlier kill is closed off first."""
     if "\n" in line:
