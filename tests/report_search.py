@@ -6,6 +6,7 @@ import numpy as np
 from compress_made_up import OBJECTIVES, angle_records, kinematics, latency, record, run_of, times
 
 from compress.measure.fidelity import Fidelity
+from compress.measure.latency import Latencies
 from compress.measure.memory import Memory
 from compress.measure.size import Size
 from compress.report.facts import RunFacts
@@ -150,7 +151,7 @@ def _growth(records: list[Record], trials: list[TrialFacts]) -> Growth:
 
 def _volume(records: list[Record], reference: dict[str, float]) -> float:
     members = [found for found in records if found.name in front(records, OBJECTIVES)]
-    places = sorted((m.measurement.latency[0].ratio, m.measurement.fidelity.joint_rel_l2) for m in members)  # type: ignore[union-attr]
+    places = sorted((m.facts(Latencies).first.ratio, m.facts(Fidelity).joint_rel_l2) for m in members)  # type: ignore[union-attr]
     places = [(x, y) for x, y in places if x < reference["latency_ratio"] and y < reference["joint_rel_l2"]]
     ends = [x for x, _ in places[1:]] + [reference["latency_ratio"]]
     return sum((end - x) * (reference["joint_rel_l2"] - y) for (x, y), end in zip(places, ends, strict=True))

@@ -14,6 +14,7 @@ from compress_tiny_run import QUICK, TinyRun, keep_export, rows
 
 import compress
 from compress.api.overrides import override_texts
+from compress.measure.size import Size
 from compress.results.records import read_records
 from teachers.posenet import Maps
 
@@ -62,7 +63,7 @@ def test_a_result_shows_itself(tiny_run: TinyRun) -> None:
     frame = result.frame()
     assert isinstance(frame, pandas.DataFrame)
     assert list(frame["name"]) == [record.name for record in result.records]
-    assert float(frame["params"][1]) == result.records[1].measurement.params
+    assert float(frame["params"][1]) == result.records[1].facts(Size).params
 
 
 def test_overrides_are_those_of_the_command_line() -> None:

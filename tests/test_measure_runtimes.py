@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compress.cli.main import run_command
+from compress.measure.latency import Latencies
 from compress.results.records import read_records
 from eval.runtimes import RUNTIMES
 
@@ -36,7 +37,7 @@ def test_one_run_measures_several_runtimes(tiny_run: "TinyRun", tmp_path: Path, 
     records = read_records(out / "records.jsonl")
     assert len(records) == 4
     for record in records:
-        assert [one.runtime for one in record.measurement.latency] == ["onnxruntime", other]
+        assert [one.runtime for one in record.facts(Latencies).runtimes] == ["onnxruntime", other]
     with (out / "latency.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {row["runtime"] for row in rows} == {"onnxruntime", other}
@@ -77,8 +78,8 @@ def test_who_cannot_be_had_in_a_runtime_is_left_out_there_with_the_reason(
     out = Path(shutil.copytree(tiny_run.out, tmp_path / "out"))
     assert run_command(["run", str(tiny_run.recipe), "--out", str(out), "--fresh", "--set", "scales=[0.25]"]) == 0
     records = {record.name: record for record in read_records(out / "records.jsonl")}
-    assert sum(bool(record.measurement.latency) for record in records.values()) == timed
+    assert sum(record.facts(Latencies) is not None for record in records.values()) == timed
     assert records[broken].missing["latency_ms"] == "heatmaps differ"
     assert records[broken].missing["peak_memory_bytes"] == "heatmaps differ"
-    assert all("latency_ms" in record.missing for record in records.values() if not record.measurement.latency)
+    assert all("latency_ms" in record.missing for record in records.values() if record.facts(Latencies) is None)
     assert "heatmaps differ" in (out / "report.md").read_text()

@@ -27,6 +27,7 @@ from compress.cli.report import labels_of
 from compress.common.document import Bullets, Paragraph, Table
 from compress.common.run_folder import RECIPE, RECORDS
 from compress.measure.fidelity import Fidelity
+from compress.measure.latency import Latencies
 from compress.report.collect import report_facts
 from compress.report.document import Section
 from compress.report.facts import RunFacts
@@ -42,7 +43,7 @@ from teachers.common.errors import UserError
 
 def faster(one: Record, factor: float) -> Record:
     """The same candidate after something was won in time."""
-    found = one.measurement.latency[0]
+    found = one.facts(Latencies).first
     return one.model_copy(
         update={
             "id": f"{one.id} again",
@@ -109,7 +110,7 @@ def test_runs_that_share_no_reference_have_no_common_front(changed: str) -> None
 
 def test_threads_and_clips_stand_beside_the_numbers_and_are_compared_too() -> None:
     teacher, *others = angle_records()
-    slow = teacher.measurement.latency[0].model_copy(update={"threads": 1})
+    slow = teacher.facts(Latencies).first.model_copy(update={"threads": 1})
     one_thread = teacher.model_copy(update={"measurement": teacher.measurement.replaced(times(slow))})
     found = report_facts([run_of([teacher, *others], "x"), run_of([one_thread, *others], "y")])
     assert found.differences == {"threads": ("2", "1")}

@@ -8,6 +8,7 @@ from compress_made_up import latency, measured, record, run_of, stage_records, t
 from compress_tiny_run import keep_export, records, rows, set_to
 
 from compress.cli.main import run_command
+from compress.core.notes import Note, PruningNote
 from compress.measure import energy
 from compress.measure.energy import Activations, Energy
 from compress.measure.packed_size import Packed, PackedStage
@@ -22,16 +23,17 @@ if TYPE_CHECKING:
     from compress_tiny_run import TinyRun
 
 
-def note(**others: Any) -> dict[str, Any]:
-    return {
+def note(**others: Any) -> PruningNote:
+    found = {
         "kind": "pruning", "place": "1", "parent": "id of stages-3", "allocation": "latency", "importance": "taylor",
         "reconstruct": False, "iterative_steps": 2, "channels": [400, 300], "macs": [2000, 1000],
         "input_hw": [368, 656],
         "predicted": {"runtime": "onnxruntime", "threads": 1, "ms": 50.0, "parent_ms": 100.0},
-    } | others  # fmt: skip
+    }  # fmt: skip
+    return PruningNote.model_validate(found | others)
 
 
-def narrowed(*notes: dict[str, Any]) -> Record:
+def narrowed(*notes: Note) -> Record:
     """Takes 0.4 of the teacher's time, its parent 0.68."""
     facts = measured(3).replaced(times(latency(600.0, 0.4)))
     return record("narrow", facts, notes=notes)

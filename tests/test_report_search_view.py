@@ -9,8 +9,8 @@ from compress.results.records import Record
 
 def test_what_the_guard_refuses_never_ranks(tiny_run: TinyRun) -> None:
     records = [Record.model_validate_json(line) for line in (tiny_run.out / RECORDS).read_text().splitlines()]
-    note = {"kind": "quantization", "guard": {"dead": ["joints differ by 65%"]}}
-    records[-1] = records[-1].model_copy(update={"notes": (*records[-1].notes, note)})
+    reason = "int8 collapse check: joints differ by 65%"
+    records[-1] = records[-1].model_copy(update={"rejected_reason": reason})
     found = standings(records, None)
     assert (found[records[-1].name].kind, found[records[-1].name].note) == (
         "infeasible",

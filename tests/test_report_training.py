@@ -4,6 +4,7 @@ from pathlib import Path
 
 from compress_made_up import record, run_of, stage_records
 
+from compress.core.notes import ForeignNote, Note, TrainingNote
 from compress.report.figures.curves import training_png
 from compress.report.sections.training import training
 from compress.report.write import write_report
@@ -13,7 +14,7 @@ from compress.results.training_curves import learnings
 PNG = b"\x89PNG"
 
 
-def note(best_step: int = 400, **others: object) -> dict[str, object]:
+def note(best_step: int = 400, **others: object) -> TrainingNote:
     looks = [
         {"step": step, "joint_rel_l2": score + 0.01, "paf_rel_l2": score - 0.01, "score": score}
         for step, score in ((0, 0.4), (200, 0.3), (400, 0.2 if best_step == 400 else 0.35))
@@ -24,16 +25,21 @@ def note(best_step: int = 400, **others: object) -> dict[str, object]:
         "validations": looks, "before": looks[0], "best": best, "best_step": best["step"], "steps": 400,
         "seconds": 90.0, "images_per_s": 35.5, "device": "cpu", "precision": "no", "processes": 1,
     }  # fmt: skip
-    return found | others
+    return TrainingNote.model_validate(found | others)
 
 
-def learned(name: str = "distilled-2", *notes: dict[str, object]) -> Record:
+def learned(name: str = "distilled-2", *notes: Note) -> Record:
     return record(name).model_copy(update={"notes": notes or (note(),)})
 
 
 def test_facts_are_those_of_the_notes() -> None:
     (found,) = learnings([learned(), record("untrained")])
-    assert (found.name, found.best_step, found.steps, found.images_per_s) == ("distilled-2", 400, 400, 35.5)
+    assert (found.name, found.note.best_step, found.note.steps, found.note.images_per_s) == (
+        "distilled-2",
+        400,
+        400,
+        35.5,
+    )
     assert [(point.step, point.value) for point in found.held_out] == [(0, 0.4), (200, 0.3), (400, 0.2)]
     assert found.where == "cpu, fp32"
     assert found.still_falling
@@ -41,12 +47,12 @@ def test_facts_are_those_of_the_notes() -> None:
 
 def test_a_training_that_was_best_before_its_end_is_not_still_falling() -> None:
     (found,) = learnings([learned("d", note(best_step=200))])
-    assert found.best_step == 200
+    assert found.note.best_step == 200
     assert not found.still_falling
 
 
 def test_two_trainings_of_one_candidate_are_told_apart() -> None:
-    other = {"kind": "pruning"}
+    other = ForeignNote(kind="other")
     assert [one.name for one in learnings([learned("d", note(), other, note())])] == ["d (1)", "d (2)"]
 
 

@@ -55,7 +55,7 @@ def timed_twice(ratios: dict[str, float]) -> list[Record]:
     """The stage table with times in a second runtime."""
     found = []
     for one in stage_records():
-        first = one.measurement.latency[0]
+        first = one.facts(Latencies).first
         if one.name in ratios:
             other = latency(1000 * ratios[one.name], ratios[one.name]).model_copy(update={"runtime": "openvino"})
             measurement = one.measurement.replaced(times(first, other))
@@ -66,7 +66,7 @@ def timed_twice(ratios: dict[str, float]) -> list[Record]:
 
 
 def test_runtimes_whose_rankings_differ_are_named_with_the_pairs() -> None:
-    here = {one.name: one.measurement.latency[0].ratio for one in stage_records()}
+    here = {one.name: one.facts(Latencies).first.ratio for one in stage_records()}
     (same,) = rank_sentences(timed_twice(here))
     assert "6 networks were timed in onnxruntime and in openvino" in same and "is 1.00" in same
     assert same.endswith("No two change places beyond their 95% intervals.")

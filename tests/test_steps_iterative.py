@@ -11,6 +11,7 @@ from training_jobs import one_thread, student, tiny_schedule
 from training_targets import tiny_targets, tiny_teacher
 
 from compress.core.candidate import Candidate
+from compress.core.notes import PruningNote, TrainingNote
 from compress.pruning.channel_graph import read_layout
 from compress.pruning.importance import batch_norm_scale
 from compress.pruning.weight_importance import wanda_scores
@@ -56,11 +57,11 @@ def test_rounds_end_where_one_cut_would(context: StepContext, rounds: int, amoun
 
 def test_training_between_the_rounds_is_one_fewer_than_the_rounds(context: StepContext) -> None:
     made = apply(context, target_macs=0.4, iterative_steps=3, allocation="importance", finetune=BRIEF)
-    trained = [note for note in made.notes if note["kind"] == "training"]
-    assert [note["place"] for note in trained] == ["0.finetune-1", "0.finetune-2"]
-    (pruning,) = (note for note in made.notes if note["kind"] == "pruning")
-    before, after = pruning["macs"]
-    assert 0.3 * before < after <= 0.4 * before and pruning["iterative_steps"] == 3
+    trained = [note for note in made.notes if isinstance(note, TrainingNote)]
+    assert [note.place for note in trained] == ["0.finetune-1", "0.finetune-2"]
+    (pruning,) = (note for note in made.notes if isinstance(note, PruningNote))
+    before, after = pruning.macs
+    assert 0.3 * before < after <= 0.4 * before and pruning.iterative_steps == 3
     assert len(made.steps) == 1 and made.steps[0]["finetune"]["schedule"]["steps"] == 2
     untrained = apply(context, target_macs=0.4, iterative_steps=3, allocation="importance")
     assert made.id != untrained.id

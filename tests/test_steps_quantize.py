@@ -13,11 +13,12 @@ from pydantic import ValidationError
 from training_targets import tiny_targets, tiny_teacher
 
 from compress.core.candidate import Candidate, content_id
+from compress.core.notes import QuantizationNote, TrainingNote
 from compress.core.qparams import Half, Int8, QuantParams
 from compress.export.onnx_export import save_artefact
 from compress.export.parity import ParityError
 from compress.quantization.calibrate import fit, grid_between
-from compress.quantization.collapse import CollapseCheck, refusal
+from compress.quantization.collapse_check import CollapseCheck, collapse_reasons
 from compress.quantization.equalization import equalize, folded, without_pointless_layers
 from compress.quantization.fake_quant import FakeQuantized, rounded
 from compress.quantization.integer_network import IntegerNetwork
@@ -31,7 +32,7 @@ from compress.run.builder import computing, largest_difference
 from compress.run.load_candidate import saved_candidate
 from compress.steps.base import SettingError
 from compress.steps.context import StepContext
-from compress.steps.quantize import Quantize
+from compress.steps.quantize import COLLAPSE_CHECK, Quantize
 from compress.steps.remove_stages import RemoveStages
 from compress.training.qat_network import QatNetwork
 from eval.runtimes import RUNTIMES
@@ -312,9 +313,9 @@ def test_the_layer_with_wild_channels_is_named(images: torch.Tensor) -> None:
         for part in (paf[0].conv.weight, paf[0].conv.bias):
             part[0] *= 1000
         paf[1].conv.weight[:, 0] /= 1000
-    table = {one.block: one.harm for one in sensitivities(network, [images])}
+    table = {one.block: one.mean for one in sensitivities(network, [images])}
     assert max(table, key=lambda block: table[block]) in ("stages.0.paf.0", "stages.0.paf.1")
-    evened_out = {one.block: one.harm for one in sensitivities(equalize(network, [images]), [images])}
+    evened_out = {one.block: one.mean for one in sensitivities(equalize(network, [images]), [images])}
     assert evened_out["stages.0.paf.0"] < table["stages.0.paf.0"] / 3
 
 
@@ -329,10 +330,10 @@ def test_a_budget_frees_what_harms_most(context: StepContext) -> None:
     notes = {}
     for budget in (1.0, 0.004):
         made = quantize(max_rel_l2=budget, gptq=False).apply(teacher, context)
-        (notes[budget],) = (note for note in made.notes if note["kind"] == "quantization")
-    harm = {one["block"]: one["joint_rel_l2"] + one["paf_rel_l2"] for one in notes[0.004]["sensitivity"]}
-    assert notes[1.0]["float"] == [] and notes[1.0]["budget_kept"]
-    freed = notes[0.004]["float"]
+        (notes[budget],) = (note for note in made.notes if isinstance(note, QuantizationNote))
+    harm = {one.block: one.mean for one in notes[0.004].sensitivity}
+    assert notes[1.0].floats == () and notes[1.0].limit_kept
+    freed = list(notes[0.004].floats)
     assert freed == sorted(harm, key=lambda block: -harm[block])[: len(freed)] != []
 
 
@@ -349,13 +350,13 @@ def test_a_budget_that_few_frames_keep_and_all_do_not_frees_more(
     monkeypatch.setattr("compress.quantization.mixed_precision._fewest", lambda most, enough: 1)
     monkeypatch.setattr("compress.quantization.mixed_precision.relative", judged)
     made = quantize(max_rel_l2=0.1, gptq=False).apply(Candidate.of(tiny_teacher(), LICENCE), context)
-    (note,) = (note for note in made.notes if note["kind"] == "quantization")
-    assert len(note["float"]) == 1 + 4 and note["budget_kept"] and len(asked) == 4
+    (note,) = (note for note in made.notes if isinstance(note, QuantizationNote))
+    assert len(note.floats) == 1 + 4 and note.limit_kept and len(asked) == 4
 
     monkeypatch.setattr("compress.quantization.mixed_precision.relative", lambda found, exact: (2.0, 2.0))
     made = quantize(max_rel_l2=0.1, gptq=False).apply(Candidate.of(tiny_teacher(), LICENCE), context)
-    (note,) = (note for note in made.notes if note["kind"] == "quantization")
-    assert note["budget_kept"] is False
+    (note,) = (note for note in made.notes if isinstance(note, QuantizationNote))
+    assert note.limit_kept is False
 
 
 def test_training_is_in_the_shared_loop(context: StepContext) -> None:
@@ -363,13 +364,13 @@ def test_training_is_in_the_shared_loop(context: StepContext) -> None:
     made = quantize(qat={"schedule": schedule, "ignore_border": 1}).apply(
         Candidate.of(tiny_teacher(), LICENCE), context
     )
-    (note,) = (note for note in made.notes if note["kind"] == "training")
-    assert note["steps"] == 2 and len(note["validations"]) == 3
-    assert note["best"]["score"] <= note["before"]["score"] < 0.1
+    (note,) = (note for note in made.notes if isinstance(note, TrainingNote))
+    assert note.steps == 2 and len(note.validations) == 3
+    assert note.best.score <= note.before.score < 0.1
     assert isinstance(computing(made), IntegerNetwork)
 
 
-# The guard
+# The collapse check
 
 
 def maps(people: int = 1, noise: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -389,7 +390,7 @@ def test_the_same_maps_are_alive() -> None:
     guard.look(maps(), maps())
     facts = guard.facts()
     assert (facts.joint_rel_l2, facts.paf_rel_l2, facts.lost, facts.keypoints) == (0, 0, 0, 18)
-    assert facts.peak_shift_px == 0 and facts.dead() == ()
+    assert facts.peak_shift_px == 0 and collapse_reasons(facts) == ()
 
 
 def test_silent_maps_are_dead_by_every_branch_and_keypoint() -> None:
@@ -397,7 +398,7 @@ def test_silent_maps_are_dead_by_every_branch_and_keypoint() -> None:
     guard.look((heat * 0, pafs * 0), (heat, pafs))
     facts = guard.facts()
     assert facts.joint_rel_l2 == facts.paf_rel_l2 == 1.0 and facts.lost == facts.keypoints == 18
-    assert len(facts.dead()) == 3 and "18 of 18 keypoints are lost" in facts.dead()[2]
+    assert len(collapse_reasons(facts)) == 3 and "18 of 18 keypoints are lost" in collapse_reasons(facts)[2]
 
 
 def test_moved_peaks_are_told_in_pixels() -> None:
@@ -406,7 +407,7 @@ def test_moved_peaks_are_told_in_pixels() -> None:
     guard.look((moved, pafs), (heat, pafs))
     facts = guard.facts()
     assert facts.lost == 0 and facts.peak_shift_px == pytest.approx(8 * 2**0.5, rel=0.1)
-    assert any("one peak in ten moves" in reason for reason in facts.dead())
+    assert any("one peak in ten moves" in reason for reason in collapse_reasons(facts))
 
 
 def test_a_refused_candidate_is_on_no_front_and_meets_no_goal() -> None:
@@ -418,12 +419,12 @@ def test_a_refused_candidate_is_on_no_front_and_meets_no_goal() -> None:
 
     guard, (heat, pafs) = CollapseCheck(stride=8), maps()
     guard.look((heat * 0, pafs * 0), (heat, pafs))
-    told = {"kind": "quantization", "guard": guard.facts().note(), "float": [], "sensitivity": [], "budget_kept": None}
-    alive, dead = (record(name, measured(3), notes=notes) for name, notes in (("alive", ()), ("dead", (told,))))
+    reason = f"{COLLAPSE_CHECK}: {'; '.join(collapse_reasons(guard.facts()))}"
+    alive, dead = (record(name, measured(3), rejected_reason=why) for name, why in (("alive", None), ("dead", reason)))
     assert front([teacher(), alive, dead], ("latency_ratio", "joint_rel_l2")) == ("teacher", "alive")
     goals = parse_goals(["latency_ratio <= 2"])
     assert meets_all(alive, goals) and not meets_all(dead, goals)
-    assert "int8 collapse check: joints differ by 100%" in note(dead) and refusal(alive.notes) is None
+    assert "int8 collapse check: joints differ by 100%" in note(dead)
 
 
 # What the recipe says

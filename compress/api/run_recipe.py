@@ -26,8 +26,9 @@ def run(
     fresh: remove an earlier run's results from the folder first.
     Raises UserError, with all mistakes of the recipe at once. A candidate that fails ends no run: see `failed`.
 
+    >>> from compress.measure.latency import Latencies
     >>> result = compress.run("recipes/stage_prune.yaml", overrides={"data.images": 8})
-    >>> result["stages-3"].measurement.latency[0].ratio
+    >>> result["stages-3"].facts(Latencies).first.ratio
     """
     path, texts = Path(recipe), override_texts(overrides)
     loaded = load_recipe(path, texts)

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+from compress.core.notes import Note
 from compress.core.qparams import Quantization
 from teachers.licence import Licence
 from teachers.posenet import PoseNet
@@ -21,10 +22,12 @@ class Candidate:
     parent: str | None = None
     steps: tuple[dict[str, Any], ...] = ()
     """The steps so far, as their settings."""
-    notes: tuple[dict[str, Any], ...] = ()
-    """What steps found out on their way that a report should show, each with a `kind`; no part of the content."""
+    notes: tuple[Note, ...] = ()
+    """What steps found out on their way that a report should show; no part of the content."""
     quantization: Quantization | None = None
     """None where all is float. The network then holds the weights that the artefact has, as floats."""
+    rejected_reason: str | None = None
+    """Why a step rejects it: it is measured, but is on no front, meets no goal and is never recommended."""
 
     @property
     def spec(self) -> PoseNetSpec:
@@ -39,10 +42,11 @@ class Candidate:
         self,
         step: dict[str, Any],
         network: PoseNet,
-        *notes: dict[str, Any],
+        *notes: Note,
         quantization: Quantization | None = None,
+        rejected_reason: str | None = None,
     ) -> "Candidate":
-        """The candidate that a step made from this one; the weights' licence and all notes go with it.
+        """The candidate that a step made from this one; the weights' licence, all notes and a rejection go with it.
 
         ValueError after a quantization: a step that knows nothing of grids would leave them.
         """
@@ -56,6 +60,7 @@ class Candidate:
             steps=(*self.steps, step),
             notes=(*self.notes, *notes),
             quantization=quantization,
+            rejected_reason=rejected_reason or self.rejected_reason,
         )
 
 

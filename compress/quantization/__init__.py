@@ -1,1 +1,1 @@
-"""Networks in fewer bits: which numbers, how they are chosen, the artefact that computes with them, and the guard."""
+"""Networks in fewer bits: which numbers, how they are chosen, the artefact, and the collapse check."""

@@ -51,7 +51,7 @@ class FakeQuant:
 
 
 class FakeQuantized(nn.Module):
-    """An int8 network in float: what training, sensitivity and the guard look at, and what its artefact must give."""
+    """An int8 network in float, for training, sensitivity and the collapse check; its artefact must give the same."""
 
     def __init__(self, network: PoseNet, quantization: Int8) -> None:
         """`network`: its weights are multiples of their steps already."""

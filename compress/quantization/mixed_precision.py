@@ -1,54 +1,45 @@
-"""Which layers compute in int8: what the recipe keeps in float, and what a budget gives back its floats."""
+"""Which layers compute in int8: what the recipe keeps in float, and what an error limit leaves in float."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from compress.common.progress import Reporter
+from compress.core.notes import BlockSensitivity
 from compress.pruning.allocation import part_names
 from compress.quantization.calibrate import Fitted, fit
 from compress.quantization.fake_quant import FakeQuantized
-from compress.quantization.sensitivity import Sensitivity, blocks, relative, sensitivities
+from compress.quantization.sensitivity import blocks, relative, sensitivities
 from compress.reconstruction.visitor import before_norms
 from teachers.posenet import PoseNet
 
 HEADS = "heads"
 _SEARCH_FRAMES = 8
-"""Of each size, on which a budget is searched for; the network that ships is fitted on all of them."""
+"""Of each size, for the search that keeps an error limit; the network that ships is fitted on all of them."""
 
 
 @dataclass(frozen=True)
 class PrecisionSettings:
-    """What a recipe says about it."""
+    """The recipe's settings of `quantize` that decide it."""
 
     keep_float: tuple[str, ...]
-    budget: float | None
-    refit: bool
+    max_rel_l2: float | None
+    gptq: bool
 
 
 @dataclass(frozen=True)
 class PrecisionChoice:
-    """What came of it."""
+    """Which blocks stay float, and why."""
 
     int8: frozenset[str]
     """Convolutions."""
     floats: tuple[str, ...]
     """Blocks that stay float, in the order in which they were chosen."""
-    table: tuple[Sensitivity, ...]
-    budget_kept: bool | None
-    """Whether the budget could be kept on the held-out frames; None without one."""
-
-    def note(self) -> dict[str, Any]:
-        """For a candidate's notes."""
-        return {
-            "float": list(self.floats),
-            "int8": len(self.int8),
-            "sensitivity": [asdict(one) for one in self.table],
-            "budget_kept": self.budget_kept,
-        }
+    table: tuple[BlockSensitivity, ...]
+    limit_kept: bool | None
+    """Whether `max_rel_l2` could be kept on the held-out frames; None without one."""
 
 
 def named(network: PoseNet) -> dict[str, frozenset[str]]:
@@ -67,7 +58,7 @@ def named(network: PoseNet) -> dict[str, frozenset[str]]:
 def choose_and_fit(
     network: PoseNet, asked: PrecisionSettings, frames: Sequence[Tensor], held_out: Sequence[Tensor], reporter: Reporter
 ) -> tuple[PrecisionChoice, Fitted]:
-    """The int8 network; with a budget, as few blocks stay float as keep it, those that int8 harms most alone.
+    """The int8 network; with `max_rel_l2`, as few blocks stay float as keep it, those that int8 harms most alone.
 
     Blocks that an instance norm follows stay float in any case.
 
@@ -82,24 +73,24 @@ def choose_and_fit(
         if members & normed or any(block in names[name] for name in asked.keep_float)
     ]
     table = reporter.wait("what int8 does to each layer", lambda: sensitivities(network, held_out))
-    worst = [one.block for one in sorted(table, key=lambda one: -one.harm) if one.block not in kept]
+    worst = [one.block for one in sorted(table, key=lambda one: -one.mean) if one.block not in kept]
 
     def fitted(freed: int, seen: Sequence[Tensor]) -> Fitted:
         gone = {*kept, *worst[:freed]}
         int8 = frozenset(name for block, members in all_blocks.items() if block not in gone for name in members)
-        return fit(network, seen, int8, asked.refit)
+        return fit(network, seen, int8, asked.gptq)
 
-    if asked.budget is None:
+    if asked.max_rel_l2 is None:
         made = reporter.wait("int8: layer by layer", lambda: fitted(0, frames))
         return PrecisionChoice(made.int8, tuple(kept), table, None), made
     with torch.inference_mode():
         exact = [network(batch) for batch in held_out]
-    budget, most = asked.budget, len(worst) - 1
+    limit, most = asked.max_rel_l2, len(worst) - 1
 
     def keeps(made: Fitted) -> bool:
         with torch.inference_mode():
             found = [FakeQuantized(made.network, made.quantization)(batch) for batch in held_out]
-        return sum(relative(found, exact)) / 2 <= budget
+        return sum(relative(found, exact)) / 2 <= limit
 
     few = tuple(one[:_SEARCH_FRAMES] for one in frames)
     freed = reporter.wait(
@@ -117,8 +108,8 @@ def choose_and_fit(
                 break
         return count, made, False
 
-    count, made, kept_budget = reporter.wait("int8: layer by layer", settled)
-    return PrecisionChoice(made.int8, (*kept, *worst[:count]), table, kept_budget), made
+    count, made, limit_kept = reporter.wait("int8: layer by layer", settled)
+    return PrecisionChoice(made.int8, (*kept, *worst[:count]), table, limit_kept), made
 
 
 def _fewest(most: int, enough: Callable[[int], bool]) -> int | None:

@@ -1,11 +1,11 @@
 """Which layers int8 spoils most: each block alone is put on grids, the rest of the network stays float."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from compress.core.notes import BlockSensitivity
 from compress.core.qparams import QuantParams
 from compress.quantization.calibrate import Fitting
 from compress.quantization.fake_quant import FakeQuant
@@ -13,21 +13,6 @@ from compress.reconstruction.layer_ops import seen
 from compress.reconstruction.layerwise import Both
 from compress.reconstruction.visitor import IMAGE, convolutions, inputs, walk
 from teachers.posenet import Maps, PoseNet
-
-
-@dataclass(frozen=True)
-class Sensitivity:
-    """What rounding one block's weights and outputs to int8 does to the last maps, on frames that are held out."""
-
-    block: str
-    """The block's module, `stages.1.paf.3`."""
-    joint_rel_l2: float
-    paf_rel_l2: float
-
-    @property
-    def harm(self) -> float:
-        """By which blocks are ranked; more is worse."""
-        return (self.joint_rel_l2 + self.paf_rel_l2) / 2
 
 
 def blocks(network: PoseNet) -> dict[str, frozenset[str]]:
@@ -39,8 +24,8 @@ def blocks(network: PoseNet) -> dict[str, frozenset[str]]:
 
 
 @torch.no_grad()
-def sensitivities(network: PoseNet, batches: Sequence[Tensor]) -> tuple[Sensitivity, ...]:
-    """Every block's, in the order of the data."""
+def sensitivities(network: PoseNet, batches: Sequence[Tensor]) -> tuple[BlockSensitivity, ...]:
+    """What rounding each block's weights and outputs does to the last maps, on held-out frames; in the data's order."""
     grids, weights = _rounded_alone(network, batches)
     exact = [_run(network, batch, {}, {}) for batch in batches]
     found = []
@@ -48,7 +33,8 @@ def sensitivities(network: PoseNet, batches: Sequence[Tensor]) -> tuple[Sensitiv
         here = {name: grids[name] for name in names}
         changed = {name: weights[name] for name in names}
         maps = [_run(network, batch, here, changed) for batch in batches]
-        found.append(Sensitivity(block, *relative(maps, exact)))
+        joints, pafs = relative(maps, exact)
+        found.append(BlockSensitivity(block=block, joint_rel_l2=joints, paf_rel_l2=pafs))
     return tuple(found)
 
 

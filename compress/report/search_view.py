@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from compress.common.formatting import counted, listed
-from compress.quantization.collapse import refusal
 from compress.report.explorer import RANKED, ExplorerPoint, Kind, Standing, point_of
 from compress.results.columns import number
 from compress.results.goals import Goal, judge, parse_goals
@@ -91,7 +90,7 @@ def _standing(record: Record, trials: Sequence[TrialFacts], limits: Sequence[Goa
     broken = [result for result in judge(record, limits) if result.met is not True]
     if broken:
         return Standing("infeasible", f"breaks {listed([str(result.goal) for result in broken])}")
-    refused = refusal(record.notes)
+    refused = record.rejected_reason
     if refused is not None:
         return Standing("infeasible", refused)
     return Standing("start", "of the stage table") if any(t.is_start for t in trials) else Standing("candidate")

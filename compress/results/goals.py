@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from compress.quantization.collapse import refusal
 from compress.results.goal_names import quantity_of
 from compress.results.goal_quantities import RELATIONS, GoalError, Quantity, Relation
 from compress.results.pareto import directions, objective_values
@@ -112,8 +111,7 @@ def judge(record: Record, goals: Sequence[Goal]) -> tuple[GoalResult, ...]:
 
 def meets_all(record: Record, goals: Sequence[Goal]) -> bool:
     """Whether every goal is known to be met; a record with an error or a collapsed int8 network meets none."""
-    good = record.error is None and refusal(record.notes) is None
-    return good and all(result.met is True for result in judge(record, goals))
+    return record.usable and all(result.met is True for result in judge(record, goals))
 
 
 def chosen(records: Sequence[Record], goals: Sequence[Goal], objectives: Sequence[str]) -> Record | None:

@@ -7,7 +7,6 @@ so both stay. The teacher competes like any candidate.
 import math
 from collections.abc import Sequence
 
-from compress.quantization.collapse import refusal
 from compress.results.columns import number
 from compress.results.objectives import OBJECTIVES
 from compress.results.records import Record
@@ -64,7 +63,7 @@ def directions(objectives: Sequence[str]) -> list[bool]:
 
 def objective_values(record: Record, objectives: Sequence[str]) -> Point:
     """A record's values for the objectives; all None if an error ended it, or if its maps have died."""
-    if record.error is not None or refusal(record.notes) is not None:
+    if not record.usable:
         return [None] * len(objectives)
     return [number(record, name) for name in objectives]
 

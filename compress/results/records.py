@@ -7,23 +7,11 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, RootModel, SerializeAsAny, ValidationError, field_validator
 
-from compress.measure.coco_ap import LabelledAp
-from compress.measure.energy import Activations, Energy
+from compress.core.notes import Note
 from compress.measure.facts import Count, F, Facts, MetricFacts
-from compress.measure.fidelity import Fidelity
-from compress.measure.kinematics import Kinematics
-from compress.measure.latency import Latencies, Latency, ScaleLatency
-from compress.measure.memory import Memory
 from compress.measure.metrics import METRICS
-from compress.measure.packed_size import Packed, PackedStage
-from compress.measure.size import Size
 from teachers.common.files import append_line
 from teachers.licence import Licence
-
-__all__ = [
-    "Activations", "Energy", "Fidelity", "Kinematics", "LabelledAp", "Latencies", "Latency", "Measurement", "Memory",
-    "Packed", "PackedStage", "Record", "ScaleLatency", "Size", "append_record", "read_records",
-]  # fmt: skip
 
 
 class UnknownFacts(MetricFacts):
@@ -62,61 +50,6 @@ class Measurement(RootModel[dict[str, SerializeAsAny[MetricFacts]]]):
         """The same without these metrics' facts."""
         return Measurement({key: one for key, one in self.root.items() if key not in [kind.key for kind in kinds]})
 
-    # Short ways for programs and notebooks to the facts that are asked for most.
-    @property
-    def params(self) -> int | None:
-        size = self.facts(Size)
-        return None if size is None else size.params
-
-    @property
-    def macs(self) -> int | None:
-        size = self.facts(Size)
-        return None if size is None else size.macs
-
-    @property
-    def macs_input_hw(self) -> tuple[int, int] | None:
-        size = self.facts(Size)
-        return None if size is None else size.macs_input_hw
-
-    @property
-    def size_bytes(self) -> int | None:
-        size = self.facts(Size)
-        return None if size is None else size.bytes
-
-    @property
-    def fidelity(self) -> Fidelity | None:
-        return self.facts(Fidelity)
-
-    @property
-    def latency(self) -> tuple[Latency, ...]:
-        found = self.facts(Latencies)
-        return () if found is None else found.runtimes
-
-    @property
-    def memory(self) -> Memory | None:
-        return self.facts(Memory)
-
-    @property
-    def energy(self) -> Energy | None:
-        return self.facts(Energy)
-
-    @property
-    def activations(self) -> Activations | None:
-        energy = self.facts(Energy)
-        return None if energy is None else energy.activations
-
-    @property
-    def packed(self) -> Packed | None:
-        return self.facts(Packed)
-
-    @property
-    def kinematics(self) -> Kinematics | None:
-        return self.facts(Kinematics)
-
-    @property
-    def ap(self) -> LabelledAp | None:
-        return self.facts(LabelledAp)
-
 
 def _read(key: str, facts: Any) -> Any:
     if isinstance(facts, MetricFacts):
@@ -148,8 +81,15 @@ class Record(Facts):
     conditions: dict[str, Any]
     licence: Licence
     error: str | None = None
-    notes: tuple[dict[str, Any], ...] = ()
-    """What its steps found out on their way, each with a `kind`: the curve of a training, for instance."""
+    rejected_reason: str | None = None
+    """Why a finished candidate is on no front and meets no goal: collapsed int8 maps, for instance."""
+    notes: tuple[Note, ...] = ()
+    """What its steps found out on their way: the curve of a training, for instance."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether it was finished and not rejected."""
+        return self.error is None and self.rejected_reason is None
 
     def facts(self, kind: type[F]) -> F | None:
         """What a metric found; None if it was not measured, and `missing` says why."""

@@ -7,7 +7,6 @@ from compress.common.formatting import listed, percent, significant
 from compress.measure.fidelity import Fidelity
 from compress.measure.kinematics import Kinematics
 from compress.measure.latency import Latencies, Latency
-from compress.quantization.collapse import refusal
 from compress.results.column_text import value_text
 from compress.results.columns import number
 from compress.results.goals import Goal, GoalResult
@@ -26,7 +25,7 @@ def cost(record: Record) -> str:
     if record.role == "teacher":
         parts = [] if latencies is None else [f"{latencies.first.total_ms:.0f} ms per frame"]
         return "; ".join(["the teacher, the reference of every ratio", *parts])
-    refused = refusal(record.notes) or ""
+    refused = record.rejected_reason or ""
     parts = [refused, _time(latencies), _difference(record.facts(Fidelity)), _angles(record.facts(Kinematics))]
     return "; ".join(part for part in parts if part) or "neither time nor difference was measured"
 

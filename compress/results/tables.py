@@ -7,7 +7,6 @@ from pathlib import Path
 
 from compress.common.values import Value
 from compress.measure.latency import Latencies, Latency
-from compress.quantization.collapse import refusal
 from compress.results.columns import CANDIDATE_COLUMNS, READERS, reasons
 from compress.results.pareto import front
 from compress.results.records import Record
@@ -55,8 +54,7 @@ def candidate_rows(
 def note(record: Record) -> str:
     """What ended the record, and why columns are empty, on one line."""
     parts = [] if record.error is None else [f"failed: {record.error}"]
-    refused = refusal(record.notes)
-    parts += [] if refused is None else [refused]
+    parts += [] if record.rejected_reason is None else [record.rejected_reason]
     parts += [f"{', '.join(columns)}: {reason}" for reason, columns in reasons(record).items()]
     return " ".join("; ".join(parts).split())
 

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from compress.common.fact_cache import FactCache, fact_key
 from compress.core.built import ARTEFACT, LICENCE, RECIPE, Built
 from compress.core.candidate import Candidate, content_id
+from compress.core.notes import Note
 from compress.core.qparams import Int8
 from compress.export.float_rounding import rounding
 from compress.export.onnx_export import save_artefact
@@ -31,6 +33,7 @@ ROUNDED_LIMIT = 0.02
 sum may end on either side of a half, and in half precision runtimes differ in how they add up."""
 _FILES = (SPEC, WEIGHTS, ARTEFACT, RECIPE, LICENCE)
 """What a finished candidate's folder holds."""
+_NOTES: TypeAdapter[tuple[Note, ...]] = TypeAdapter(tuple[Note, ...])
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class Builder:
         settings = [step.model_dump(mode="json") for step in steps]
         learnt = self.context.targets.key if any(step.learns for step in steps) else None
         return settings, fact_key(
-            "built", 4, self.teacher.id, settings, self.context.seed, learnt, content_of_files(steps)
+            "built", 5, self.teacher.id, settings, self.context.seed, learnt, content_of_files(steps)
         )
 
     def _reload(self, name: str, settings: list[dict[str, object]], key: str) -> Built | None:
@@ -90,8 +93,11 @@ class Builder:
             or sha256_of(folder / ARTEFACT) != facts[-1]["artefact_sha256"]
         ):
             return None
-        parent, notes = facts[-1]["parent"], tuple(facts[-1]["notes"])
-        candidate = Candidate(network, licence, facts[-1]["id"], parent, tuple(settings), notes, quantization)
+        fact = facts[-1]
+        notes = _NOTES.validate_python(fact["notes"])
+        candidate = Candidate(
+            network, licence, fact["id"], fact["parent"], tuple(settings), notes, quantization, fact["rejected_reason"]
+        )
         return Built(name, candidate, folder / ARTEFACT, self._stage_of(candidate), facts[-1]["parity_max_abs"])
 
     def _make(self, name: str, steps: Sequence[Step], key: str, recipe_text: str) -> Built:
@@ -121,7 +127,8 @@ class Builder:
             "parent": candidate.parent,
             "parity_max_abs": parity,
             "artefact_sha256": sha256_of(folder / ARTEFACT),
-            "notes": candidate.notes,
+            "notes": _NOTES.dump_python(candidate.notes, mode="json"),
+            "rejected_reason": candidate.rejected_reason,
         }
         self.cache.add(key, fact)
         return Built(name, candidate, folder / ARTEFACT, stage, parity)

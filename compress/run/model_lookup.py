@@ -16,7 +16,6 @@ from compress.core.built import ARTEFACT
 from compress.export.onnx_export import save_artefact
 from compress.measure.kinematics import Kinematics
 from compress.measure.latency import Latencies
-from compress.quantization.collapse import refusal
 from compress.quantization.qdq_graph import graph_of
 from compress.recipe.loader import Recipe, stored_recipe
 from compress.results.goals import chosen, parse_goals
@@ -126,7 +125,7 @@ def _newest_run(runs: Path) -> Path | None:
 def _is_there(record: Record, run: Path) -> bool:
     """Whether it is a candidate that was finished and still lies in the run's folder."""
     artefact = run / CANDIDATES / record.name / ARTEFACT
-    good = record.error is None and refusal(record.notes) is None
+    good = record.usable
     return record.role == "candidate" and good and artefact.is_file()
 
 

@@ -37,6 +37,7 @@ def finished_record(identity: Identity, built: Built, measured: Evaluation) -> R
         measurement=Measurement.of(*measured.facts),
         parity_max_abs=built.parity_max_abs,
         notes=built.candidate.notes,
+        rejected_reason=built.candidate.rejected_reason,
         missing=dict(measured.missing),
     )
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from compress.common.run_folder import CANDIDATES
 from compress.common.values import Value
 from compress.core.built import ARTEFACT, LICENCE
+from compress.core.notes import TrainingNote
 from compress.measure.kinematics import Kinematics
 from compress.results.records import Record
-from compress.results.training_curves import KIND
 from compress.tracking.base import Files
 from compress.tracking.session import Tracking, series
 from teachers.checkpoint import SPEC, WEIGHTS
@@ -52,12 +52,12 @@ def joint_degrees(record: Record) -> dict[str, Value]:
 
 def curve_points(record: Record) -> Iterator[tuple[str, int, Mapping[str, float]]]:
     """All that its trainings noted: what a tracker missed while they went on, it is told now."""
-    for number, note in enumerate(note for note in record.notes if note.get("kind") == KIND):
-        place = str(note.get("place", number))  # records of earlier versions do not say it
-        for kind, points in (("training", note["losses"]), ("validation", note["validations"])):
+    for number, note in enumerate(note for note in record.notes if isinstance(note, TrainingNote)):
+        place = str(number) if note.place is None else note.place
+        for kind, points in (("training", note.losses), ("validation", note.validations)):
             for point in points:
-                values = {name: value for name, value in point.items() if name != "step"}
-                yield series(kind, record.name, place), point["step"], values
+                values = point.model_dump(exclude={"step"}, exclude_none=True)
+                yield series(kind, record.name, place), point.step, values
 
 
 def _model(folder: Path, record: Record, on_front: bool) -> Files:

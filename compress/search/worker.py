@@ -10,7 +10,6 @@ from typing import Any
 from compress.common.progress import Reporter
 from compress.common.run_folder import CANDIDATES
 from compress.common.yaml_source import dump_yaml
-from compress.quantization.collapse import refusal
 from compress.recipe.loader import load_recipe
 from compress.recipe.models import TEACHER_ROW, Recipe
 from compress.recipe.search_checks import space_of
@@ -244,7 +243,7 @@ class Worker:
             if result.met is not True
         }
         costs = {str(goal) for goal in self._goals if goal.part in (None, "latency", "memory")}
-        refused = refusal(record.notes)
+        refused = record.rejected_reason
         if refused is not None:
             missed["int8 collapse check"] = 1.0  # its maps have died: whatever its time, it never ranks
         notes = replace(notes, measured=values, feasible=not missed, costly=bool(costs & missed.keys()))

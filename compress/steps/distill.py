@@ -5,13 +5,14 @@ Hinton et al. (2015) call such targets soft: they say more than labels do, and n
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import torch
 from pydantic import Field
 
 from compress.clustering.kmeans import shared_layers
 from compress.common.fact_cache import fact_key
+from compress.core.notes import TrainingNote
 from compress.steps.base import SettingError, Step
 from compress.training.augmentation import Augmentation
 from compress.training.batches import Samples
@@ -106,7 +107,7 @@ class Distill(Step):
         network, note = self.train(candidate, context, f"{len(candidate.steps)}")
         return candidate.followed_by(self.model_dump(mode="json"), network, note)
 
-    def train(self, candidate: "Candidate", context: "StepContext", place: str) -> tuple[PoseNet, dict[str, Any]]:
+    def train(self, candidate: "Candidate", context: "StepContext", place: str) -> tuple[PoseNet, TrainingNote]:
         """The trained network and the note of its training; `place` is the step's path below the recipe's `steps`."""
         targets = context.targets
         targets.require_fit(candidate.spec)
@@ -125,7 +126,7 @@ class Distill(Step):
             context.reporter.warn(
                 f"training filled {lost:.0%} of all weights that were zero; reparameterization.preserve holds them"
             )
-        return trained.network, {"kind": "training", "place": place, **trained.facts}
+        return trained.network, TrainingNote(place=place, **trained.facts)
 
     def _train(self, candidate: "Candidate", context: "StepContext", folder: Path, place: str) -> Trained:
         targets = context.targets

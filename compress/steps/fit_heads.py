@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from pydantic import Field
 
+from compress.core.notes import BranchesL2, HeadsNote
 from compress.steps.base import SettingError, Step
 from compress.steps.distill import FrameBalanceExponent
 from compress.training.crops import full_frame
@@ -65,10 +66,6 @@ class FitHeads(Step):
         looks = [validate(one, held_out, cpu) for one in (candidate.network, network)]
         if looks[1].score > looks[0].score:
             reporter.warn("fit_heads made nothing better on the held-out frames; more frames may")
-        note = {
-            "kind": "heads",
-            "place": f"{len(candidate.steps)}",
-            "frames": count,
-            "held_out": [{"joint_rel_l2": look.joint_rel_l2, "paf_rel_l2": look.paf_rel_l2} for look in looks],
-        }
+        before, after = (BranchesL2(joint_rel_l2=look.joint_rel_l2, paf_rel_l2=look.paf_rel_l2) for look in looks)
+        note = HeadsNote(place=f"{len(candidate.steps)}", frames=count, held_out=(before, after))
         return candidate.followed_by(self.model_dump(mode="json"), network, note)

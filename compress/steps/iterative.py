@@ -5,11 +5,12 @@ After each round what matters is judged anew, by the network that has learned to
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from compress.core.candidate import Candidate
+from compress.core.notes import TrainingNote
 from compress.steps.distill import Distill
 from teachers.posenet import PoseNet
 
@@ -38,12 +39,13 @@ class Rounds:
 
     def run(
         self, candidate: Candidate, context: "StepContext", once: Callable[[Candidate, float], PoseNet]
-    ) -> tuple[PoseNet, list[dict[str, Any]]]:
+    ) -> tuple[PoseNet, list[TrainingNote]]:
         """The network after the last round, and the notes of the trainings between.
 
         once: from what is there now and the part of all rounds that is then done, 0..1, to the network after a round.
         """
-        place, notes, now = len(candidate.steps), [], candidate
+        place, now = len(candidate.steps), candidate
+        notes: list[TrainingNote] = []
         for number in range(1, self.count + 1):
             network = once(now, number / self.count)
             pruned = candidate.followed_by({}, network)

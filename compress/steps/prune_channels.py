@@ -5,10 +5,11 @@ touched.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from compress.core.notes import PredictedTime, PruningNote
 from compress.pruning.allocation import Counts, Search, Shares, greedy, part_names, strongest, uniform, uniform_to_macs
 from compress.pruning.channel_graph import Layout, read_layout, with_widths
 from compress.pruning.channel_reconstruction import remove_and_reconstruct
@@ -199,26 +200,25 @@ class PruneChannels(Step):
         finally:
             table.save()
 
-    def _note(self, candidate: "Candidate", after: Layout, chosen: list[ChosenWidths]) -> dict[str, Any]:
+    def _note(self, candidate: "Candidate", after: Layout, chosen: list[ChosenWidths]) -> PruningNote:
         """What the report says of the step."""
         before = _layout(candidate.spec)
         first, last = chosen[0].parent_predicted_ms, chosen[-1].predicted_ms
         predicted = None
         if first is not None and last is not None:
-            predicted = {"runtime": _RUNTIME, "threads": self.threads, "ms": last, "parent_ms": first}
-        return {
-            "kind": "pruning",
-            "place": f"{len(candidate.steps)}",
-            "parent": candidate.id,
-            "allocation": self.allocation,
-            "importance": self.importance,
-            "reconstruct": self.reconstruct,
-            "iterative_steps": self.iterative_steps,
-            "channels": [sum(group.width for group in layout.groups) for layout in (before, after)],
-            "macs": [layout.macs(layout.widths) for layout in (before, after)],
-            "input_hw": [cells * candidate.spec.stride for cells in _CELLS],
-            "predicted": predicted,
-        }
+            predicted = PredictedTime(runtime=_RUNTIME, threads=self.threads, ms=last, parent_ms=first)
+        return PruningNote(
+            place=f"{len(candidate.steps)}",
+            parent=candidate.id,
+            allocation=self.allocation,
+            importance=self.importance,
+            reconstruct=self.reconstruct,
+            iterative_steps=self.iterative_steps,
+            channels=(_width(before), _width(after)),
+            macs=(before.macs(before.widths), after.macs(after.widths)),
+            input_hw=(_CELLS[0] * candidate.spec.stride, _CELLS[1] * candidate.spec.stride),
+            predicted=predicted,
+        )
 
     def _even_counts(self, layout: Layout, done: float = 1.0) -> Counts:
         counts = self._even_or_equal_counts(layout, done)
@@ -262,6 +262,10 @@ def _require_folded(spec: PoseNetSpec) -> None:
             f"cannot prune {spec.backbone.name}, which normalises each image by its own numbers: no importance here "
             "says which of its channels matter; remove_stages, swap_backbone and distill work on it",
         )
+
+
+def _width(layout: Layout) -> int:
+    return sum(group.width for group in layout.groups)
 
 
 def _layout(spec: PoseNetSpec) -> Layout:

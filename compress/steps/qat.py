@@ -2,12 +2,13 @@
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from compress.common.fact_cache import fact_key
 from compress.core.candidate import Candidate, content_id
+from compress.core.notes import TrainingNote
 from compress.quantization.calibrate import Fitted
 from compress.steps.distill import Distill
 from compress.training.augmentation import Augmentation
@@ -49,7 +50,7 @@ class Qat(Frozen):
         )
 
 
-def learn(made: Fitted, settings: Qat, parent: Candidate, context: "StepContext") -> tuple[Fitted, dict[str, Any]]:
+def learn(made: Fitted, settings: Qat, parent: Candidate, context: "StepContext") -> tuple[Fitted, TrainingNote]:
     """The network with the weights and grids that were best on the held-out frames, and the note of its training.
 
     parent: the float candidate that `made` was fitted from.
@@ -76,4 +77,4 @@ def learn(made: Fitted, settings: Qat, parent: Candidate, context: "StepContext"
     if trained.facts["best_step"] == 0:
         context.reporter.warn("training int8 made nothing better on the held-out frames")
     assert trained.quantization is not None, "a QAT network folds into a quantised network"
-    return Fitted(trained.network, trained.quantization), {"kind": "training", "place": place, **trained.facts}
+    return Fitted(trained.network, trained.quantization), TrainingNote(place=place, **trained.facts)

@@ -12,10 +12,11 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from compress.core.notes import CollapseFacts, Note, QuantizationNote
 from compress.core.qparams import Half
-from compress.quantization.collapse_check import watch
+from compress.quantization.collapse_check import collapse_facts, collapse_reasons
 from compress.quantization.equalization import equalize, folded, without_pointless_layers
-from compress.quantization.mixed_precision import PrecisionSettings, choose_and_fit, named
+from compress.quantization.mixed_precision import PrecisionChoice, PrecisionSettings, choose_and_fit, named
 from compress.steps.base import SettingError, Step
 from compress.steps.qat import Qat, learn
 from compress.training.calibration_frames import batches
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
     from compress.core.candidate import Candidate
     from compress.steps.context import StepContext
 
+COLLAPSE_CHECK = "int8 collapse check"
+"""Begins the reason why a candidate is rejected."""
 SENSITIVITY_FRAMES = 4
-GUARD_FRAMES = 16
+COLLAPSE_FRAMES = 16
 _LARGEST_HALF = 65504.0
 
 
@@ -122,7 +125,7 @@ class Quantize(Step):
         return plain
 
     def apply(self, candidate: "Candidate", context: "StepContext") -> "Candidate":
-        """A candidate whose artefact computes in the precision; the guard's finding is among its notes."""
+        """A candidate whose artefact computes in the precision; the result of the collapse check is among its notes."""
         self.check(candidate.spec)
         settings = self.model_dump(mode="json")
         if self.precision == "fp16":
@@ -137,21 +140,39 @@ class Quantize(Step):
             with main_process_first():
                 targets.prepare()
         seen = batches(frames.train, self.calibration_frames, scales, stride)
-        held_out = batches(frames.held_out, GUARD_FRAMES, scales, stride)
+        held_out = batches(frames.held_out, COLLAPSE_FRAMES, scales, stride)
         network = folded(candidate.network)
         if self.cross_layer_equalization:
             network = equalize(network, seen)
         asked = PrecisionSettings(self.keep_float, self.max_rel_l2, self.gptq)
         choice, made = choose_and_fit(network, asked, seen, _few(held_out, SENSITIVITY_FRAMES), context.reporter)
-        notes = []
+        notes: list[Note] = []
         if self.qat is not None:
             made, note = learn(made, self.qat, candidate, context)
             notes.append(note)
-        facts = watch(candidate.network, made, held_out, stride)
-        for reason in facts.dead():
-            context.reporter.warn(f"int8 collapse check: {reason}")
-        note = {"kind": "quantization", **choice.note(), "guard": facts.note()}
-        return candidate.followed_by(settings, made.network, *notes, note, quantization=made.quantization)
+        facts = collapse_facts(candidate.network, made, held_out, stride)
+        collapsed = collapse_reasons(facts)
+        for reason in collapsed:
+            context.reporter.warn(f"{COLLAPSE_CHECK}: {reason}")
+        notes.append(_note(choice, facts, collapsed))
+        return candidate.followed_by(
+            settings,
+            made.network,
+            *notes,
+            quantization=made.quantization,
+            rejected_reason=f"{COLLAPSE_CHECK}: {'; '.join(collapsed)}" if collapsed else None,
+        )
+
+
+def _note(choice: PrecisionChoice, facts: CollapseFacts, collapsed: tuple[str, ...]) -> QuantizationNote:
+    return QuantizationNote(
+        floats=choice.floats,
+        int8=len(choice.int8),
+        sensitivity=choice.table,
+        limit_kept=choice.limit_kept,
+        collapse=facts,
+        collapsed=collapsed,
+    )
 
 
 def halved(network: PoseNet) -> PoseNet:

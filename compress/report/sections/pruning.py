@@ -1,16 +1,14 @@
 """Pruned channels: how many went, and whether the speed-up that the latency table predicted came true."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from compress.common.document import Paragraph, Row, Table
 from compress.common.formatting import NONE, percent
+from compress.core.notes import PruningNote
 from compress.measure.latency import Latencies, ScaleLatency
 from compress.report.document import Block
 from compress.results.records import Record
-
-KIND = "pruning"
 
 
 @dataclass(frozen=True)
@@ -33,31 +31,31 @@ def pruned_steps(records: Sequence[Record]) -> list[PrunedStep]:
     """Every such step of every candidate."""
     by_id = {record.id: record for record in records if record.id is not None}
     return [
-        _step(record, by_id.get(note["parent"]), note)
+        _step(record, by_id.get(note.parent), note)
         for record in records
         for note in record.notes
-        if note.get("kind") == KIND
+        if isinstance(note, PruningNote)
     ]
 
 
-def _step(record: Record, parent: Record | None, note: Mapping[str, Any]) -> PrunedStep:
-    predicted = note["predicted"]
-    fitted = ", reconstructed" if note["reconstruct"] else ""
-    rounds = f", {note['iterative_steps']} steps" if note["iterative_steps"] > 1 else ""
+def _step(record: Record, parent: Record | None, note: PruningNote) -> PrunedStep:
+    predicted = note.predicted
+    fitted = ", reconstructed" if note.reconstruct else ""
+    rounds = f", {note.iterative_steps} steps" if note.iterative_steps > 1 else ""
     return PrunedStep(
         name=record.name,
-        how=f"{note['allocation']}, {note['importance']}{fitted}{rounds}",
-        channels=(note["channels"][0], note["channels"][1]),
-        macs=(note["macs"][0], note["macs"][1]),
-        predicted=None if predicted is None else predicted["ms"] / predicted["parent_ms"],
+        how=f"{note.allocation}, {note.importance}{fitted}{rounds}",
+        channels=note.channels,
+        macs=note.macs,
+        predicted=None if predicted is None else predicted.ms / predicted.parent_ms,
         measured=None if parent is None else _measured(record, parent, note),
         parent=None if parent is None else parent.name,
     )
 
 
-def _measured(record: Record, parent: Record, note: Mapping[str, Any]) -> float | None:
+def _measured(record: Record, parent: Record, note: PruningNote) -> float | None:
     """The ratio of their times at the scale whose input is nearest to that of the table."""
-    ours, theirs = (_nearest(one, note["input_hw"]) for one in (record, parent))
+    ours, theirs = (_nearest(one, note.input_hw) for one in (record, parent))
     return None if ours is None or theirs is None else ours.ratio / theirs.ratio
 
 

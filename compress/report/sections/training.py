@@ -35,15 +35,15 @@ def training(found: Sequence[Learning], picture: str) -> list[Block]:
 
 
 def _cells(learning: Learning) -> tuple[str, ...]:
-    before, best = learning.before, learning.best
+    note = learning.note
     return (
         learning.name,
-        f"{before['joint_rel_l2']:.3f}",
-        f"{best['joint_rel_l2']:.3f}",
-        f"{before['paf_rel_l2']:.3f}",
-        f"{best['paf_rel_l2']:.3f}",
-        f"{learning.best_step} of {learning.steps}",
-        significant(learning.seconds / 60),
-        NONE if learning.images_per_s is None else significant(learning.images_per_s),
+        f"{note.before.joint_rel_l2:.3f}",
+        f"{note.best.joint_rel_l2:.3f}",
+        f"{note.before.paf_rel_l2:.3f}",
+        f"{note.best.paf_rel_l2:.3f}",
+        f"{note.best_step} of {note.steps}",
+        significant(note.seconds / 60),
+        NONE if note.images_per_s is None else significant(note.images_per_s),
         learning.where,
     )
