@@ -91,8 +91,10 @@ def _trial(
     whole = random.random() < 0.45
     found = _record(name, choices, whole, random)
     measured = found.measurement
-    assert measured.fidelity is not None
-    values = {"latency_ratio": measured.latency[0].ratio, "joint_rel_l2": measured.fidelity.joint_rel_l2}
+    values = {
+        "latency_ratio": measured.facts(Latencies).first.ratio,
+        "joint_rel_l2": measured.facts(Fidelity).joint_rel_l2,
+    }
     rung = 2 if whole else int(random.integers(0, 2))
     seconds = (60.0, 240.0, 900.0)[rung]
     state = "complete" if whole else "screened"

@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
-from compress_made_up import LICENCE, record
+from compress_made_up import LICENCE, measured, record
 from pydantic import TypeAdapter, ValidationError
 from training_targets import tiny_teacher
 
@@ -84,6 +84,9 @@ def test_a_rejection_and_the_notes_stay_with_what_is_made_of_a_candidate() -> No
 
 
 def test_only_a_finished_record_that_is_not_rejected_is_usable() -> None:
-    good, rejected, failed = record("good"), record("bad", rejected_reason="x"), record("none", error="y")
+    good, rejected = record("good", measured(4)), record("bad", measured(3), rejected_reason="x")
+    failed = record("none", error="y")
     assert [one.usable for one in (good, rejected, failed)] == [True, False, False]
-    assert front([good, rejected, failed], ("size_bytes",)) == ("good",)
+    assert front([good.model_copy(update={"measurement": measured(3)}), rejected, failed], ("latency_ratio",)) == (
+        "good",
+    )

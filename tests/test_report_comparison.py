@@ -174,8 +174,9 @@ def test_intervals_of_means_come_from_resampled_images() -> None:
 
 def test_an_interval_is_shown_where_there_is_one() -> None:
     plain = measured(4)
-    assert plain.fidelity is not None
-    fidelity = Fidelity.model_validate(plain.fidelity.model_dump() | {"intervals": {"joint_rel_l2": (0.08, 0.11)}})
+    fidelity = Fidelity.model_validate(
+        plain.facts(Fidelity).model_dump() | {"intervals": {"joint_rel_l2": (0.08, 0.11)}}
+    )
     known = record("known", plain.replaced(fidelity))
     assert interval(known, "joint_rel_l2") == (0.08, 0.11) and interval(known, "paf_rel_l2") is None
     assert interval(known, "latency_ms") == pytest.approx((1165, 1195))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from compress.common.document import Block as TextBlock
 from compress.common.document import Bullets, Details, Table
+from compress.measure.fidelity import Fidelity
 from compress.report.sections.recommended_model import recommended_model
 from compress.results.budget import limited, open_first, parse_budget
 from compress.results.goals import parse_goals
@@ -24,8 +25,7 @@ TIME = ("latency_ms", "joint_rel_l2")
 def timed(name: str, ratio: float, joints: float, spread: float = 0.01) -> Record:
     """A candidate of which only time and joints matter."""
     plain = measured(4)
-    assert plain.fidelity is not None
-    fidelity = plain.fidelity.model_copy(update={"joint_rel_l2": joints})
+    fidelity = plain.facts(Fidelity).model_copy(update={"joint_rel_l2": joints})
     return record(name, plain.replaced(times(latency(1500 * ratio, ratio, spread)), fidelity))
 
 

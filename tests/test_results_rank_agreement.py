@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from compress_made_up import angle_records, kinematics, latency, measured, record, stage_records, times, with_angles
 
+from compress.measure.fidelity import Fidelity
 from compress.measure.latency import Latencies
 from compress.results.rank_agreement import FEWEST, rank_sentences, spearman
 from compress.results.records import Record
@@ -14,8 +15,7 @@ def ranked(pairs: list[tuple[float, float]]) -> list[Record]:
     found = []
     for index, (loss, degrees) in enumerate(pairs):
         plain = measured(5)
-        assert plain.fidelity is not None
-        fidelity = plain.fidelity.model_copy(update={"joint_rel_l2": loss})
+        fidelity = plain.facts(Fidelity).model_copy(update={"joint_rel_l2": loss})
         base = record(f"c{index}", plain.replaced(fidelity).without(Latencies), stages=5)
         found.append(with_angles(base, kinematics(5, median_deg=degrees)))
     return found
