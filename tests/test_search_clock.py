@@ -67,7 +67,7 @@ def test_milliseconds_are_the_ratio_times_the_first_teachers_time() -> None:
         (record("one", 150.0, 0.5), elsewhere, 50.0),  # another machine, three times as slow
         (elsewhere, elsewhere, 100.0),
     ):
-        (told,) = on_one_clock(one, teacher, constant).measurement.latency
+        (told,) = on_one_clock(one, teacher, constant).facts(Latencies).runtimes
         assert told.total_ms == pytest.approx(expected)
         assert told.scales[0].median_ms == pytest.approx(expected) and told.scales[0].p90_ms == pytest.approx(
             2 * expected
