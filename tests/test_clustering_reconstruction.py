@@ -15,6 +15,7 @@ from compress.core.candidate import Candidate
 from compress.packing.pack_file import pack
 from compress.steps.cluster_weights import ClusterWeights
 from compress.steps.context import StepContext
+from compress.steps.prune_weights import PruneWeights
 from teachers.posenet import PoseNet
 
 
@@ -68,8 +69,8 @@ def test_a_layer_too_wide_to_be_solved_takes_the_nearest(monkeypatch: pytest.Mon
 
 
 def test_the_step_shares_as_few_values_and_is_the_same_every_time(context: StepContext) -> None:
-    start = Candidate.of(network_of(0), LICENCE)
-    step = ClusterWeights(bits=3, depthwise_bits=4, prune=0.3, reconstruct=True, calibration_frames=4)
+    start = PruneWeights(sparsity=0.3).apply(Candidate.of(network_of(0), LICENCE), context)
+    step = ClusterWeights(bits=3, depthwise_bits=4, reconstruct=True, calibration_frames=4)
     made = step.apply(start, context)
     assert made.id == step.apply(start, context).id != start.id
     assert step.learns and not ClusterWeights(bits=3).learns
@@ -77,7 +78,7 @@ def test_the_step_shares_as_few_values_and_is_the_same_every_time(context: StepC
         weight = conv.weight.detach().numpy()
         assert len(np.unique(weight)) <= (16 if conv.groups > 1 else 8), name
         assert conv.groups > 1 or np.mean(weight == 0) >= 0.29
-    plain = ClusterWeights(bits=3, depthwise_bits=4, prune=0.3).apply(start, context)
+    plain = ClusterWeights(bits=3, depthwise_bits=4).apply(start, context)
     sizes = [len(pack(one.network, LICENCE).data) for one in (made, plain)]
     assert sizes[0] < 1.1 * sizes[1]
 

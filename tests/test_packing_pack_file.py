@@ -23,6 +23,7 @@ from compress.packing.pack_sizes import size_stages
 from compress.packing.pack_tensors import pack_tensor, unpack_tensor
 from compress.steps.cluster_weights import ClusterWeights
 from compress.steps.context import StepContext
+from compress.steps.prune_weights import PruneWeights
 from teachers.checkpoint import SPEC, WEIGHTS, load_model, save_model
 from teachers.common.errors import UserError
 from teachers.posenet import PoseNet
@@ -71,8 +72,9 @@ def test_gaps_and_codebooks_at_their_limits(values: int, zeros: int) -> None:
 
 @pytest.fixture
 def shared(tiny: PoseNet) -> PoseNet:
-    step = ClusterWeights(bits=3, prune=0.6, depthwise_bits=4)
-    return step.apply(Candidate.of(tiny, LICENCE), StepContext(seed=0)).network
+    context = StepContext(seed=0)
+    pruned = PruneWeights(sparsity=0.6).apply(Candidate.of(tiny, LICENCE), context)
+    return ClusterWeights(bits=3, depthwise_bits=4).apply(pruned, context).network
 
 
 @pytest.mark.parametrize("stages", [1, 3])

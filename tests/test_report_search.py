@@ -265,7 +265,7 @@ SAID = {
         {"pruning_ratio": 0.125, "pruning_ratios": {"backbone": 0.5}, "allocation": "latency"},
         "12.5% of every layer's channels removed, 50% of backbone, chosen by latency",
     ),
-    "cluster_weights": ({"bits": 4, "prune": 0.3}, "30% of the weights set to zero, the others sharing 16 values"),
+    "cluster_weights": ({"bits": 4}, "weights of a layer sharing 16 values (4 bits)"),
     "prune_weights": ({"sparsity": 0.3}, "30% of the weights set to zero by magnitude"),
     "quantize": ({"precision": "int8", "keep_float": ["heads"]}, "rounded to int8, heads left in float"),
     "distill": ({"schedule": {"steps": 4000}}, "trained 4000 steps on the teacher's maps"),

@@ -1,4 +1,4 @@
-"""cluster_weights: pruning, and k-means against an independent one."""
+"""cluster_weights: codebooks of pruned and of whole networks, and k-means against an independent one."""
 
 from typing import Any
 
@@ -15,16 +15,20 @@ from torch import nn
 
 from compress.clustering.kmeans import STARTS, KMeans, SharedWeights, cluster
 from compress.core.candidate import Candidate
-from compress.steps.cluster_weights import ClusterWeights, pruned
+from compress.steps.cluster_weights import ClusterWeights
 from compress.steps.context import StepContext
+from compress.steps.prune_weights import PruneWeights
 from teachers.posenet import PoseNet
 
 CONTEXT = StepContext(seed=0)
 WEIGHTS = hnp.arrays(np.float32, st.integers(1, 60), elements=st.floats(-100, 100, width=32))
 
 
-def _shared(network: PoseNet, **settings: Any) -> PoseNet:
-    return ClusterWeights(**settings).apply(Candidate.of(network, LICENCE), CONTEXT).network
+def _shared(network: PoseNet, sparsity: float = 0.0, **settings: Any) -> PoseNet:
+    candidate = Candidate.of(network, LICENCE)
+    if sparsity:
+        candidate = PruneWeights(sparsity=sparsity).apply(candidate, CONTEXT)
+    return ClusterWeights(**settings).apply(candidate, CONTEXT).network
 
 
 def _layers(network: nn.Module, depthwise: bool) -> dict[str, torch.Tensor]:
@@ -36,20 +40,20 @@ def _layers(network: nn.Module, depthwise: bool) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("bits", [2, 3, 5])
-@pytest.mark.parametrize("prune", [0.0, 0.4])
-def test_each_layer_has_two_to_the_bits_values_at_most_zero_included(tiny: PoseNet, bits: int, prune: float) -> None:
-    layers = _layers(_shared(tiny, bits=bits, prune=prune), depthwise=False)
+@pytest.mark.parametrize("sparsity", [0.0, 0.4])
+def test_each_layer_has_two_to_the_bits_values_at_most_zero_included(tiny: PoseNet, bits: int, sparsity: float) -> None:
+    layers = _layers(_shared(tiny, sparsity, bits=bits), depthwise=False)
     assert len(layers) > 5
     for name, weight in layers.items():
         assert 1 < len(weight.unique()) <= 2**bits, name
         zeros = int((weight == 0).sum())
-        assert zeros == int(prune * weight.numel()), name
+        assert zeros == int(sparsity * weight.numel()), name
 
 
 def test_depthwise_layers_stay_float_unless_asked_for(tiny: PoseNet) -> None:
     before = _layers(tiny, depthwise=True)
-    float_still = _layers(_shared(tiny, bits=2, prune=0.5), depthwise=True)
-    four = _layers(_shared(tiny, bits=2, prune=0.5, depthwise_bits=2), depthwise=True)
+    float_still = _layers(_shared(tiny, 0.5, bits=2), depthwise=True)
+    four = _layers(_shared(tiny, 0.5, bits=2, depthwise_bits=2), depthwise=True)
     assert before.keys() == float_still.keys() == four.keys()
     assert before
     for name, weight in before.items():
@@ -72,13 +76,6 @@ def test_a_value_too_large_for_fp16_keeps_its_tensor_float(tiny: PoseNet) -> Non
         tiny.backbone.layers[0].conv.bias[0] = 1e6  # type: ignore[union-attr, index]
     made = _shared(tiny)
     assert torch.equal(made.backbone.layers[0].conv.bias, tiny.backbone.layers[0].conv.bias)  # type: ignore[union-attr, arg-type]
-
-
-def test_the_smallest_are_pruned() -> None:
-    weight = np.array([[3, -1, 2], [-5, 1, 4]], np.float32)
-    assert pruned(weight, 0.5).tolist() == [[3, 0, 0], [-5, 0, 4]]
-    assert pruned(weight, 1 / 6).tolist() == [[3, 0, 2], [-5, 1, 4]], "of equal ones the first"
-    assert weight[0, 1] == -1, "the given one is not written to"
 
 
 @pytest.mark.parametrize("start", STARTS)
@@ -112,7 +109,8 @@ def test_the_codebook_of_a_shared_weight_is_found_again(weight: np.ndarray) -> N
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"bits": 1}, {"bits": 9}, {"depthwise_bits": 0}, {"prune": 1}, {"prune": -0.1}, {"float_bits": 8}]
+    "wrong",
+    [{"bits": 1}, {"bits": 9}, {"depthwise_bits": 0}, {"prune": 0.3}, {"centroid_init": "linear"}, {"float_bits": 8}],
 )
 def test_settings_out_of_bounds_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):

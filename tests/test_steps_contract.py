@@ -21,7 +21,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "remove_stages": {"stages": 2},
     "prune_channels": {"pruning_ratio": 0.5, "round_to": 2},
     "prune_weights": {"sparsity": 0.4},
-    "cluster_weights": {"bits": 3, "prune": 0.3},
+    "cluster_weights": {"bits": 3},
     "swap_backbone": {"backbone": "repvgg", "width": 0.25, "feature_channels": 8},
     "distill": {
         "schedule": {"steps": 3, "batch_size": 2, "crop": [64, 80], "learning_rate": 1e-4, "warmup": 0},

@@ -17,6 +17,7 @@ from compress.common.progress import Reporter
 from compress.core.candidate import Candidate
 from compress.steps.cluster_weights import ClusterWeights
 from compress.steps.context import StepContext
+from compress.steps.prune_weights import PruneWeights
 from compress.training import loop
 from compress.training.loop import CHECKPOINT, Trainer, TrainingJob
 from compress.training.losses import LossSettings
@@ -60,7 +61,8 @@ def stopped_after(trainer: Trainer, steps: int) -> None:
 
 def small() -> PoseNet:
     """A student with zeros and shared values."""
-    return ClusterWeights(bits=3, prune=0.4).apply(Candidate.of(student(), LICENCE), StepContext(0)).network
+    pruned = PruneWeights(sparsity=0.4).apply(Candidate.of(student(), LICENCE), StepContext(0))
+    return ClusterWeights(bits=3).apply(pruned, StepContext(0)).network
 
 
 VARIANTS: dict[str, dict[str, Any]] = {

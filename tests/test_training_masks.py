@@ -42,7 +42,8 @@ def targets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shared(network: PoseNet | None = None) -> PoseNet:
     """30% of the weights zero, the others of each layer seven values, everything as fp16 has it."""
     candidate = Candidate.of(network or student(), LICENCE)
-    return ClusterWeights(bits=3, prune=0.3, depthwise_bits=4).apply(candidate, StepContext(0)).network
+    pruned = PruneWeights(sparsity=0.3).apply(candidate, StepContext(0))
+    return ClusterWeights(bits=3, depthwise_bits=4).apply(pruned, StepContext(0)).network
 
 
 def kernels(network: nn.Module) -> dict[str, torch.Tensor]:

@@ -72,7 +72,7 @@ class KMeans:
     """Centroids."""
     iterations: int
     """At most; it stops when nothing moves. 0 leaves the centroids of the start."""
-    start: Literal["linear", "density"] = "linear"
+    start: Literal["linear", "density"] = "density"
 
 
 def cluster(weight: NDArray[np.float32], settings: KMeans) -> SharedWeights:

@@ -96,9 +96,8 @@ def _quantize(step: Settings) -> str:
 
 
 def _cluster_weights(step: Settings) -> str:
-    pruned = f"{_percent(step['prune'])} of the weights set to zero, " if step["prune"] else ""
     fitted = ", fitted to what layers give" if step["reconstruct"] else ""
-    return f"{pruned}the others sharing {2 ** step['bits']} values a layer ({step['bits']} bits){fitted}"
+    return f"weights of a layer sharing {2 ** step['bits']} values ({step['bits']} bits){fitted}"
 
 
 def _distill(step: Settings) -> str:

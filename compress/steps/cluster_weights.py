@@ -1,4 +1,4 @@
-"""cluster_weights: few different weights in each layer, many of them zero (Han, Mao and Dally 2015, sections 2 and 3).
+"""cluster_weights: few different weights in each layer; zeros stay zero (Han, Mao and Dally 2015, section 3).
 
 The network stays an ordinary one of fp32 weights, so what is measured is what ships. Its size on disk and its speed
 stay too: `compress pack` is what makes a small file of it.
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from compress.clustering.kmeans import KMeans, SharedWeights, cluster
@@ -31,7 +31,7 @@ _SMALL = 20_000
 
 
 class ClusterWeights(Step):
-    """Prunes the smallest weights of each layer, then lets the others share 2^bits values."""
+    """Lets the weights of each layer share 2^bits values; after `prune_weights`, zero is one of them."""
 
     step: Literal["cluster_weights"] = "cluster_weights"
     bits: Annotated[
@@ -48,24 +48,14 @@ class ClusterWeights(Step):
             "branch; left out, `bits`. They are sensitive, and more bits cost little there."
         ),
     ] = None
-    prune: Annotated[
-        float,
-        Field(
-            ge=0,
-            lt=1,
-            allow_inf_nan=False,
-            description="Share of each convolution's weights, the smallest, set to zero first; depthwise ones "
-            "keep all. More: smaller, further from the teacher.",
-        ),
-    ] = 0.0
     iterations: Annotated[int, Field(ge=0, le=10_000, description="Of k-means, at most; it stops when settled.")] = 300
     centroid_init: Annotated[
-        Literal["linear", "density"],
+        Literal["density", "linear"],
         Field(
-            description="Where k-means begins: `linear` as in the paper, best where centroids are fine-tuned after; "
-            "`density` follows the weights and stays closer to the teacher where nothing is fine-tuned."
+            description="Where k-means begins: `density` follows the weights and stays closer to the teacher; `linear` "
+            "spreads centroids evenly, as in the paper, for shorter codes. It needs `reconstruct`."
         ),
-    ] = "linear"
+    ] = "density"
     float_bits: Annotated[
         Literal[16, 32],
         Field(description="To which what stays float is rounded: biases, codebooks, layers not shared."),
@@ -80,6 +70,15 @@ class ClusterWeights(Step):
     calibration_frames: Annotated[
         int, Field(ge=1, le=10_000, description="How many are looked at for reconstruct.")
     ] = 48
+
+    @model_validator(mode="after")
+    def _starts_close(self) -> "ClusterWeights":
+        if self.centroid_init == "linear" and not self.reconstruct:
+            raise ValueError(
+                "centroid_init: linear needs `reconstruct: true`; without it the maps are several times as far from "
+                "the teacher's as with density"
+            )
+        return self
 
     @property
     def learns(self) -> bool:
@@ -108,9 +107,6 @@ class ClusterWeights(Step):
         targets, stride = context.targets, network.spec.stride
         looked = batches(targets.frames.train, self.calibration_frames, targets.plan.scales, stride)
         even = equalize(network, looked)
-        for module in even.modules():
-            if isinstance(module, nn.Conv2d) and module.groups == 1:
-                module.weight.copy_(torch.from_numpy(pruned(module.weight.numpy(), self.prune)))
 
         def codebook(conv: nn.Conv2d, weight: Tensor) -> Tensor | None:
             found = self._clustered(weight.numpy(), conv.groups > 1)
@@ -121,10 +117,8 @@ class ClusterWeights(Step):
     def _shared(self, module: nn.Conv2d) -> NDArray[np.float32]:
         """The weights that this layer gets."""
         weight: NDArray[np.float32] = module.weight.detach().numpy()
-        depthwise = module.groups > 1
-        kept = weight if depthwise else pruned(weight, self.prune)
-        found = self._clustered(kept, depthwise)
-        return kept if found is None else found.weights()
+        found = self._clustered(weight, module.groups > 1)
+        return weight if found is None else found.weights()
 
     def _clustered(self, kept: NDArray[np.float32], depthwise: bool) -> SharedWeights | None:
         """None where a codebook would be as long as the layer, or none is asked for."""
@@ -145,14 +139,3 @@ class ClusterWeights(Step):
             return tensor
         half = tensor.half().float() + 0.0  # what is too small for fp16 becomes zero, not minus zero
         return half if bool(torch.isfinite(half).all()) else tensor
-
-
-def pruned(weight: NDArray[np.float32], share: float) -> NDArray[np.float32]:
-    """A copy in which this share of the weights, those of least magnitude, is zero (Han et al., section 2).
-
-    Of equal magnitudes those that come first go first, so the share is exact and the result always the same.
-    """
-    kept = weight.copy()
-    order = np.argsort(np.abs(kept), axis=None, kind="stable")
-    kept.reshape(-1)[order[: int(share * kept.size)]] = 0.0
-    return kept
