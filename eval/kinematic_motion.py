@@ -15,6 +15,7 @@ MOTION_FIELDS = (
     "rom_error",
     "peak_error",
     "velocity_rmse",
+    "velocity_median",
     "velocity_nrmse",
     "jitter_ratio",
     "lr_swap_rate",
@@ -65,7 +66,7 @@ class Motion:
     peak_error: float | None
     """Degrees: largest filtered angle, candidate minus teacher, mean over tracks."""
     velocity_rmse: float | None
-    """deg/s, on the filtered series; read it with frame rate and cut-off."""
+    """deg/s, on the filtered series; read it with frame rate and cut-off. A few frames decide it."""
     velocity_nrmse: float | None
     """velocity_rmse over the teacher's 95th percentile of |velocity|."""
     jitter_ratio: float | None
@@ -74,6 +75,8 @@ class Motion:
     """Share of the frames with the limb's sides apart in which the candidate has them exchanged, after the repair."""
     facing_disagreement: float | None
     """Share of frames in which the candidate's head points the other way than the teacher's."""
+    velocity_median: float | None = None
+    """Median of the absolute difference, deg/s, on the filtered series."""
     floor: Mapping[str, float | None] | None = None
 
 
@@ -86,11 +89,12 @@ def motion_errors(columns: Sequence[Column]) -> Motion:
             candidate = teacher + column.error(column.filtered)[column.found]
             ranges.append(_range(candidate) - _range(teacher))
             peaks.append(float(candidate.max() - teacher.max()))
-    rmse, nrmse = _velocity(columns)
+    rmse, middle, nrmse = _velocity(columns)
     return Motion(
         rom_error=float(np.mean(ranges)) if ranges else None,
         peak_error=float(np.mean(peaks)) if peaks else None,
         velocity_rmse=rmse,
+        velocity_median=middle,
         velocity_nrmse=nrmse,
         jitter_ratio=_jitter(columns),
         lr_swap_rate=_rate([column.swap for column in columns if column.swap is not None]),
@@ -103,16 +107,18 @@ def _range(angle: Array) -> float:
     return float(high - low)
 
 
-def _velocity(columns: Sequence[Column]) -> tuple[float | None, float | None]:
+def _velocity(columns: Sequence[Column]) -> tuple[float | None, float | None, float | None]:
+    """RMSE, median of the absolute difference, and RMSE over how fast the teacher's angle gets."""
     teacher, candidate = (
         np.concatenate([column.velocity[i][column.found] for column in columns] or [np.empty(0)]) for i in (0, 1)
     )
     both = np.isfinite(teacher) & np.isfinite(candidate)
     if not both.any():
-        return None, None
-    rmse = float(np.sqrt(((candidate - teacher)[both] ** 2).mean()))
+        return None, None, None
+    off = np.abs(candidate - teacher)[both]
+    rmse = float(np.sqrt((off**2).mean()))
     fast = float(np.percentile(np.abs(teacher[both]), 95))
-    return rmse, rmse / fast if fast > 0 else None
+    return rmse, float(np.median(off)), rmse / fast if fast > 0 else None
 
 
 def _jitter(columns: Sequence[Column]) -> float | None:

@@ -87,12 +87,14 @@ def worst(fidelity: KinematicFidelity, field: str, only: Literal["raw", "filtere
     return max(found, key=lambda each: abs(each.value), default=None)
 
 
-def worst_velocity(fidelity: KinematicFidelity) -> Worst | None:
-    """The largest velocity_rmse, deg/s, over the judged joints."""
+def worst_velocity(
+    fidelity: KinematicFidelity, field: Literal["velocity_rmse", "velocity_median"] = "velocity_rmse"
+) -> Worst | None:
+    """The largest error of the angular velocity, deg/s, over the judged joints."""
     found = [
-        Worst(rmse, joint, "filtered")
+        Worst(value, joint, "filtered")
         for joint in JUDGED
-        if joint in fidelity.joints and (rmse := fidelity.joints[joint].motion.velocity_rmse) is not None
+        if joint in fidelity.joints and (value := getattr(fidelity.joints[joint].motion, field)) is not None
     ]
     return max(found, key=lambda each: each.value, default=None)
 

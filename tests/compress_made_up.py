@@ -114,8 +114,10 @@ def joint_fidelity(stages: int, share: float, floor: tuple[float, float, float] 
     """A joint that is off by `share` of the knee's numbers; filtered errors are a tenth larger than raw ones."""
     median, p95, velocity, _, found = ANGLES[stages]
     noise = {"rom_error": -9.0, "velocity_rmse": share * floor[2], "jitter_ratio": 0.9, "lr_swap_rate": 0.022}
+    noise |= {"velocity_median": share * floor[2] / 4}
     motion = Motion(
         rom_error=-share * median, peak_error=None, velocity_rmse=share * velocity, velocity_nrmse=None,
+        velocity_median=share * velocity / 4,
         jitter_ratio=1.0 + share * median / 10, lr_swap_rate=0.0, facing_disagreement=None,
         floor={f"floor_{key}": value for key, value in noise.items()},
     )  # fmt: skip
@@ -136,7 +138,24 @@ def kinematics(stages: int, floor: tuple[float, float, float] = FLOOR, **others:
         "median_deg": 1.21 * median, "p95_deg": 1.21 * p95, "rmse_deg": 1.21 * p95 / 2,
         "error_over_noise": median / floor[0],
         "velocity_rmse_deg_s": 1.1 * velocity, "tier": verdict.tier, "tier_reasons": verdict.reasons,
+        "velocity_median_deg_s": 1.1 * velocity / 4,
         "joints": {name: asdict(joint) for name, joint in joints.items()},
+        "views": {"right": 0, "left": 58, "front": 75, "back": 0},
+        "labels": {
+            "teacher": {"legs": {"frames": 58, "exchanged": 0, "doubled": 24, "lost": 7}},
+            "candidate": {"legs": {"frames": 58, "exchanged": 6 - stages, "doubled": 23, "lost": 1}},
+        },
+        "front": {
+            "frames": 75,
+            "joints": {
+                name: asdict(joint_fidelity(stages, 2 * share, floor))
+                for name, share in JOINT_SHARES.items()
+            },
+            "labels": {
+                "teacher": {"legs": {"frames": 75, "exchanged": None, "doubled": None, "lost": 9}},
+                "candidate": {"legs": {"frames": 75, "exchanged": None, "doubled": None, "lost": 4}},
+            },
+        },
         "conditions": {
             "first_frame": 20, "scale": 1.0, "absent": {}, "fps": 30.000000000000107, "frames": 133, "tracks": 2,
             "low_pass": "RauchTungStriebel(cutoff_hz=6.0, confidence_power=2.0)", "perturbations": 5,

@@ -78,6 +78,16 @@ def test_a_flattened_movement_shows_in_slope_range_and_velocity() -> None:
     assert found.motion.jitter_ratio == pytest.approx(0.6, rel=0.01)
 
 
+def test_a_few_wild_frames_decide_the_velocitys_rmse_and_not_its_median() -> None:
+    teacher = walk(150)
+    wild = teacher.copy()
+    ankle = COCO_18.index("right_ankle")
+    wild[70:76, ankle, 0] += [20, 40, 60, 60, 40, 20]
+    motion = against(teacher, wild).joints["right knee"].motion
+    assert motion.velocity_rmse is not None and motion.velocity_rmse > 50
+    assert motion.velocity_median is not None and motion.velocity_median < 1
+
+
 def test_what_only_the_candidate_lost_counts_as_lost_and_what_the_teacher_lacks_does_not_count() -> None:
     teacher = lose(walk(100), slice(0, 20), "right_ankle")
     candidate = lose(walk(100), slice(50, 54), "right_ankle")

@@ -32,7 +32,7 @@ from compress.report.write import write_report
 from compress.results.joint_angle_facts import JOINTS, KinematicsView
 from compress.results.records import Record
 from compress.results.sentences import cost
-from eval.kinematic_tiers import JUDGED
+from eval.kinematic_tiers import JUDGED, NO_SIDE_VIEW
 from eval.perturbations import PERTURBATIONS
 
 TITLE = "Joint angles"
@@ -136,14 +136,15 @@ def test_the_headline_table_has_the_floor_first_and_then_every_candidate() -> No
     told = cells(table)[("stages-5",)]
     assert told == {
         "Candidate": "stages-5", "Tier": "usable with care", "Median [deg]": "1.45", "P95 [deg]": "5.57",
-        "RMSE [deg]": "2.78", "Median over floor": "0.34", "Velocity RMSE [deg/s]": "143", "OKS": "0.985",
-        "People found": "100.0%",
+        "RMSE [deg]": "2.78", "Median over floor": "0.34", "Velocity, median / RMSE [deg/s]": "36 / 143",
+        "OKS": "0.985", "People found": "100.0%",
     }  # fmt: skip
     assert cells(table)[("noise floor",)]["Median [deg]"] == "4.24"
 
 
 def test_every_number_of_every_joint_stands_beside_the_floors() -> None:
     folded = [block for block in blocks(angle_records()) if isinstance(block, Details)]
+    folded = [block for block in folded if "every number" in block.summary]
     assert [block.summary.partition(":")[0] for block in folded] == ["Knee", "Hip", "Shoulder", "Elbow"]
     errors, motion = (cells(table) for table in folded[0].blocks if isinstance(table, Table))
     assert len(errors) == 2 * (1 + 5)
@@ -154,8 +155,8 @@ def test_every_number_of_every_joint_stands_beside_the_floors() -> None:
     assert errors[("noise floor", "filtered")]["P95"] == "19.8"
     assert errors[("noise floor", "raw")]["Gross"] == "4.0%"
     assert motion[("stages-3",)] == {
-        "Candidate": "stages-3", "Range [deg]": "-4.40", "Velocity RMSE [deg/s]": "205", "Jitter ratio": "1.44",
-        "Left and right swapped": "0.0%",
+        "Candidate": "stages-3", "Range [deg]": "-4.40", "Velocity, median / RMSE [deg/s]": "51 / 205",
+        "Jitter ratio": "1.44", "Left and right swapped": "0.0%",
     }  # fmt: skip
     assert motion[("noise floor",)]["Left and right swapped"] == "2.2%"
 
@@ -235,7 +236,7 @@ def test_the_report_holds_section_and_pictures_and_is_the_same_every_time(tmp_pa
     html, text = ((tmp_path / "one" / name).read_text() for name in ("report.html", "report.md"))
     assert html.index(">L2 difference from the teacher</h2>") < html.index(f">{TITLE}</h2>")
     assert html.index(f">{TITLE}</h2>") < html.index(">Latency</h2>")
-    assert html.count("<details>") == 4 + 1 + 1
+    assert html.count("<details>") == 4 + 5 + 1 + 1
     assert html.count("<details") == html.count("</details>")
     assert "<b>" not in html
     assert f"## {TITLE}" in text and "**Knee: every number, raw and filtered**" in text
@@ -272,6 +273,67 @@ def test_the_pictures_can_be_read() -> None:
     assert short("a" * 40) == f"{'a' * 26}..."
 
 
-def test_the_section_leads_with_a_list_of_tiers_in_the_order_of_the_table() -> None:
-    (tiers,) = [block for block in blocks(angle_records()) if isinstance(block, Bullets)]
+def test_the_section_is_one_table_and_one_picture_and_the_rest_is_folded() -> None:
+    found = blocks(angle_records())
+    kinds = [type(block).__name__ for block in found]
+    assert kinds == ["Paragraph", "Table", "Picture", *["Details"] * 9]
+    assert [block.summary for block in found if isinstance(block, Details)][:5] == [
+        "Tiers, and what kept each candidate from a better one",
+        "What the numbers mean",
+        "Each joint, seen from the side",
+        "Seen from the front or the back",
+        "Labels of left and right",
+    ]
+
+
+def test_views_decide_which_frames_count_and_the_report_says_so() -> None:
+    (first, *_) = blocks(angle_records())
+    assert "Only frames seen from the side count: 58 of 133, summed over people; the others" in repr(first)
+    bare = kinematics(5, views={}, labels={}, front=None)
+    old = blocks([with_angles(stage_records()[1], bare)])
+    assert "seen from the side count" not in repr(old)
+    assert not {"Seen from the front or the back", "Labels of left and right"} & {
+        block.summary for block in old if isinstance(block, Details)
+    }
+
+
+def test_front_views_have_a_table_of_their_own_and_change_nothing_else() -> None:
+    records = angle_records()
+    front = cells(next(table for table in tables(blocks(records)) if table.caption.startswith("Seen from the front")))
+    side = cells(
+        next(table for table in tables(blocks(records)) if table.caption.startswith("Seen from the side: med"))
+    )
+    assert front[("stages-3",)]["Knee"] == "9.68 / 59.4" and side[("stages-3",)]["Knee"] == "4.84 / 29.7"
+    assert front[("noise floor",)]["Knee"] == "7.70 / 39.6"
+    without = [with_angles(one, kinematics(one.stages or 6, front=None)) for one in records]
+    assert tables(blocks(without))[0] == tables(blocks(records))[0]
+
+
+def test_without_a_side_view_there_is_no_tier_and_the_report_says_why() -> None:
+    nothing = {"n": 0, "n_measurable": 0, "reason": "the teacher could not measure this angle on any frame"}
+    joints = {joint: {"raw": nothing, "filtered": nothing, "motion": {}} for joint in JOINTS}
+    facts = kinematics(
+        5, joints=joints, tier=None, tier_reasons=(NO_SIDE_VIEW,), median_deg=None, p95_deg=None, rmse_deg=None,
+        error_over_noise=None, velocity_rmse_deg_s=None, velocity_median_deg_s=None, views={"front": 75}, labels={},
+    )  # fmt: skip
+    found = blocks([teacher(), with_angles(stage_records()[1], facts)])
+    told = cells(tables(found)[0])[("stages-5",)]
+    assert told["Tier"] == "not judged" and told["P95 [deg]"] == NONE
+    assert NO_SIDE_VIEW in repr(found) and "count: 0 of 75" in repr(found)
+    assert any(table.caption.startswith("Seen from the front") for table in tables(found))
+
+
+def test_labels_of_left_and_right_are_counted_apart_for_teacher_and_candidates() -> None:
+    (table,) = [table for table in tables(blocks(angle_records())) if table.caption.startswith("Labels")]
+    assert table.head == ("Network", "Limbs", "Seen from", "Frames", "Exchanged", "Doubled", "Lost")
+    rows = [row.cells for row in table.rows]
+    assert rows[0] == ("teacher", "legs", "the side", "58", "0", "24", "7")
+    assert ("stages-3", "legs", "the side", "58", "3", "23", "1") in rows
+    assert sum(row[0] == "teacher" for row in rows) == 2, "once, and not for every candidate"
+    assert ("stages-3", "legs", "front or back", "75", NONE, NONE, "4") in rows
+
+
+def test_the_section_folds_a_list_of_tiers_in_the_order_of_the_table() -> None:
+    inside = [one for block in blocks(angle_records()) if isinstance(block, Details) for one in block.blocks]
+    (tiers,) = [block for block in inside if isinstance(block, Bullets)]
     assert [name for name, _ in tiers.items] == [found.name for found in angle_records()[1:]]

@@ -69,6 +69,8 @@ class Kinematics(MetricFacts):
     labels: LabelFrames = Field(default_factory=dict)
     front: FrontView | None = None
     """None where nobody is seen from the front or the back."""
+    velocity_median_deg_s: float | None = None
+    """Of the joint with the largest one: a few frames decide `velocity_rmse_deg_s`, and none of them this."""
 
 
 class KinematicsMetric(Metric):
@@ -123,6 +125,13 @@ class KinematicsMetric(Metric):
             "angular_velocity_rmse_deg_s",
             lambda found: found.velocity_rmse_deg_s,
             "RMS error of the angular velocity",
+            "deg/s",
+            "smaller",
+        ),
+        Column(
+            "angular_velocity_median_deg_s",
+            lambda found: found.velocity_median_deg_s,
+            "median error of the angular velocity",
             "deg/s",
             "smaller",
         ),
@@ -189,7 +198,7 @@ def _facts(degrees: AngleErrorFacts, clip: Clip) -> Kinematics:
     """The worst of knee, hip, shoulder and elbow, raw and filtered, and the tier that follows."""
     fidelity, people = degrees.fidelity, degrees.people
     verdict = judge(fidelity)
-    velocity = worst_velocity(fidelity)
+    velocity, usual = worst_velocity(fidelity), worst_velocity(fidelity, "velocity_median")
     rate = fidelity.conditions.get("fps")
     tracks = fidelity.conditions.get("tracks")
     return Kinematics(
@@ -204,6 +213,7 @@ def _facts(degrees: AngleErrorFacts, clip: Clip) -> Kinematics:
         rmse_deg=_worst(fidelity, "rmse"),
         error_over_noise=_worst(fidelity, "error_over_noise"),
         velocity_rmse_deg_s=None if velocity is None else velocity.value,
+        velocity_median_deg_s=None if usual is None else usual.value,
         tier=verdict.tier,
         tier_reasons=verdict.reasons,
         joints={name: asdict(joint) for name, joint in fidelity.joints.items()},

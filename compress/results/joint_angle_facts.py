@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 
 from compress.measure.kinematics import Kinematics
 from compress.results.records import Record
+from compress.results.seen_facts import NOTHING_TOLD, SeenFacts, seen_facts
 
 T = TypeVar("T")
 
@@ -47,6 +48,7 @@ class MotionFacts:
     velocity_rmse: float | None
     jitter_ratio: float | None
     lr_swap_rate: float | None
+    velocity_median: float | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class Headline:
     velocity_rmse_deg_s: float | None
     oks: float | None
     people_recall: float | None
+    velocity_median_deg_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,9 @@ class AngleFacts:
     joints: tuple[JointFacts, ...]
     tier: str | None = None
     tier_reasons: tuple[str, ...] = ()
+    front: tuple[JointFacts, ...] = ()
+    """Of the frames seen from the front or the back: no flexion, and never part of the tier."""
+    seen: SeenFacts = NOTHING_TOLD
 
     def joint(self, name: str) -> JointFacts | None:
         return next((joint for joint in self.joints if joint.joint == name), None)
@@ -156,10 +162,10 @@ def kinematics_view(records: Sequence[Record]) -> KinematicsView | None:
     if not found:
         return None
     rows = tuple(_candidate(record.name, facts) for record, facts in found if record.role != "teacher")
-    floors = _grouped([(record.name, _floor_joints(facts)) for record, facts in found])
+    floors = _grouped([(record.name, (_floor_joints(facts.joints), _front_floor(facts))) for record, facts in found])
     return KinematicsView(
         rows=rows,
-        noise=tuple(AngleFacts(names, _worst(joints), joints) for joints, names in floors),
+        noise=tuple(AngleFacts(names, _worst(joints), joints, front=front) for (joints, front), names in floors),
         clips=_grouped([(record.name, _clip(facts)) for record, facts in found]),
     )
 
@@ -186,8 +192,11 @@ def _candidate(name: str, facts: Kinematics) -> AngleFacts:
         velocity_rmse_deg_s=facts.velocity_rmse_deg_s,
         oks=facts.oks,
         people_recall=facts.people_recall,
+        velocity_median_deg_s=facts.velocity_median_deg_s,
     )
-    return AngleFacts((name,), headline, joints, facts.tier, facts.tier_reasons)
+    shown = {} if facts.front is None else facts.front.joints
+    front = tuple(_own(joint, shown[joint]) for joint in JOINTS if joint in shown)
+    return AngleFacts((name,), headline, joints, facts.tier, facts.tier_reasons, front, seen_facts(facts))
 
 
 def _own(name: str, joint: Mapping[str, Any]) -> JointFacts:
@@ -195,10 +204,14 @@ def _own(name: str, joint: Mapping[str, Any]) -> JointFacts:
     return JointFacts(name, raw, filtered, _motion(_part(joint, "motion"), ""))
 
 
-def _floor_joints(facts: Kinematics) -> tuple[JointFacts, ...]:
+def _front_floor(facts: Kinematics) -> tuple[JointFacts, ...]:
+    return () if facts.front is None else _floor_joints(facts.front.joints)
+
+
+def _floor_joints(measured: Mapping[str, Mapping[str, Any]]) -> tuple[JointFacts, ...]:
     joints = []
     for name in JOINTS:
-        parts = facts.joints.get(name, {})
+        parts = measured.get(name, {})
         raw, filtered, motion = (_part(_part(parts, part), "floor") for part in (*SERIES, "motion"))
         if raw or filtered or motion:
             joints.append(
@@ -225,7 +238,7 @@ def _errors(facts: Mapping[str, Any], prefix: str) -> ErrorFacts:
 
 
 def _motion(facts: Mapping[str, Any], prefix: str) -> MotionFacts:
-    names = ("rom_error", "velocity_rmse", "jitter_ratio", "lr_swap_rate")
+    names = ("rom_error", "velocity_rmse", "jitter_ratio", "lr_swap_rate", "velocity_median")
     return MotionFacts(*(_number(facts, prefix + name) for name in names))
 
 
@@ -246,13 +259,14 @@ def _worst(joints: Sequence[JointFacts]) -> Headline:
     def largest(read: Callable[[ErrorFacts], float | None]) -> float | None:
         return max((value for each in errors if (value := read(each)) is not None), default=None)
 
-    velocities = [joint.motion.velocity_rmse for joint in joints if joint.motion.velocity_rmse is not None]
+    motions = [joint.motion for joint in joints]
     return Headline(
         median_deg=largest(lambda each: each.median),
         p95_deg=largest(lambda each: each.p95),
         rmse_deg=largest(lambda each: each.rmse),
         error_over_noise=largest(lambda each: each.error_over_noise),
-        velocity_rmse_deg_s=max(velocities, default=None),
+        velocity_rmse_deg_s=max((m.velocity_rmse for m in motions if m.velocity_rmse is not None), default=None),
+        velocity_median_deg_s=max((m.velocity_median for m in motions if m.velocity_median is not None), default=None),
         oks=None,
         people_recall=None,
     )

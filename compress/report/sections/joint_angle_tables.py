@@ -1,6 +1,8 @@
 """The tables of joint angles. The noise floor stands in the first row, so that every number is read beside it."""
 
-from compress.common.document import Details, Row, Table
+from collections.abc import Sequence
+
+from compress.common.document import Details, Row, RowKind, Table
 from compress.common.formatting import NONE, degrees, percent
 from compress.report.facts import RunView
 from compress.report.sections.candidate_table import row_of
@@ -22,7 +24,7 @@ def headline(run: RunView, view: KinematicsView) -> Table:
     """Tier, worst joint, people; a row for each candidate, also for those without angles."""
     head = (
         "Candidate", "Tier", "Median [deg]", "P95 [deg]", "RMSE [deg]", "Median over floor",
-        "Velocity RMSE [deg/s]", "OKS", "People found",
+        "Velocity, median / RMSE [deg/s]", "OKS", "People found",
     )  # fmt: skip
     rows = [
         Row((label, NO_FLOOR, *_headline(noise.headline), NO_FLOOR, NO_FLOOR), "teacher")
@@ -37,23 +39,60 @@ def headline(run: RunView, view: KinematicsView) -> Table:
             continue
         people = (_fixed(row.headline.oks, 3), percent(row.headline.people_recall))
         rows.append(row_of(candidate, (row.tier or "not judged", *_headline(row.headline), *people)))
-    caption = "Difference of joint angles from the teacher's: worst of knee, hip, shoulder and elbow, raw and filtered"
+    caption = "Seen from the side: angles against the teacher's, worst of knee, hip, shoulder, elbow, raw and filtered"
     return Table(caption, head, tuple(rows), key=1, words=(0, 1))
 
 
 def _headline(facts: Headline) -> tuple[str, ...]:
     errors = (degrees(facts.median_deg), degrees(facts.p95_deg), degrees(facts.rmse_deg))
-    return *errors, _fixed(facts.error_over_noise, 2), _fixed(facts.velocity_rmse_deg_s, 0)
+    velocity = _velocity(facts.velocity_median_deg_s, facts.velocity_rmse_deg_s)
+    return *errors, _fixed(facts.error_over_noise, 2), velocity
+
+
+def _velocity(median: float | None, rmse: float | None) -> str:
+    return NONE if rmse is None else f"{_fixed(median, 0)} / {_fixed(rmse, 0)}"
 
 
 def by_joint(view: KinematicsView) -> Table:
     """Median and P95 of each joint, the ones in the plot."""
+    rows = [(label, facts.joints, is_noise) for label, facts, is_noise in _all_rows(view)]
+    return _pairs("Seen from the side: median / P95 of the filtered angles' errors, in degrees", rows)
+
+
+def from_front(view: KinematicsView) -> Table | None:
+    """The same of the frames seen from the front or the back; None where there are none."""
+    rows = [(label, facts.front, is_noise) for label, facts, is_noise in _all_rows(view)]
+    if not any(joints for _, joints, _ in rows):
+        return None
+    return _pairs("Seen from the front or the back: median / P95 of the filtered angles' errors, in degrees", rows)
+
+
+def _pairs(caption: str, named: Sequence[tuple[str, Sequence[JointFacts], bool]]) -> Table:
     head = ("Candidate", *(joint.capitalize() for joint in JOINTS))
-    rows = [
-        Row((label, *(_pair(facts.joint(joint)) for joint in JOINTS)), "teacher" if is_noise else "plain")
-        for label, facts, is_noise in _all_rows(view)
-    ]
-    return Table("Median / P95 of the filtered angles' errors, in degrees", head, tuple(rows))
+    rows = []
+    for label, joints, is_noise in named:
+        found = {joint.joint: joint for joint in joints}
+        rows.append(Row((label, *(_pair(found.get(joint)) for joint in JOINTS)), "teacher" if is_noise else "plain"))
+    return Table(caption, head, tuple(rows))
+
+
+def labels(view: KinematicsView) -> Table | None:
+    """Frames whose labels of left and right were exchanged, doubled or lost; None for older records."""
+    head = ("Network", "Limbs", "Seen from", "Frames", "Exchanged", "Doubled", "Lost")
+    rows = []
+    for at, row in enumerate(view.rows):
+        for limb in row.seen.labels:
+            if limb.network == "teacher" and at:
+                continue  # the same clip, so the same for all
+            name = "teacher" if limb.network == "teacher" else row.names[0]
+            counts = (NONE if count is None else str(count) for count in (limb.exchanged, limb.doubled, limb.lost))
+            plane = "the side" if limb.plane == "side" else "front or back"
+            kind: RowKind = "teacher" if limb.network == "teacher" else "plain"
+            rows.append(Row((name, limb.limb, plane, str(limb.frames), *counts), kind))
+    if not rows:
+        return None
+    rows.sort(key=lambda row: row.kind != "teacher")
+    return Table("Labels of left and right, in frames summed over people", head, tuple(rows), words=(0, 1, 2))
 
 
 def _pair(joint: JointFacts | None) -> str:
@@ -104,13 +143,14 @@ def _error_cells(facts: ErrorFacts, is_noise: bool) -> tuple[str, ...]:
 
 
 def _motion(view: KinematicsView, joint: str) -> Table:
-    head = ("Candidate", "Range [deg]", "Velocity RMSE [deg/s]", "Jitter ratio", "Left and right swapped")
+    head = ("Candidate", "Range [deg]", "Velocity, median / RMSE [deg/s]", "Jitter ratio", "Left and right swapped")
     rows = []
     for label, facts, is_noise in _all_rows(view):
         found = facts.joint(joint)
         if found is not None:
             motion = found.motion
-            cells = (_signed(motion.rom_error), _fixed(motion.velocity_rmse, 0), _fixed(motion.jitter_ratio, 2))
+            velocity = _velocity(motion.velocity_median, motion.velocity_rmse)
+            cells = (_signed(motion.rom_error), velocity, _fixed(motion.jitter_ratio, 2))
             rows.append(Row((label, *cells, percent(motion.lr_swap_rate)), "teacher" if is_noise else "plain"))
     change = "difference in range and velocity, filtered; jitter over the teacher's, raw"
     caption = f"{joint.capitalize()}, the movement: {change}"

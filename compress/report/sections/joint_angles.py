@@ -3,14 +3,23 @@
 import re
 from collections.abc import Mapping
 
-from compress.common.document import Bullets, Paragraph
+from compress.common.document import Bullets, Details, Paragraph
 from compress.common.formatting import counted, listed, significant
 from compress.report.document import Block, Picture
 from compress.report.facts import RunView
 from compress.report.figures.joint_angles import joints_png
-from compress.report.sections.joint_angle_tables import by_joint, headline, in_full
+from compress.report.sections.joint_angle_tables import by_joint, from_front, headline, in_full, labels
 from compress.results.joint_angle_facts import JOINTS, SERIES, AngleFacts, ClipFacts, KinematicsView
 
+TIERS = "Tiers, and what kept each candidate from a better one"
+FRONTAL = (
+    "From the front and the back, hip and shoulder are ab- and adduction; knee and elbow are the bend in the image "
+    "plane. These numbers decide neither tier nor goals."
+)
+LABELS = (
+    "Exchanged: the labels of both limbs had changed places and were taken back. Doubled: both labels sat on one limb, "
+    "and the other limb is unseen. Lost: a keypoint is not there; of a candidate, one that the teacher sees."
+)
 PERTURBED = "shifted by 3 px, enlarged by 2%, shrunk by 2%, recompressed, mirrored"
 """eval.perturbations, in words; a test holds the two together."""
 _BUTTERWORTH = re.compile(r"Butterworth\(cutoff_hz=([\d.]+), order=(\d+)\)")
@@ -32,13 +41,30 @@ def joint_angles(run: RunView, picture: str) -> list[Block]:
     view = run.kinematics
     if view is None:
         return [Paragraph(f"Joint angles were not measured{_why(run)}.")]
-    blocks: list[Block] = [Paragraph(text) for text in _compared(view)]
-    blocks.append(headline(run, view))
-    if view.rows:
-        blocks.append(Bullets(tuple((row.names[0], tier_text(row)) for row in view.rows)))
+    first, second = _compared(view)
+    blocks: list[Block] = [Paragraph(first), headline(run, view), *(Paragraph(text) for text in _unmeasured(view))]
     if view.panels():
-        blocks += [_joints_picture(view, picture), by_joint(view)]
-    return [*blocks, *(Paragraph(text) for text in _unmeasured(view)), *in_full(view)]
+        blocks.append(_joints_picture(view, picture))
+    return [*blocks, *_folded(view, second), *in_full(view)]
+
+
+def _folded(view: KinematicsView, how: str) -> list[Block]:
+    """What the table and the picture rest on."""
+    absent = dict(pair for clip, _ in view.clips for pair in clip.absent)
+    told = [how]
+    if absent:
+        told.append(f"Not computable: {'; '.join(f'{name} ({why})' for name, why in absent.items())}.")
+    blocks: list[Block] = []
+    if view.rows:
+        blocks.append(Details(TIERS, (Bullets(tuple((row.names[0], tier_text(row)) for row in view.rows)),)))
+    blocks.append(Details("What the numbers mean", tuple(Paragraph(text) for text in told)))
+    if view.panels():
+        blocks.append(Details("Each joint, seen from the side", (by_joint(view),)))
+    if (front := from_front(view)) is not None:
+        blocks.append(Details("Seen from the front or the back", (Paragraph(FRONTAL), front)))
+    if (told_labels := labels(view)) is not None:
+        blocks.append(Details("Labels of left and right", (Paragraph(LABELS), told_labels)))
+    return blocks
 
 
 def _why(run: RunView) -> str:
@@ -53,12 +79,21 @@ def _compared(view: KinematicsView) -> list[str]:
     else:
         each = "; ".join(f"{words} ({', '.join(names)})" for words, (_, names) in zip(told, view.clips, strict=True))
         first = f"Not the same clip and settings for all candidates, so compare with care: {each}."
-    first += " The teacher's own error against the true angle is not included."
+    first += f"{_views_text(view)} The teacher's own error against the true angle is not included."
     second = (
         f"{noise_text(view.clips[0][0])} Median, P95 and RMSE are over the frames in which both networks have the "
         "angle. OKS compares the keypoints of matched people; 1 is the same place."
     )
     return [first, second]
+
+
+def _views_text(view: KinematicsView) -> str:
+    """How many frames decide, as far as the records say from where people were seen."""
+    seen = next((row.seen for row in view.rows if row.seen.views), None)
+    if seen is None:
+        return ""
+    rest = "" if seen.side_frames == seen.frames else "; the others are seen from the front or the back"
+    return f" Only frames seen from the side count: {seen.side_frames} of {seen.frames}, summed over people{rest}."
 
 
 def clip_text(facts: ClipFacts) -> str:
@@ -140,14 +175,11 @@ def _joints_picture(view: KinematicsView, name: str) -> Picture:
 
 
 def _unmeasured(view: KinematicsView) -> list[str]:
-    """Joints without a single number, and what the skeleton does not allow."""
+    """Joints without a single number."""
     texts = []
     for joint in JOINTS:
         found = [own.errors(series) for row in view.rows if (own := row.joint(joint)) is not None for series in SERIES]
         reasons = sorted({errors.reason for errors in found if errors.reason})
         if found and all(errors.median is None for errors in found):
             texts.append(f"Nothing was measured at the {joint}: {listed(reasons)}.")
-    absent = dict(pair for clip, _ in view.clips for pair in clip.absent)
-    if absent:
-        texts.append(f"Not computable: {'; '.join(f'{name} ({why})' for name, why in absent.items())}.")
     return texts
