@@ -4,7 +4,7 @@
 
 The teacher is pruned twice to at most the same share of its multiply-accumulates: every layer by the same share, and
 by the latency table (compress/pruning/latency_table.py; measured first, kept for the next call). The three artefacts
-then run in turn, order changing from lap to lap, and every ratio is taken within its lap. Printed are the multiply-
+then run in turn, the order changing from round to round; every ratio is taken within its round. Printed are multiply-
 accumulates, the speed-up that the table predicts and the one that was measured, with its 95% interval. Which weights
 stay does not change a time. Ends with 1 if the widths chosen by latency are not at least 1.8 times as fast as the
 teacher.
@@ -30,7 +30,7 @@ from compress.steps.context import StepContext
 from compress.steps.prune_channels import PruneChannels
 from compress.steps.remove_stages import RemoveStages
 from eval.allocation import keep_freed_memory
-from eval.latency import LatencySettings, LatencySummary, run_laps, summarise
+from eval.latency import LatencySettings, LatencySummary, run_rounds, summarise
 from eval.runtimes import RUNTIMES
 from teachers.common.files import write_text
 from teachers.posenet import PoseNet
@@ -69,7 +69,7 @@ def specs_of(parent: Candidate, layout: Layout, options: argparse.Namespace) -> 
 
 
 def measure(parent: Candidate, specs: dict[str, PoseNetSpec], options: argparse.Namespace) -> dict[str, LatencySummary]:
-    """Paired laps of the exported networks; the weights of pruned ones are as torch initialises them."""
+    """Paired rounds of the exported networks; the weights of pruned ones are as torch initialises them."""
     rows, columns = input_hw(parent.spec, options.scale)
     image = np.random.default_rng(0).uniform(0, 255, (1, 3, rows, columns)).astype(np.float32)
     with tempfile.TemporaryDirectory() as folder:
@@ -82,7 +82,7 @@ def measure(parent: Candidate, specs: dict[str, PoseNetSpec], options: argparse.
             sessions[name] = RUNTIMES[RUNTIME].load(path, options.threads)
         runners = {name: lambda session=session: session.run(image) for name, session in sessions.items()}  # type: ignore[misc]
         settings = LatencySettings(threads=options.threads, rounds=options.rounds)
-        return summarise(list(run_laps(runners, options.scale, settings)), TEACHER, seed=0)
+        return summarise(list(run_rounds(runners, options.scale, settings)), TEACHER, seed=0)
 
 
 def input_hw(spec: PoseNetSpec, scale: float) -> tuple[int, int]:

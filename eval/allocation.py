@@ -67,7 +67,7 @@ def _chosen_by_user() -> str | None:
 
 
 def _back_with_huge_pages(libc: ctypes.CDLL) -> bool:
-    """Grows the heap by a block, asks the kernel for huge pages there, and frees the block for everybody's use.
+    """Grows the heap by a block, asks the kernel for huge pages there, and frees the block for all later use.
 
     One fault then brings 2 MiB instead of 4 KiB, so even the first pass and every new image size cost little.
     """

@@ -59,7 +59,7 @@ def to_coco_17(keypoints: NDArray[np.float32], skeleton: Skeleton) -> NDArray[np
 
 
 def average_precision(labels: CocoLabels, people: Mapping[int, Sequence[Person]], skeleton: Skeleton) -> KeypointAp:
-    """AP and AR of people, by image id, in pixels of the labelled image; an image without anybody has an empty list.
+    """AP and AR of people, by image id, in pixels of the labelled image; an image without a person has an empty list.
 
     Only these images are evaluated. Raises ValueError when there is none, or one that the labels do not have, and
     UserError when the skeleton lacks keypoints of COCO's: every one of them would count as missed.
@@ -93,7 +93,7 @@ def _evaluate(labels: CocoLabels, image_ids: list[int], detections: list[dict[st
     with contextlib.redirect_stdout(io.StringIO()):
         # pycocotools writes into what it is given, hence the copies.
         truth = _coco(labels, image_ids, [dict(ann) for ann in labels.of(image_ids)])
-        # loadRes looks into the first detection, so that nobody found needs a way of its own.
+        # loadRes looks into the first detection, so that an empty list needs a way of its own.
         found = truth.loadRes(detections) if detections else _coco(labels, image_ids, [])
         evaluation = COCOeval(truth, found, "keypoints")
         evaluation.evaluate()

@@ -64,7 +64,7 @@ def require_listed(where: str, given: Sequence[tuple[int, object]], key: str, li
         some = "; ".join(
             _some([f"annotations[{place}].{key} is {value!r}" for place, value in lost[:_NAMED]], len(lost))
         )
-        raise UserError(f"{where}: its `{what}` lack what annotations are of, and these would count for nobody: {some}")
+        raise UserError(f"{where}: its `{what}` lack what annotations are of, and these would count for none: {some}")
 
 
 def require_consistent(facts: LabelFacts) -> None:
@@ -105,7 +105,7 @@ def _where(facts: LabelFacts, wrong: Callable[[Annotation], bool]) -> list[tuple
 
 
 def _no_area(one: Annotation) -> bool:
-    """A crowd and a person without keypoints are judged by their box, yet below 0 they would take in everybody."""
+    """A crowd and a person without keypoints are judged by their box, yet below 0 they would match every person."""
     return bool(one["area"] <= 0 if one["num_keypoints"] and not one["iscrowd"] else one["area"] < 0)
 
 
@@ -133,7 +133,7 @@ def _share_outside(points: NDArray[np.float64], size: Size) -> float:
 
 
 def _twice(facts: LabelFacts) -> list[tuple[int, Annotation]]:
-    """Labelled people who stand there a second time: nobody can be found twice."""
+    """Labelled people that are there a second time: a person cannot be found twice."""
 
     def key(one: tuple[int, Annotation]) -> tuple[Any, ...]:
         return (one[1]["image_id"], *one[1]["keypoints"])

@@ -63,7 +63,7 @@ class ProcessMeter:
         return Counters(time.process_time(), usage.ru_minflt, usage.ru_nivcsw)
 
     def busy_s(self) -> float | None:
-        """See `Meter`; from /proc/stat, whose unit is 10 ms: fit for a lap, too coarse for one short run."""
+        """See `Meter`; from /proc/stat, whose unit is 10 ms: fit for a round, too coarse for one short run."""
         try:
             lines = _STAT.read_text(encoding="ascii").splitlines()
         except OSError:

@@ -1,8 +1,8 @@
-"""Whether a lap was disturbed: by memory faulted in anew, or by other load that took the CPU away.
+"""Whether a round was disturbed: by memory faulted in anew, or by other load that took the CPU away.
 
 A laptop or a shared server is never quite quiet. So nothing here is absolute: what the warm-up showed is taken as
-normal, and a lap is disturbed when one of its runs was clearly worse off. Drift that slows all runners of a lap alike
-(a warm chip, a neighbour that stays) is not a disturbance, because the ratios are taken within the lap.
+normal, and a round is disturbed when one of its runs was clearly worse off. Drift that slows a whole round alike
+(a warm chip, a neighbour that stays) is not a disturbance, because the ratios are taken within the round.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ _SHARE_LOST_IF_PREEMPTED = 0.03
 """The same where the kernel also says that it took the CPU from us more often than normal."""
 _SWITCHES_ALLOWED = 5
 _UNEVEN = 1.5
-"""A run slowed this much more than the least slowed run of its lap was slowed alone, by whatever it was."""
+"""A run slowed this much more than the least slowed run of its round was slowed alone, by whatever it was."""
 _OTHERS_ALLOWED = 0.2
 """Cores that others may use beyond what is normal, where too few are left for us."""
 
@@ -50,7 +50,7 @@ class RunUsage:
 
 @dataclass(frozen=True)
 class RoundUsage:
-    """One turn of everybody."""
+    """One turn of every artefact."""
 
     runs: Mapping[str, RunUsage]
     others: float | None
@@ -66,26 +66,26 @@ class Normal:
     cores: int
 
     @staticmethod
-    def of(laps: Sequence[RoundUsage], cores: int) -> "Normal":
-        """From the laps of the warm-up whose memory was in place."""
+    def of(rounds: Sequence[RoundUsage], cores: int) -> "Normal":
+        """From the rounds of the warm-up whose memory was in place."""
         runs = {
             name: RunUsage(
-                wall_s := median(lap.runs[name].wall_s for lap in laps),
-                median(lap.runs[name].share for lap in laps) * wall_s,
-                int(median(lap.runs[name].faults for lap in laps)),
-                int(median(lap.runs[name].switches for lap in laps)),
+                wall_s := median(timed.runs[name].wall_s for timed in rounds),
+                median(timed.runs[name].share for timed in rounds) * wall_s,
+                int(median(timed.runs[name].faults for timed in rounds)),
+                int(median(timed.runs[name].switches for timed in rounds)),
             )
-            for name in laps[0].runs
+            for name in rounds[0].runs
         }
-        others = [lap.others for lap in laps if lap.others is not None]
+        others = [timed.others for timed in rounds if timed.others is not None]
         return Normal(runs, median(others) if others else None, cores)
 
-    def disturbed(self, lap: RoundUsage) -> bool:
-        """Whether any run of the lap was clearly worse off than normal."""
+    def disturbed(self, timed: RoundUsage) -> bool:
+        """Whether any run of the round was clearly worse off than normal."""
         return (
-            self._crowded(lap)
-            or any(self._took_memory(name, run) or self._waited(name, run) for name, run in lap.runs.items())
-            or self._uneven(lap)
+            self._crowded(timed)
+            or any(self._took_memory(name, run) or self._waited(name, run) for name, run in timed.runs.items())
+            or self._uneven(timed)
         )
 
     def _took_memory(self, name: str, run: RunUsage) -> bool:
@@ -97,23 +97,23 @@ class Normal:
         lost = _SHARE_LOST_IF_PREEMPTED if preempted else _SHARE_LOST
         return run.share < normal.share * (1 - lost)
 
-    def _uneven(self, lap: RoundUsage) -> bool:
-        slowed = [run.wall_s / self.runs[name].wall_s for name, run in lap.runs.items() if self.runs[name].wall_s > 0]
+    def _uneven(self, timed: RoundUsage) -> bool:
+        slowed = [run.wall_s / self.runs[name].wall_s for name, run in timed.runs.items() if self.runs[name].wall_s > 0]
         return bool(slowed) and max(slowed) > _UNEVEN * min(slowed)
 
-    def _crowded(self, lap: RoundUsage) -> bool:
+    def _crowded(self, timed: RoundUsage) -> bool:
         """Others used more than normal, and more than the cores that we leave free."""
-        if self.others is None or lap.others is None:
+        if self.others is None or timed.others is None:
             return False
         free = self.cores - max(run.share for run in self.runs.values())
-        return lap.others > max(self.others, free) + _OTHERS_ALLOWED
+        return timed.others > max(self.others, free) + _OTHERS_ALLOWED
 
 
 def settled(before: RoundUsage, last: RoundUsage) -> bool:
-    """Whether the warm-up is over: no run faulted memory in, and the last lap was hardly faster than the one before."""
+    """Whether the warm-up is over: no run faulted memory in, and the last round was hardly faster than the previous."""
     in_place = all(run.faults <= FAULTS_ALLOWED for run in last.runs.values())
     return in_place and _seconds(last) > 0.95 * _seconds(before)
 
 
-def _seconds(lap: RoundUsage) -> float:
-    return sum(run.wall_s for run in lap.runs.values())
+def _seconds(timed: RoundUsage) -> float:
+    return sum(run.wall_s for run in timed.runs.values())

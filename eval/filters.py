@@ -30,7 +30,7 @@ UNEVEN = 0.01
 class Butterworth:
     """Zero-lag low pass: half the order forward and half backward, as Sports2D does it.
 
-    Run twice, the gain at the cut-off is 0.5 and not 0.71; nobody in this field's tools corrects it, so neither do we.
+    Run twice, the gain at the cut-off is 0.5 and not 0.71. As in the tools of this field, it is not corrected.
     """
 
     cutoff_hz: float = 6.0

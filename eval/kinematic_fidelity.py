@@ -71,7 +71,7 @@ class KinematicFidelity:
     labels: Labels = field(default_factory=dict)
     """Of the frames seen from the side."""
     front: FrontalFidelity | None = None
-    """None where nobody is seen from the front or the back."""
+    """None where no person is seen from the front or the back."""
 
     @property
     def side_frames(self) -> int:

@@ -1,7 +1,7 @@
 """What became of the labels of left and right on the compared tracks: exchanged, doubled, lost; each network's own.
 
 A label that is lost, one that sits on the other limb, and one that changed places with its other are three faults with
-three causes. An exchange that the repair took back costs nothing but stands here, so that nobody takes it for a loss.
+three causes. An exchange that the repair took back costs nothing but stands here, so that it is not taken for a loss.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from teachers.skeleton import Skeleton
 
 @dataclass(frozen=True)
 class LabelCounts:
-    """Frames of one pair of limbs, summed over tracks. None where the repair of sides is off and nobody looked."""
+    """Frames of one pair of limbs, summed over tracks. None where the repair of sides is off."""
 
     frames: int
     exchanged: int | None

@@ -49,7 +49,7 @@ class Column:
 
     @property
     def found(self) -> Mask:
-        """The frames that are compared; a filled frame is none, whoever filled it."""
+        """The frames that are compared; a filled frame is none, whichever side was filled."""
         return self.measurable & np.isfinite(self.raw[1])
 
     def error(self, series: tuple[Array, Array]) -> Array:

@@ -30,7 +30,7 @@ def pair_people(
 ) -> Array:
     """A candidate's keypoints for the teacher's fixed track: per frame the person with the lowest mean distance.
 
-    Blind to sides: somebody whose legs are exchanged, or doubled, is the same person, and no lost one.
+    Blind to sides: a person whose legs are exchanged or doubled is the same person, and not lost.
 
     Args:
         track: (T, K, 3) of the teacher; missing is NaN, NaN, 0.

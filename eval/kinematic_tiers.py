@@ -34,7 +34,7 @@ TIERS = (
     Tier("usable with care", 3.0, 10.0, 2.0, 0.95, error_over_noise=None, gross_rate=0.05),
 )
 WORST_TIER: TierName = "not for angles"
-NO_SIDE_VIEW = "nobody is seen from the side: from the front or the back there is no flexion to judge"
+NO_SIDE_VIEW = "no person is seen from the side: from the front or the back there is no flexion to judge"
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def analyse(
     Args:
         times: (T,) seconds, increasing; T may be 1.
         keypoints: (T, K, 3) x, y in pixels and confidence; missing is NaN, NaN, 0. Left unchanged.
-        views: of each frame, where somebody knows better than `settings.visible_side`.
+        views: of each frame, where more is known than `settings.visible_side`.
 
     Raises:
         ValueError: shapes do not fit, or time does not increase.
@@ -181,7 +181,7 @@ def _sides(
 
 
 def _not_repaired(settings: KinematicsSettings) -> set[str]:
-    """A causal filter is for those who cannot see the future, and the repair looks at the whole track."""
+    """A causal filter is for live use, and the repair looks at the whole track."""
     if settings.swap_repair is None or not isinstance(settings.low_pass, OneEuro):
         return set()
     return {"exchanged sides are not repaired: that looks ahead, and the one-euro filter does not"}
@@ -194,7 +194,7 @@ def _smooth(times: Array, seen: Array, views: Views, skeleton: Skeleton, setting
 
 
 def _within_views(stretches: Sequence[slice], views: Views) -> list[slice]:
-    """Stretches cut where the view changes: signs change there, and nobody turns within a frame."""
+    """Stretches cut where the view changes: signs change there, and no person turns within a frame."""
     cuts = [stretch.stop for stretch in views.stretches]
     found = []
     for stretch in stretches:

@@ -1,4 +1,4 @@
-"""Network time, batch 1, in paired laps: within a lap everybody runs once in turn, so drift hits all alike.
+"""Network time, batch 1, in paired rounds: in a round every artefact runs once in turn, so drift affects all alike.
 
 Imports no torch: what measures time also runs where only a runtime is installed.
 """
@@ -25,10 +25,10 @@ class LatencySettings:
     threads: int = 1
     rounds: int = 12
     max_repeats: int = 4
-    """How often a disturbed lap is run again before it is kept and marked. All laps of a scale together are run again
+    """How often a disturbed round is run again before it is kept and marked. All rounds of a scale are run again
     at most `rounds` times, so that a machine that is never quiet takes twice as long and not five times."""
     max_warmup: int = 8
-    """Laps at most before those that count."""
+    """Rounds at most before those that count."""
 
     def __post_init__(self) -> None:
         if self.threads < 1 or self.rounds < 1 or self.max_repeats < 0 or self.max_warmup < _MIN_WARMUP:
@@ -36,15 +36,15 @@ class LatencySettings:
 
 
 @dataclass(frozen=True)
-class Lap:
-    """One turn of everybody at one scale."""
+class Round:
+    """One turn of every artefact at one scale."""
 
     scale: float
     seconds: dict[str, float]
     disturbed: bool
     """It stayed disturbed when the repeats ran out."""
     repeats: int
-    """How many disturbed laps were thrown away before this one."""
+    """How many disturbed rounds were thrown away before this one."""
 
 
 @dataclass(frozen=True)
@@ -66,41 +66,41 @@ class LatencySummary:
     """Of the sum over the scales."""
     scales: dict[float, Timing]
     disturbed: int
-    """Laps thrown away because something disturbed them, and run again; the same for everybody."""
+    """Rounds thrown away because something disturbed them, and run again; the same for all artefacts."""
     kept_disturbed: int
-    """Laps that are among these numbers although disturbed, because the repeats ran out."""
+    """Rounds that are among these numbers although disturbed, because the repeats ran out."""
 
 
-def run_laps(
+def run_rounds(
     runners: Mapping[str, Runner], scale: float, settings: LatencySettings, done: int = 0, meter: Meter | None = None
-) -> Iterator[Lap]:
-    """Warms up, then yields the laps that are missing: `done` of `settings.rounds` were run in an earlier call.
+) -> Iterator[Round]:
+    """Warms up, then yields the rounds that are missing: `done` of `settings.rounds` were run in an earlier call.
 
     The loaded artefacts must already use `settings.threads`. What counts as disturbed: eval.cpu_load.
     """
     meter = meter or ProcessMeter()
     if not runners:
-        raise ValueError("nobody to run")
+        raise ValueError("there is no artefact to run")
     if done >= settings.rounds:
         return
     normal = _warm_up(runners, settings, meter)
     patience = settings.rounds
     for number in range(done, settings.rounds):
         names = turn(list(runners), number)
-        lap = _run_lap(runners, names, meter)
+        timed = _run_round(runners, names, meter)
         repeats = 0
-        while (disturbed := normal.disturbed(lap)) and repeats < settings.max_repeats and patience:
-            lap = _run_lap(runners, names, meter)
+        while (disturbed := normal.disturbed(timed)) and repeats < settings.max_repeats and patience:
+            timed = _run_round(runners, names, meter)
             repeats += 1
             patience -= 1
-        yield Lap(scale, {name: lap.runs[name].wall_s for name in runners}, disturbed, repeats)
+        yield Round(scale, {name: timed.runs[name].wall_s for name in runners}, disturbed, repeats)
 
 
 def turn(names: Sequence[str], number: int) -> list[str]:
-    """The order of lap `number`: over the laps everybody runs at every place and behind changing neighbours.
+    """The order of round `number`: over the rounds every artefact runs at every place and after changing neighbours.
 
     Rotation alone would keep the neighbours. This is Williams' design (1949): 0, 1, n-1, 2, n-2, ..., shifted by one
-    each lap, and mirrored every second time through where n is odd.
+    each round, and mirrored every second time through where n is odd.
     """
     count = len(names)
     zigzag = [(place + 1) // 2 if place % 2 else -(place // 2) for place in range(count)]
@@ -108,7 +108,7 @@ def turn(names: Sequence[str], number: int) -> list[str]:
     return order[::-1] if count % 2 and number // count % 2 else order
 
 
-def _run_lap(runners: Mapping[str, Runner], names: Sequence[str], meter: Meter) -> RoundUsage:
+def _run_round(runners: Mapping[str, Runner], names: Sequence[str], meter: Meter) -> RoundUsage:
     start, cpu_s, busy_s = meter.clock_s(), meter.counters().cpu_s, meter.busy_s()
     runs = {name: _measured(runners[name], meter) for name in names}
     own_s, end_busy_s, wall_s = meter.counters().cpu_s - cpu_s, meter.busy_s(), meter.clock_s() - start
@@ -126,40 +126,40 @@ def _measured(runner: Runner, meter: Meter) -> RunUsage:
 
 
 def _warm_up(runners: Mapping[str, Runner], settings: LatencySettings, meter: Meter) -> Normal:
-    """Laps until memory is in place and times have settled, within bounds; what they showed is taken as normal."""
-    laps = [_run_lap(runners, turn(list(runners), number), meter) for number in range(_MIN_WARMUP)]
-    while len(laps) < settings.max_warmup and not settled(*laps[-2:]):
-        laps.append(_run_lap(runners, turn(list(runners), len(laps)), meter))
+    """Rounds until memory is in place and times have settled, within bounds; what they showed is taken as normal."""
+    rounds = [_run_round(runners, turn(list(runners), number), meter) for number in range(_MIN_WARMUP)]
+    while len(rounds) < settings.max_warmup and not settled(*rounds[-2:]):
+        rounds.append(_run_round(runners, turn(list(runners), len(rounds)), meter))
     # Not the first ones, which load memory and caches.
-    return Normal.of(laps[-(_MIN_WARMUP - 1) :], meter.cores)
+    return Normal.of(rounds[-(_MIN_WARMUP - 1) :], meter.cores)
 
 
-def summarise(laps: Sequence[Lap], reference: str, seed: int) -> dict[str, LatencySummary]:
+def summarise(rounds: Sequence[Round], reference: str, seed: int) -> dict[str, LatencySummary]:
     """Medians and paired ratios with 95% percentile bootstrap intervals over the rounds (Efron and Tibshirani 1993).
 
-    Round i is lap i of every scale; its total is the sum over the scales. Ratios are taken within the round, the
-    reference's is 1. ValueError if the scales have no lap in common or the laps no such reference.
+    Totals add the i-th rounds of all scales. Ratios are taken within a round, the reference's is 1. ValueError if the
+    scales have no round in common or the rounds no such reference.
     """
-    by_scale: dict[float, list[Lap]] = {}
-    for lap in laps:
-        by_scale.setdefault(lap.scale, []).append(lap)
-    rounds = min((len(found) for found in by_scale.values()), default=0)
-    if not rounds:
-        raise ValueError("no lap to summarise")
-    if reference not in laps[0].seconds:
-        raise ValueError(f"no {reference!r} among {', '.join(laps[0].seconds)}")
+    by_scale: dict[float, list[Round]] = {}
+    for timed in rounds:
+        by_scale.setdefault(timed.scale, []).append(timed)
+    count = min((len(found) for found in by_scale.values()), default=0)
+    if not count:
+        raise ValueError("no round to summarise")
+    if reference not in rounds[0].seconds:
+        raise ValueError(f"no {reference!r} among {', '.join(rounds[0].seconds)}")
     times = {
-        name: {scale: np.array([lap.seconds[name] for lap in found[:rounds]]) for scale, found in by_scale.items()}
-        for name in laps[0].seconds
+        name: {scale: np.array([timed.seconds[name] for timed in found[:count]]) for scale, found in by_scale.items()}
+        for name in rounds[0].seconds
     }
-    picks = resamples(rounds, _RESAMPLES, seed)
+    picks = resamples(count, _RESAMPLES, seed)
     totals = {name: np.sum(list(scales.values()), axis=0) for name, scales in times.items()}
     return {
         name: LatencySummary(
             _timing(totals[name], totals[reference], picks),
             {scale: _timing(found, times[reference][scale], picks) for scale, found in scales.items()},
-            disturbed=sum(lap.repeats for lap in laps),
-            kept_disturbed=sum(lap.disturbed for lap in laps),
+            disturbed=sum(timed.repeats for timed in rounds),
+            kept_disturbed=sum(timed.disturbed for timed in rounds),
         )
         for name, scales in times.items()
     }

@@ -55,7 +55,7 @@ def peak_memory(artefact: Path, input_hw: tuple[int, int], runtime: str, threads
 
 
 def _environment() -> dict[str, str]:
-    """This process's environment without anybody's allocator, and with our packages to be found."""
+    """This process's environment without a preloaded allocator, and with our packages to be found."""
     kept = {
         name: text for name, text in os.environ.items() if name not in _ALLOCATOR and not name.startswith("MALLOC_")
     }

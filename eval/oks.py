@@ -36,12 +36,12 @@ class OksCounts:
 
     @property
     def people_recall(self) -> float | None:
-        """Share of the reference's people that were matched; None if the reference has nobody."""
+        """Share of the reference's people that were matched; None if the reference has no people."""
         return self.matched / self.reference if self.reference else None
 
     @property
     def oks(self) -> float | None:
-        """Mean OKS of the matched people; None if nobody was matched."""
+        """Mean OKS of the matched people; None if there is no match."""
         return self.oks_sum / self.matched if self.matched else None
 
 

@@ -20,7 +20,7 @@ _CHUNK = 2**20
 
 
 def session_options(ort: Any, artefact: Path, threads: int) -> Any:
-    """Options that each session of ours has, whoever makes it."""
+    """Options of every session that is made here."""
     options = ort.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 4  # what goes wrong comes back as an exception

@@ -15,7 +15,7 @@ from eval.limbs import Connection, LimbSettings, connect
 from eval.peaks import Peaks, find_peaks
 from teachers.skeleton import COCO_18, Skeleton
 
-# The published code's order: arms, legs, face; the shoulder-ear limbs come last and start nobody, because they exist
+# The published code's order: arms, legs, face; the shoulder-ear limbs come last and start no person, because they exist
 # only to hold on to a head that is seen from behind.
 _COCO_18_ORDER = (6, 10, 7, 8, 11, 12, 0, 1, 2, 3, 4, 5, 14, 15, 17, 16, 18, 9, 13)
 _COCO_18_ONLY_JOINS = frozenset((9, 13))
@@ -71,7 +71,7 @@ def decode(
     pixels_per_cell: float | tuple[float, float],
     settings: DecodeSettings | None = None,
 ) -> list[Person]:
-    """The people in one image's maps, highest sum of confidences first; an empty list if there is nobody.
+    """The people in one image's maps, highest sum of confidences first; an empty list if there are none.
 
     heatmaps: (K+1, h, w), background last. pafs: (2L, h, w), limb i in channels 2i and 2i+1.
     pixels_per_cell: pixels of the wanted image along x and y that a cell covers: the stride over the factor by which

@@ -1,4 +1,4 @@
-"""The teacher against itself: a clip disturbed in ways that should not change anybody's joint angles.
+"""The teacher against itself: a clip disturbed in ways that should not change joint angles.
 
 What the teacher's own angles move by on such a clip is its noise floor. A candidate that stays below it on the
 undisturbed clip is closer to the teacher than the teacher is to itself.

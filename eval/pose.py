@@ -84,7 +84,7 @@ class PoseEstimator:
         return Estimate(people, heatmaps, pafs, network_s, time.perf_counter() - start)
 
     def _fuse(self, maps: Sequence[Array], image_hw: tuple[int, int]) -> Array:
-        """One (1, C, h, w) per scale -> (C, h, w), cropped to the image: what padding shows is nobody."""
+        """One (1, C, h, w) per scale -> (C, h, w), cropped to the image: padding shows no person."""
         stride = self.spec.stride
         if len(maps) > 1:
             tensors = [torch.from_numpy(one) for one in maps]

@@ -31,7 +31,7 @@ class SideSettings:
     motion: MotionModel = field(default_factory=MotionModel)
     distrust_per_s: float = 20.0
     """For each second in which a limb's labels are exchanged. Half a second is taken from the network for what two
-    clear jumps say, four seconds never are: whoever is right most of the time is right."""
+    clear jumps say, four seconds never are: the side that is right most of the time is right."""
     lone: float = 3.0
     """For each point that is given to the other limb while that limb's own is missing: a single point that moves
     oddly is an error of that point more often than of its label."""
@@ -130,7 +130,7 @@ def _trace(back: list[tuple[Ints, Ints, Mask]], row: int) -> LimbPath:
 def _options(track: LimbTrack, t: int, typical: float, settings: SideSettings) -> _Options:
     found = track.points[t]
     close = np.hypot(*np.moveaxis(found[0] - found[1], -1, 0)) < settings.doubled
-    close[0] = False  # hips and shoulders are close whenever somebody is seen from the side
+    close[0] = False  # hips and shoulders are close whenever a person is seen from the side
     drops = (NOTHING, DROP_RIGHT, DROP_LEFT) if close.any() else (NOTHING,)
     orders = _different(np.isfinite(found[..., 0]))
     states = np.array([order * 3 + drop for order in orders for drop in drops])

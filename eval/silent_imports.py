@@ -1,4 +1,4 @@
-"""Libraries that would leave something in the user's home or tell somebody that they are used, imported so that they
+"""Libraries that would leave something in the user's home or report their use, imported so that they
 do neither.
 
 The single file of `compress bench --script` has this text in it, so it needs Python 3.9 and nothing of ours.

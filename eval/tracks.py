@@ -27,9 +27,9 @@ class TrackSettings:
     max_distance: float = 0.1
     """Mean keypoint distance, in sizes, that noise alone may make."""
     max_speed: float = 3.0
-    """Sizes per second by which somebody may leave the predicted place."""
+    """Body sizes per second by which a person may leave the predicted place."""
     farthest: float = 1.0
-    """Sizes; however long the gap, somebody farther from the predicted place is somebody else."""
+    """Sizes; however long the gap, a person farther from the predicted place is another one."""
     min_shared: int = 3
     """Keypoints that person and track must have in common."""
 

@@ -109,7 +109,7 @@ def view_in_words(view: View) -> str:
 
 
 def given_view(view: View, frames: int) -> Views:
-    """The same view throughout, because somebody says so."""
+    """The same view throughout, as the caller says."""
     return Views(np.full(frames, VIEW_NAMES.index(view)), "given", None, None)
 
 

@@ -1,4 +1,4 @@
-"""Weights of a backbone from a file that somebody trained on ImageNet: a PyTorch state dict or a safetensors file.
+"""Weights of a backbone trained on ImageNet, from a file: a PyTorch state dict or a safetensors file.
 
 The file's convolutions are matched with the backbone's in order and by shape, whatever they are called. Batch norm
 after a convolution is folded into it; what comes after the last convolution that is needed, a classifier for instance,

@@ -122,7 +122,7 @@ def _is_whole(path: Path, sha256: str) -> bool:
 
 
 def _sweep(path: Path) -> None:
-    """Removes what a killed pull left; nobody else writes here while we hold the lock."""
+    """Removes what a killed pull left; no other process writes here while the lock is held."""
     for pattern in (f"{_DOWNLOAD_PREFIX}*", f".*{path.suffix}"):
         for stale in path.parent.glob(pattern):
             stale.unlink()

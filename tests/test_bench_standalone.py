@@ -15,7 +15,7 @@ from compress.bench import standalone
 from compress.cli.main import run_command
 from compress.report.bench_times import read_bench
 from eval.energy_counters import Counter
-from eval.latency import Lap, summarise, turn
+from eval.latency import Round, summarise, turn
 
 WITHOUT = (
     "import sys\n"
@@ -78,8 +78,8 @@ def test_energy_is_measured_where_there_is_a_counter(artefacts: list[Path], monk
 def test_its_statistics_are_those_of_eval_latency() -> None:
     seconds = np.random.default_rng(3).uniform(0.01, 0.02, (9, 3))
     names = ["a", "b", "c"]
-    laps = [Lap(1.0, dict(zip(names, row, strict=True)), False, 0) for row in seconds]
-    expected = summarise(laps, "a", seed=0)
+    rounds = [Round(1.0, dict(zip(names, row, strict=True)), False, 0) for row in seconds]
+    expected = summarise(rounds, "a", seed=0)
     found = standalone.summarise(seconds)
     assert len(found) == 3
     for name, timing in zip(names, found, strict=True):

@@ -343,6 +343,6 @@ def test_without_a_side_view_there_is_no_tier_and_the_reason_says_so() -> None:
     front = moved(jumping_jack(3), 0.5)
     found = against(front, front)
     verdict = judge(found)
-    assert verdict.tier is None and verdict.joints == () and "nobody is seen from the side" in verdict.reasons[0]
+    assert verdict.tier is None and verdict.joints == () and "no person is seen from the side" in verdict.reasons[0]
     assert found.joints["knee"].raw.rmse is None and worst(found, "rmse") is None
     assert found.front is not None and found.front.joints["knee"].raw.rmse == 0.0

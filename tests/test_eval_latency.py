@@ -1,4 +1,4 @@
-"""Paired laps on a made-up machine whose clock only moves when somebody runs: order, disturbances, resume, ratios."""
+"""Paired rounds on a made-up machine whose clock only moves when somebody runs: order, disturbances, resume, ratios."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eval.counters import Counters, ProcessMeter
-from eval.latency import Lap, LatencySettings, run_laps, summarise, turn
+from eval.latency import LatencySettings, Round, run_rounds, summarise, turn
 
 Happening = Callable[["Machine"], None]
 
@@ -83,32 +83,32 @@ def crowded(machine: Machine) -> None:
 
 
 SETTINGS = LatencySettings(threads=2, rounds=6, max_repeats=3)
-WARM = 9  # three laps of three runners
+WARM = 9  # three rounds of three runners
 
 
 def three(**more: object) -> Machine:
     return Machine({"teacher": 0.1, "five": 0.08, "one": 0.05}, **more)  # type: ignore[arg-type]
 
 
-def laps_of(machine: Machine, settings: LatencySettings = SETTINGS, done: int = 0) -> list[Lap]:
-    return list(run_laps(machine.runners(), 1.0, settings, done, machine))
+def rounds_of(machine: Machine, settings: LatencySettings = SETTINGS, done: int = 0) -> list[Round]:
+    return list(run_rounds(machine.runners(), 1.0, settings, done, machine))
 
 
 def test_a_quiet_machine_repeats_nothing() -> None:
     machine = three()
-    laps = laps_of(machine)
-    assert len(laps) == SETTINGS.rounds
-    assert not any(lap.disturbed or lap.repeats for lap in laps)
-    assert all(lap.seconds == pytest.approx(machine.seconds) for lap in laps)
+    rounds = rounds_of(machine)
+    assert len(rounds) == SETTINGS.rounds
+    assert not any(timed.disturbed or timed.repeats for timed in rounds)
+    assert all(timed.seconds == pytest.approx(machine.seconds) for timed in rounds)
     assert len(machine.ran) == WARM + 3 * SETTINGS.rounds
 
 
 def test_warm_up_lasts_until_memory_is_in_place_but_not_for_ever() -> None:
     machine = three(cold_runs=12)
-    assert not any(lap.disturbed or lap.repeats for lap in laps_of(machine))
+    assert not any(timed.disturbed or timed.repeats for timed in rounds_of(machine))
     assert len(machine.ran) > WARM + 3 * SETTINGS.rounds
     restless = three(happens=lambda run: lambda machine: setattr(machine, "faults", machine.faults + run**3))
-    laps_of(restless)
+    rounds_of(restless)
     assert len(restless.ran) <= 3 * (SETTINGS.max_warmup + 2 * SETTINGS.rounds)
 
 
@@ -116,38 +116,40 @@ def test_warm_up_lasts_until_memory_is_in_place_but_not_for_ever() -> None:
 @pytest.mark.parametrize("run", [WARM, WARM + 4])
 def test_a_disturbed_lap_is_repeated(event: Happening, run: int) -> None:
     machine = three(happens=lambda number: event if number == run else None)
-    laps = laps_of(machine)
-    assert [lap.repeats for lap in laps] == [int(number == (run - WARM) // 3) for number in range(SETTINGS.rounds)]
-    assert not any(lap.disturbed for lap in laps)
-    assert all(lap.seconds == pytest.approx(machine.seconds) for lap in laps)
+    rounds = rounds_of(machine)
+    assert [timed.repeats for timed in rounds] == [
+        int(number == (run - WARM) // 3) for number in range(SETTINGS.rounds)
+    ]
+    assert not any(timed.disturbed for timed in rounds)
+    assert all(timed.seconds == pytest.approx(machine.seconds) for timed in rounds)
 
 
 def test_a_small_wait_alone_is_no_disturbance() -> None:
     machine = three(happens=lambda run: (lambda machine: machine.spend(0.003, 0.0)) if run > WARM else None)
-    assert not any(lap.repeats for lap in laps_of(machine))
+    assert not any(timed.repeats for timed in rounds_of(machine))
 
 
 def test_lasting_trouble_is_kept_and_marked_within_bounds() -> None:
     machine = three(happens=lambda run: waiting if run >= WARM else None)
-    laps = laps_of(machine)
-    assert all(lap.disturbed for lap in laps)
-    assert [lap.repeats for lap in laps] == [3, 3, 0, 0, 0, 0], "at most `rounds` repeats in all"
+    rounds = rounds_of(machine)
+    assert all(timed.disturbed for timed in rounds)
+    assert [timed.repeats for timed in rounds] == [3, 3, 0, 0, 0, 0], "at most `rounds` repeats in all"
 
 
 def test_trouble_that_was_there_in_the_warm_up_is_normal() -> None:
     for event in (faulting, waiting, hampered, crowded):
-        laps = laps_of(three(happens=lambda _run, event=event: event))
-        assert not any(lap.repeats or lap.disturbed for lap in laps), event.__name__
+        rounds = rounds_of(three(happens=lambda _run, event=event: event))
+        assert not any(timed.repeats or timed.disturbed for timed in rounds), event.__name__
 
 
 def test_others_on_cores_that_we_leave_free_do_not_disturb() -> None:
     machine = three(cores=16, happens=lambda run: crowded if run >= WARM else None)
-    assert not any(lap.repeats for lap in laps_of(machine))
+    assert not any(timed.repeats for timed in rounds_of(machine))
 
 
 def test_a_slow_down_that_hits_all_alike_is_not_repeated() -> None:
     machine = three()
-    slow = [*run_laps(machine.runners(), 1.0, LatencySettings(rounds=2), 0, machine)]
+    slow = [*run_rounds(machine.runners(), 1.0, LatencySettings(rounds=2), 0, machine)]
     throttled = three()
 
     def throttle(run: int) -> Happening | None:
@@ -157,31 +159,31 @@ def test_a_slow_down_that_hits_all_alike_is_not_repeated() -> None:
         return None
 
     throttled.happens = throttle
-    laps = laps_of(throttled)[1:]  # the event falls between the first lap's readings
-    assert not any(lap.repeats for lap in laps)
-    assert laps[0].seconds["one"] == pytest.approx(2 * slow[0].seconds["one"])
+    rounds = rounds_of(throttled)[1:]  # the event falls between the first round's readings
+    assert not any(timed.repeats for timed in rounds)
+    assert rounds[0].seconds["one"] == pytest.approx(2 * slow[0].seconds["one"])
 
 
 def test_without_counters_of_the_system_times_still_come() -> None:
     machine = three(busy=None, happens=lambda run: waiting if run == WARM else None)
-    assert [lap.repeats for lap in laps_of(machine)] == [1, 0, 0, 0, 0, 0]
+    assert [timed.repeats for timed in rounds_of(machine)] == [1, 0, 0, 0, 0, 0]
 
 
 def test_resume_goes_on_with_the_next_lap() -> None:
     first, second = three(), three()
-    whole = laps_of(first)
-    rest = laps_of(second, done=4)
+    whole = rounds_of(first)
+    rest = rounds_of(second, done=4)
     assert len(rest) == 2
-    assert first.ran[-6:] == second.ran[-6:], "the order of a lap depends on its number alone"
-    assert [lap.seconds.keys() for lap in rest] == [lap.seconds.keys() for lap in whole[4:]]
+    assert first.ran[-6:] == second.ran[-6:], "the order of a round depends on its number alone"
+    assert [timed.seconds.keys() for timed in rest] == [timed.seconds.keys() for timed in whole[4:]]
     finished = three()
-    assert laps_of(finished, done=6) == []
+    assert rounds_of(finished, done=6) == []
     assert finished.ran == [], "nothing to measure, nothing to warm up"
 
 
 def test_a_lap_survives_json() -> None:
-    laps = laps_of(three())
-    assert [Lap(**json.loads(json.dumps(asdict(lap)))) for lap in laps] == laps
+    rounds = rounds_of(three())
+    assert [Round(**json.loads(json.dumps(asdict(timed)))) for timed in rounds] == rounds
 
 
 @pytest.mark.parametrize("count", range(1, 9))
@@ -201,10 +203,10 @@ Times = st.lists(st.floats(0.01, 1.0), min_size=3, max_size=12)
 
 @given(ours=Times, drift=st.lists(st.floats(0.2, 5.0), min_size=12, max_size=12))
 def test_drift_that_hits_all_alike_leaves_the_ratio_unchanged(ours: list[float], drift: list[float]) -> None:
-    still = [Lap(1.0, {"teacher": 0.5, "one": one}, False, 0) for one in ours]
+    still = [Round(1.0, {"teacher": 0.5, "one": one}, False, 0) for one in ours]
     drifting = [
-        Lap(1.0, {name: factor * seconds for name, seconds in lap.seconds.items()}, False, 0)
-        for lap, factor in zip(still, drift, strict=False)
+        Round(1.0, {name: factor * seconds for name, seconds in timed.seconds.items()}, False, 0)
+        for timed, factor in zip(still, drift, strict=False)
     ]
     expected, found = summarise(still, "teacher", 0)["one"].total, summarise(drifting, "teacher", 0)["one"].total
     assert found.ratio == pytest.approx(expected.ratio)
@@ -212,9 +214,9 @@ def test_drift_that_hits_all_alike_leaves_the_ratio_unchanged(ours: list[float],
 
 
 def test_a_total_is_the_sum_over_the_scales_within_a_round() -> None:
-    laps = [Lap(0.5, {"teacher": t, "one": t / 4}, False, 1) for t in (0.1, 0.3, 0.2)]
-    laps += [Lap(1.0, {"teacher": 2 * t, "one": t}, True, 0) for t in (0.1, 0.3, 0.2)]
-    found = summarise(laps, "teacher", 0)
+    rounds = [Round(0.5, {"teacher": t, "one": t / 4}, False, 1) for t in (0.1, 0.3, 0.2)]
+    rounds += [Round(1.0, {"teacher": 2 * t, "one": t}, True, 0) for t in (0.1, 0.3, 0.2)]
+    found = summarise(rounds, "teacher", 0)
     assert found["teacher"].total.median_ms == pytest.approx(600)
     assert found["one"].total.median_ms == pytest.approx(250)
     assert found["one"].total.ratio == pytest.approx(1.25 / 3)
@@ -227,28 +229,28 @@ def test_a_total_is_the_sum_over_the_scales_within_a_round() -> None:
 
 
 def test_unfinished_rounds_do_not_count_and_nothing_is_an_error() -> None:
-    laps = [Lap(0.5, {"teacher": 1.0}, False, 0)] * 2 + [Lap(1.0, {"teacher": 1.0}, False, 0)]
-    assert summarise(laps, "teacher", 0)["teacher"].total.median_ms == 2000
-    with pytest.raises(ValueError, match="no lap"):
+    rounds = [Round(0.5, {"teacher": 1.0}, False, 0)] * 2 + [Round(1.0, {"teacher": 1.0}, False, 0)]
+    assert summarise(rounds, "teacher", 0)["teacher"].total.median_ms == 2000
+    with pytest.raises(ValueError, match="no round"):
         summarise([], "teacher", 0)
     with pytest.raises(ValueError, match="no 'other' among teacher"):
-        summarise(laps, "other", 0)
+        summarise(rounds, "other", 0)
 
 
 def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     rng = np.random.default_rng(7)
     trials, covered = 200, 0
     for seed in range(trials):
-        laps = [Lap(1.0, {"teacher": 1.0, "one": 0.5 * rng.lognormal(0, 0.1)}, False, 0) for _ in range(20)]
-        total = summarise(laps, "teacher", seed)["one"].total
+        rounds = [Round(1.0, {"teacher": 1.0, "one": 0.5 * rng.lognormal(0, 0.1)}, False, 0) for _ in range(20)]
+        total = summarise(rounds, "teacher", seed)["one"].total
         assert total.ratio_ci_low <= total.ratio <= total.ratio_ci_high
         covered += total.ratio_ci_low <= 0.5 <= total.ratio_ci_high
     assert 0.88 * trials <= covered < trials
 
 
 def test_equal_seeds_give_equal_intervals() -> None:
-    laps = [Lap(1.0, {"teacher": 1.0, "one": 0.4 + i / 100}, False, 0) for i in range(12)]
-    assert summarise(laps, "teacher", 3) == summarise(laps, "teacher", 3)
+    rounds = [Round(1.0, {"teacher": 1.0, "one": 0.4 + i / 100}, False, 0) for i in range(12)]
+    assert summarise(rounds, "teacher", 3) == summarise(rounds, "teacher", 3)
 
 
 @pytest.mark.parametrize("wrong", [{"threads": 0}, {"rounds": 0}, {"max_repeats": -1}, {"max_warmup": 1}])

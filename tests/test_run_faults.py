@@ -15,7 +15,7 @@ import pytest
 from compress_children import Fate, call, start
 from compress_tiny_run import NAMES, QUICK, TinyRun, fact_counts, fidelity, journal, records, rows, set_to, tree
 
-LAPS = 3
+ROUNDS = 3
 
 
 def words_for(run: TinyRun, out: Path, *more: str) -> list[str]:
@@ -23,7 +23,7 @@ def words_for(run: TinyRun, out: Path, *more: str) -> list[str]:
 
 
 def check_like_undisturbed(run: TinyRun, out: Path) -> None:
-    """The tables of an undisturbed run, every fact measured once, laps continued, nothing half left."""
+    """The tables of an undisturbed run, every fact measured once, rounds continued, nothing half left."""
     assert fidelity(out) == fidelity(run.out)
     same = ("name", "steps", "stages", "params", "macs", "size_bytes", "note")
     assert [[row[column] for column in same] for row in rows(out)] == [
@@ -31,8 +31,8 @@ def check_like_undisturbed(run: TinyRun, out: Path) -> None:
     ]
     assert fact_counts(out).values() and Counter(fact_counts(out).values()) == Counter(fact_counts(run.out).values())
     assert sorted(record["name"] for record in records(out)) == sorted(NAMES)
-    laps = Counter(entry["fact"]["scale"] for entry in journal(out) if "seconds" in entry["fact"])
-    assert laps == {0.25: LAPS, 0.5: LAPS}
+    rounds = Counter(entry["fact"]["scale"] for entry in journal(out) if "seconds" in entry["fact"])
+    assert rounds == {0.25: ROUNDS, 0.5: ROUNDS}
     assert all(float(row["latency_ratio_ci_low"]) <= float(row["latency_ratio"]) for row in rows(out))
     assert {path for path in tree(out) if not path.startswith("figures/")} == {
         path for path in tree(run.out) if not path.startswith("figures/")

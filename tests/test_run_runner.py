@@ -75,9 +75,9 @@ def test_one_row_for_each_candidate_and_a_reason_for_every_hole(tiny_run: TinyRu
     counted = sum(bool(row["energy_mj"]) for row in found)  # where the machine has a counter
     assert holes == len(NAMES) * (len(LATER) - 2) - counted, "no video here, but an estimate and a peak"
     assert all(float(row["energy_estimate_mj"]) > 0 and int(row["activation_peak_bytes"]) > 1000 for row in found)
-    laps = rows(tiny_run.out, "latency.csv")
-    assert [(row["name"], row["scale"]) for row in laps] == [(n, s) for n in NAMES for s in ("0.25", "0.5", "sum")]
-    assert all(float(row["median_ms"]) > 0 for row in laps)
+    rounds = rows(tiny_run.out, "latency.csv")
+    assert [(row["name"], row["scale"]) for row in rounds] == [(n, s) for n in NAMES for s in ("0.25", "0.5", "sum")]
+    assert all(float(row["median_ms"]) > 0 for row in rounds)
 
 
 def test_stage_rows_equal_a_network_pass_of_their_own(tiny_run: TinyRun) -> None:
@@ -235,7 +235,7 @@ def test_a_clip_without_people_gives_reasons_instead_of_degrees(
     found = _rows_on_a_clip(tiny_run, tmp_path, monkeypatch, lambda *_: [])
     for row in found:
         assert not any(row[column] for column in neighbours("oks") if column != "kinematic_tier"), row
-        assert "the teacher found nobody" in row["note"] and "does not say why" not in row["note"]
+        assert "the teacher found no person" in row["note"] and "does not say why" not in row["note"]
 
 
 def test_whom_a_candidate_loses_is_no_error_of_zero_degrees(

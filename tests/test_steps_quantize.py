@@ -1,4 +1,4 @@
-"""Fewer bits: rounding by hand, artefact against fake-quantised network, folder there and back, and the guard."""
+"""Fewer bits: rounding by hand, artefact against fake-quantised network, files, and the collapse check."""
 
 import json
 from pathlib import Path
@@ -386,26 +386,26 @@ def maps(people: int = 1, noise: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_the_same_maps_are_alive() -> None:
-    guard = CollapseCheck(stride=8)
-    guard.look(maps(), maps())
-    facts = guard.facts()
+    check = CollapseCheck(stride=8)
+    check.look(maps(), maps())
+    facts = check.facts()
     assert (facts.joint_rel_l2, facts.paf_rel_l2, facts.lost, facts.keypoints) == (0, 0, 0, 18)
     assert facts.peak_shift_px == 0 and collapse_reasons(facts) == ()
 
 
 def test_silent_maps_are_dead_by_every_branch_and_keypoint() -> None:
-    guard, (heat, pafs) = CollapseCheck(stride=8), maps()
-    guard.look((heat * 0, pafs * 0), (heat, pafs))
-    facts = guard.facts()
+    check, (heat, pafs) = CollapseCheck(stride=8), maps()
+    check.look((heat * 0, pafs * 0), (heat, pafs))
+    facts = check.facts()
     assert facts.joint_rel_l2 == facts.paf_rel_l2 == 1.0 and facts.lost == facts.keypoints == 18
     assert len(collapse_reasons(facts)) == 3 and "18 of 18 keypoints are lost" in collapse_reasons(facts)[2]
 
 
 def test_moved_peaks_are_told_in_pixels() -> None:
-    guard, (heat, pafs) = CollapseCheck(stride=8), maps()
+    check, (heat, pafs) = CollapseCheck(stride=8), maps()
     moved = np.roll(heat, (1, 1), axis=(1, 2))
-    guard.look((moved, pafs), (heat, pafs))
-    facts = guard.facts()
+    check.look((moved, pafs), (heat, pafs))
+    facts = check.facts()
     assert facts.lost == 0 and facts.peak_shift_px == pytest.approx(8 * 2**0.5, rel=0.1)
     assert any("one peak in ten moves" in reason for reason in collapse_reasons(facts))
 
@@ -417,9 +417,9 @@ def test_a_refused_candidate_is_on_no_front_and_meets_no_goal() -> None:
     from compress.results.pareto import front
     from compress.results.tables import note
 
-    guard, (heat, pafs) = CollapseCheck(stride=8), maps()
-    guard.look((heat * 0, pafs * 0), (heat, pafs))
-    reason = f"{COLLAPSE_CHECK}: {'; '.join(collapse_reasons(guard.facts()))}"
+    check, (heat, pafs) = CollapseCheck(stride=8), maps()
+    check.look((heat * 0, pafs * 0), (heat, pafs))
+    reason = f"{COLLAPSE_CHECK}: {'; '.join(collapse_reasons(check.facts()))}"
     alive, dead = (record(name, measured(3), rejected_reason=why) for name, why in (("alive", None), ("dead", reason)))
     assert front([teacher(), alive, dead], ("latency_ratio", "joint_rel_l2")) == ("teacher", "alive")
     goals = parse_goals(["latency_ratio <= 2"])

@@ -258,7 +258,7 @@ def test_nobody_in_any_frame(tmp_path: Path) -> None:
     with torch.no_grad():
         teacher.stages[-1].heatmap[-1].conv.weight *= 0
         teacher.stages[-1].heatmap[-1].conv.bias.fill_(0.09)
-    with pytest.raises(UserError, match=r"training\.data: the teacher sees nobody in any of its frames"):
+    with pytest.raises(UserError, match=r"training\.data: the teacher finds no person in any frame"):
         fill(counted(tmp_path, teacher)[0])
 
 

@@ -60,7 +60,7 @@ class RunResult:
         Raises UserError where pandas is not installed.
         """
         try:
-            import pandas  # noqa: PLC0415 - only who asks for a frame needs it
+            import pandas  # noqa: PLC0415 - only needed where a frame is asked for
         except ImportError as error:
             raise UserError("a frame needs pandas: pip install pandas") from error
         return pandas.DataFrame(

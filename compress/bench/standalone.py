@@ -123,7 +123,7 @@ def measure(runs: list[Run], image: Any, rounds: int, paths: list[Path]) -> Any:
 
 
 def turn(count: int, number: int) -> list[int]:
-    """The order of round `number`: Williams' design (1949), everybody at every place and behind changing neighbours."""
+    """The order of a round: Williams' design (1949), every artefact at every place and after changing neighbours."""
     zigzag = [(place + 1) // 2 if place % 2 else -(place // 2) for place in range(count)]
     order = [(place + number) % count for place in zigzag]
     return order[::-1] if count % 2 and number // count % 2 else order

@@ -88,7 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def call(options: argparse.Namespace) -> int:
-    """Measures the people of a video; 0 if somebody was measured, 1 if nobody was found."""
+    """Measures the people of a video; 0 if a person was measured, 1 if none was found."""
     reporter = Reporter()
     settings, time_range = _settings(options), _time_range(options.time_range)
     threads = session_threads(options.threads)

@@ -32,7 +32,7 @@ def usable_cores() -> int:
 
 
 def session_threads(given: int | None, option: str = "--threads") -> int:
-    """Threads of a network's session: all cores where nobody says; UserError outside 1 to `MOST_THREADS`."""
+    """Threads of a network's session: all cores if none is given; UserError outside 1 to `MOST_THREADS`."""
     if given is None:
         return usable_cores()
     if not 1 <= given <= MOST_THREADS:

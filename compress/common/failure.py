@@ -11,7 +11,7 @@ _CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EAC
 
 
 def failure(error: UserError | OSError, arguments: Sequence[str]) -> int:
-    """Says what went wrong in one line, and gives the exit code; raises what is nobody's mistake but ours."""
+    """Says what went wrong in one line, and gives the exit code; raises what is an error of the program."""
     if isinstance(error, UserError):
         return say(str(error), 2)
     if error.errno not in _CANNOT_WRITE:

@@ -14,7 +14,7 @@ from typing import Literal, TypeVar
 _T = TypeVar("_T")
 SECONDS_BETWEEN_LINES = 10.0
 LOGGER = logging.getLogger("compress")
-LOGGER.addHandler(logging.NullHandler())  # whoever imports the library chooses what is shown
+LOGGER.addHandler(logging.NullHandler())  # the importing program chooses what is shown
 
 
 @dataclass(frozen=True)

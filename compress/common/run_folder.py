@@ -1,4 +1,4 @@
-"""The folder of one run: who may write in it, and whether what lies there belongs to the same recipe."""
+"""The folder of one run: which process may write in it, and whether what lies there belongs to the same recipe."""
 
 import json
 import re
@@ -38,12 +38,12 @@ _RUN = Leaves(
     foreign=(WEIGHTS, TRIALS),
 )  # fmt: skip
 _SIGNS = (_LOCK, JOURNAL, RECORDS, ENVIRONMENT, WORK)
-"""Whoever has a recipe.yaml and none of these beside it has written that recipe by hand."""
+"""A folder with a recipe.yaml and none of these holds a recipe that was written by hand."""
 
 
 @contextmanager
 def run_folder(out: Path, recipe_text: str, fresh: bool, leaves: Leaves = _RUN) -> Iterator[Callable[[], None]]:
-    """Holds a lock on the folder; UserError if it is another run's, anybody's files lie there, or it cannot be written.
+    """Holds a lock on the folder; UserError if it is another run's, holds foreign files, or cannot be written.
 
     Yields what claims the folder for this recipe: only then is anything written and, with `fresh`, an earlier run's
     files removed. So a call that ends before that, on a teacher or on frames that will not do, leaves all as it was.
@@ -83,7 +83,7 @@ def _locked(out: Path) -> Iterator[list[Path]]:
 
 
 def _remove_new(new: list[Path]) -> None:
-    """Takes back the lock file and the folders that were made for it, as far as nobody has put anything there."""
+    """Takes back the lock file and the folders that were made for it, as far as they are still empty."""
     try:
         for path in new:
             path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)

@@ -109,7 +109,7 @@ def drawn_frames(
 ) -> Iterator[tuple[NDArray[np.uint8], float]]:
     """Each frame of the clip with people drawn in, and its time in the video, which stays slow motion if it was.
 
-    people_at: the clip's frame, counted from 0 -> who is drawn in it.
+    people_at: the clip's frame, counted from 0 -> the people drawn in it.
     """
     with read_video(clip.path) as video:
         for position, frame in enumerate(clip.frames(video)):

@@ -86,7 +86,7 @@ class KinematicsResult:
     """What a call left behind."""
 
     measured: tuple[Subject, ...]
-    """Those whose files were written; empty if there was nobody."""
+    """The people whose files were written; empty if there were none."""
     people: int
     """How many there were to choose from."""
     watched: Watched
@@ -97,7 +97,7 @@ class KinematicsResult:
 def run_kinematics(call: KinematicsCall, reporter: Reporter) -> KinematicsResult:
     """Writes every file of one video. UserError for a video, folder, time range or person that cannot be.
 
-    Without anybody in the video, the people of each frame, the CSV's header and kinematics.json are written.
+    Without a person in the video, the people of each frame, the CSV's header and kinematics.json are written.
     """
     estimator = PoseEstimator(call.model.session, call.model.spec, call.scales)
     with read_video(call.video):
@@ -189,7 +189,7 @@ def _write_overlay(
 
 
 def _people_at(subjects: Sequence[Subject], measured: Sequence[int]) -> Callable[[int], list[DrawnPerson]]:
-    """Who is drawn in a frame of the clip: the measured with their angles, the others in grey."""
+    """The people drawn in a frame of the clip: measured ones with their angles, the others in grey."""
 
     def at(position: int) -> list[DrawnPerson]:
         drawn = []

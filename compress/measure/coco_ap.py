@@ -1,4 +1,4 @@
-"""AP and AR of every candidate against the labels of a COCO keypoint file: the truth, where somebody has labelled it.
+"""AP and AR of every candidate against the labels of a COCO keypoint file: the ground truth, where there are labels.
 
 People found are noted image by image, so a killed run goes on; AP itself is computed anew from them.
 """

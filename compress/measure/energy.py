@@ -164,7 +164,7 @@ def _graph(built: Built, size: Size, cache: FactCache) -> GraphFacts:
 
 
 def _measured(plan: RuntimePlan, built: Sequence[Built], counter: Counter, context: MeasureContext) -> dict[str, float]:
-    """Millijoules of one image at all scales, of whom they could be measured.
+    """Millijoules of one image at all scales, for the candidates that could be measured.
 
     By content and not by structure: how many zeros the weights have may change what arithmetic costs.
     """

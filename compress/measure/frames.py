@@ -22,7 +22,7 @@ class Data(Frozen):
     show_frames: Annotated[
         bool | None,
         Field(
-            description="Whether the report may show a frame with the people drawn in; false where nobody's face may "
+            description="Whether the report may show a frame with the people drawn in; false where no face may "
             "be seen. null: yes, unless the source is a COCO file, whose photographs have owners of their own."
         ),
     ] = None

@@ -68,7 +68,7 @@ class Kinematics(MetricFacts):
     """right, left (which way people face), front, back -> frames, summed over people."""
     labels: LabelFrames = Field(default_factory=dict)
     front: FrontView | None = None
-    """None where nobody is seen from the front or the back."""
+    """None where no person is seen from the front or the back."""
     velocity_median_deg_s: float | None = None
     """Of the joint with the largest one: a few frames decide `velocity_rmse_deg_s`, and none of them this."""
 
@@ -184,9 +184,9 @@ def _missing(facts: Kinematics) -> dict[str, str]:
     """Why columns are empty although they were asked for."""
     reasons = {}
     if facts.oks is None:
-        reasons["oks"] = "nobody of the teacher's was found again on the clip"
+        reasons["oks"] = "none of the teacher's people was found again on the clip"
     if facts.people_recall is None:
-        reasons["people_recall"] = "the teacher found nobody on the clip"
+        reasons["people_recall"] = "the teacher found no person on the clip"
     if facts.error_over_noise is None:
         reasons["angle_error_over_noise"] = "the teacher's noise floor could not be measured for every judged joint"
     if facts.median_deg is None:

@@ -19,14 +19,14 @@ from compress.measure.frames import Data
 from compress.measure.runtime_artefacts import ONNX, require_runtimes
 from compress.measure.runtime_plan import RuntimePlan, runtime_plan
 from compress.steps.base import SettingError
-from eval.latency import Lap, LatencySettings, LatencySummary, run_laps, summarise
+from eval.latency import LatencySettings, LatencySummary, Round, run_rounds, summarise
 from eval.runtimes import RUNTIMES
 from teachers.spec import PoseNetSpec
 
 LEAST_ROUNDS = 3
 _FEWEST_FOR_PRECISION = 5
 _PRECISE = 0.01
-"""Half the width of a ratio's 95% interval, relative to the ratio, from which more laps would tell nobody anything."""
+"""Half the width of a ratio's 95% interval, relative to the ratio, below which more rounds change no conclusion."""
 
 if TYPE_CHECKING:
     RuntimeName = str
@@ -55,9 +55,9 @@ class Latency(Facts):
     threads: Count
     rounds: Count
     disturbed: Count
-    """Laps that other load or page faults had disturbed and that were run again."""
+    """Rounds that other load or page faults had disturbed and that were run again."""
     kept_disturbed: Count
-    """Laps that stayed disturbed when the repeats ran out: above zero, read the times with care."""
+    """Rounds that stayed disturbed when the repeats ran out: above zero, read the times with care."""
     total_ms: float
     """Median over the rounds of the sum over the scales."""
     ratio: float
@@ -166,28 +166,28 @@ class LatencyMetric(Metric):
 def _measure_runtime(plan: RuntimePlan, context: MeasureContext) -> dict[str, Latency]:
     """The latency of each candidate by name."""
     cache, seed = context.cache, context.data.seed
-    keys = {scale: _lap_key(plan, scale) for scale in plan.inputs}
+    keys = {scale: _round_key(plan, scale) for scale in plan.inputs}
     done = sum(len(cache.facts(key)) for key in keys.values())
     if not all(_enough(plan, cache.facts(key), seed) for key in keys.values()):
-        laps_at_most = plan.settings.rounds * len(plan.inputs)
-        laps = _missing_laps(plan, keys, cache, seed)
-        for key, lap in context.reporter.track(laps, "latency, laps (at most)", laps_at_most, done):
-            cache.add(key, asdict(lap))
-    laps_of = {scale: [Lap(**fact) for fact in cache.facts(key)] for scale, key in keys.items()}
-    summary = summarise([lap for laps in laps_of.values() for lap in laps], plan.candidates[0].name, seed)
-    rounds = min(sum(lap.scale == scale for lap in laps) for scale, laps in laps_of.items())
-    return {name: _latency(plan, found, rounds) for name, found in summary.items()}
+        rounds_at_most = plan.settings.rounds * len(plan.inputs)
+        rounds = _missing_rounds(plan, keys, cache, seed)
+        for key, timed in context.reporter.track(rounds, "latency, rounds (at most)", rounds_at_most, done):
+            cache.add(key, asdict(timed))
+    rounds_of = {scale: [Round(**fact) for fact in cache.facts(key)] for scale, key in keys.items()}
+    summary = summarise([timed for rounds in rounds_of.values() for timed in rounds], plan.candidates[0].name, seed)
+    count = min(map(len, rounds_of.values()))
+    return {name: _latency(plan, found, count) for name, found in summary.items()}
 
 
-def _lap_key(plan: RuntimePlan, scale: float) -> str:
-    """Laps belong together only if the same artefacts ran in turn under the same conditions."""
+def _round_key(plan: RuntimePlan, scale: float) -> str:
+    """Rounds belong together only if the same artefacts ran in turn under the same conditions."""
     names = [(built.name, built.candidate.id) for built in plan.candidates]
-    return fact_key("lap", 1, names, scale, plan.sizes[scale], plan.conditions)
+    return fact_key("round", 1, names, scale, plan.sizes[scale], plan.conditions)
 
 
-def _missing_laps(
+def _missing_rounds(
     plan: RuntimePlan, keys: Mapping[float, str], cache: FactCache, seed: int
-) -> Iterator[tuple[str, Lap]]:
+) -> Iterator[tuple[str, Round]]:
     runtime = RUNTIMES[plan.runtime]
     # All of them before any is loaded: making one loads it too, and some runtimes have one pool for all that is loaded.
     paths = {scale: {built.name: plan.path(built, scale) for built in plan.candidates} for scale in plan.inputs}
@@ -198,20 +198,20 @@ def _missing_laps(
         # Loaded anew for each scale: a session keeps the memory of the largest input that it has seen.
         sessions = {name: runtime.load(path, plan.settings.threads) for name, path in paths[scale].items()}
         runners = {name: partial(session.run, image) for name, session in sessions.items()}
-        for lap in run_laps(runners, scale, plan.settings, done):
-            yield keys[scale], lap
+        for timed in run_rounds(runners, scale, plan.settings, done):
+            yield keys[scale], timed
             if _enough(plan, cache.facts(keys[scale]), seed):
                 break
         del sessions, runners
 
 
 def _enough(plan: RuntimePlan, facts: Sequence[dict[str, Any]], seed: int) -> bool:
-    """Whether a scale has all its laps, or so many that every ratio is known to 1%."""
+    """Whether a scale has all its rounds, or so many that every ratio is known to 1%."""
     if len(facts) >= plan.settings.rounds:
         return True
     if len(facts) < _FEWEST_FOR_PRECISION:
         return False
-    found = summarise([Lap(**fact) for fact in facts], plan.candidates[0].name, seed)
+    found = summarise([Round(**fact) for fact in facts], plan.candidates[0].name, seed)
     totals = [one.total for one in found.values()]
     return all(total.ratio_ci_high - total.ratio_ci_low <= 2 * _PRECISE * total.ratio for total in totals)
 

@@ -26,7 +26,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Networks:
-    """Who looks at images, and how."""
+    """The networks that look at images, and how they are run."""
 
     teacher: Built
     candidates: Sequence[Built]

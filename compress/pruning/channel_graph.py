@@ -173,7 +173,7 @@ def read_layout(spec: PoseNetSpec, input_hw: tuple[int, int]) -> Layout:
 
 
 def _groups(walk: _Walk) -> Iterator[Group]:
-    """Tied makers together, those that may be pruned; one that nobody reads has no use that could be kept or lost."""
+    """Tied makers together, those that may be pruned; one without a reader has no effect."""
     leader = {maker: maker for maker in walk.widths}
     for a, b in walk.ties:
         old, new = leader[b], leader[a]

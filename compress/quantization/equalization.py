@@ -22,7 +22,7 @@ from teachers.spec import PoseNetSpec
 _BALANCE = 0.5
 """Of what evens out a tensor's channels, how much: 1 leaves none of them larger, and the weights after them uneven."""
 _FEATURES_OVER_MAPS = 2.0
-"""How far the evened-out features reach; maps, which they are joined with on one grid, reach about 1."""
+"""How far the equalized features reach; maps, which they are joined with on one grid, reach about 1."""
 _SMALLEST = 1e-3
 """Of a tensor's largest channel: a silent channel is no reason for a scale without bounds."""
 
@@ -81,7 +81,7 @@ class _Named(NamedTuple):
 
 @dataclass(frozen=True)
 class _Ranges:
-    """Arithmetic that takes down the reach of every convolution's channels, and who reads them."""
+    """Arithmetic that takes down the reach of every convolution's channels, and which layers read them."""
 
     largest: dict[str, Tensor]
     readers: dict[str, nn.Conv2d]

@@ -102,7 +102,7 @@ def check_teacher(data: dict[str, Any], mistakes: Mistakes) -> PoseNetSpec | Non
         if (Path(teacher).expanduser() / QUANTIZATION).is_file():
             mistakes.add(("teacher",), f"{teacher} is quantised; candidates are made from a float network")
         return teacher_spec(teacher)
-    except (UserError, OSError, RuntimeError) as error:  # a name too long; ~name of somebody
+    except (UserError, OSError, RuntimeError) as error:  # a name too long; ~name of an unknown user
         mistakes.add(("teacher",), " ".join(str(error).split()))
         return None
 

@@ -18,7 +18,7 @@ else:
 
 
 class SamplerPlan(Frozen):
-    """Who chooses what is tried next."""
+    """The sampler, which proposes what is tried next."""
 
     kind: Annotated[
         SamplerName,

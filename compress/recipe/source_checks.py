@@ -69,7 +69,7 @@ def _open(keys: Keys, source: str, samples: list[str], mistakes: Mistakes) -> Fr
                 mistakes.add(keys, f"no file, folder or sample is called {show(source)}{nearest(source, samples)}")
             return None
         return None if keys in _OF_METRICS else _opened(source, _stamp(path))
-    except (OSError, RuntimeError, ValueError) as error:  # a name too long; ~name of somebody who is not here
+    except (OSError, RuntimeError, ValueError) as error:  # a name too long; ~name of an unknown user
         mistakes.add(keys, f"{show(source)} is no path: {error}")
     except UserError as error:
         mistakes.add(keys, " ".join(str(error).split()))

@@ -16,7 +16,7 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
 
 
 def summary_table(records: Sequence[Record], objectives: Sequence[str], ranked: Sequence[Record] | None = None) -> str:
-    """The numbers people look at first; the report holds the rest. `ranked`: who competes, all if left out."""
+    """The most important numbers; the report has the rest. `ranked`: the candidates that compete, all if left out."""
     best = front(records if ranked is None else ranked, objectives)
     rows: list[Sequence[str]] = [
         ("name", "stages", "joints rel. L2", "PAFs rel. L2", "time ms", "of teacher's", "front")

@@ -55,7 +55,7 @@ def run_candidates(call: RunCall, inputs: RunInputs, tracking: Tracking, reporte
         for plan in plans:
             if plan.name in waiting and plan.name in built:
                 append_record(path, runner.record(plan, built[plan.name], measured[plan.name]))
-    # One frame with everybody's people for the report; the teacher is the first of the built ones.
+    # One frame with the people that each network finds, for the report; the teacher is the first of the built ones.
     keep_people(out, call.recipe.data, inputs.sample, wanted(list(built.values())), usable_cores())
 
 

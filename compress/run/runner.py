@@ -53,7 +53,7 @@ def planned(recipe: Recipe) -> tuple[Planned, ...]:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Where a runner writes, whom it tells, and what it shares with other runners of the same search."""
+    """Where a runner writes, what it reports to, and what it shares with other runners of the same search."""
 
     out: Path
     """The run's folder: candidates are built below it."""

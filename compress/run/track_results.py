@@ -63,7 +63,7 @@ def curve_points(record: Record) -> Iterator[tuple[str, int, Mapping[str, float]
 def _model(folder: Path, record: Record, on_front: bool) -> Files:
     paths = tuple(folder / name for name in (ARTEFACT, SPEC, WEIGHTS, LICENCE))
     facts: dict[str, Value] = {"licence": record.licence.name, "source": record.licence.source}
-    # The teacher is on most fronts, and whoever has the run has it.
+    # The teacher is on most fronts, and is in the run folder already.
     wanted = on_front and record.role != "teacher"
     return Files("model", record.name, str(record.id), folder, paths, facts, wanted)
 

@@ -77,7 +77,7 @@ class SearchCall:
 
     @property
     def local(self) -> bool:
-        """Whether the study lies in the folder, so that all who take part are processes of one call."""
+        """Whether the study lies in the folder, so that all workers are processes of one call."""
         return self.storage is None
 
 
@@ -92,7 +92,7 @@ def _study_name(out: Path) -> str:
 def search_folder(call: SearchCall) -> Iterator[None]:
     """Claims the folder for this search. UserError if it is not ours, or if another search is at work in it.
 
-    A study that lies elsewhere may have further workers, who come to the same folder: only the first one claims it.
+    A study that lies elsewhere may have further workers, which use the same folder: only the first one claims it.
     """
     text = call.recipe.to_yaml()
     if call.fresh and not call.local:
@@ -155,7 +155,7 @@ class SearchPaths:
         return self.work / "workers" / f"{name}.lock"
 
     def is_dead(self, worker: str) -> bool:
-        """Whether nobody holds this worker's lock."""
+        """Whether this worker's lock is free."""
         path = self.worker(worker)
         if not path.exists():
             return True
@@ -168,19 +168,19 @@ class SearchPaths:
 
 @contextmanager
 def timing_alone() -> Iterator[None]:
-    """Held by whoever takes times: one process of this user at a time on this machine, of all searches."""
+    """Held while latency is measured: one process of this user at a time on this machine, over all searches."""
     user = os.getuid() if hasattr(os, "getuid") else 0
     with only_one(Path(tempfile.gettempdir()) / f"compress-timing-{user}.lock", -1, ""):
         yield
 
 
 def worker_name(out: Path) -> str:
-    """Of this process; the first half is that of all who see the same locks."""
+    """Of this process; the first half is that of all processes that see the same locks."""
     return f"{lock_token(out)}-{secrets.token_hex(4)}"
 
 
 def lock_token(out: Path) -> str:
-    """Six hexadecimal digits for this folder at this start of this machine; they tell nobody which these are.
+    """Six hexadecimal digits for this folder at this start of this machine; neither can be read from them.
 
     The folder itself, not its path: two containers on one machine may each have a folder of the same path.
     """

@@ -18,7 +18,7 @@ from teachers.checkpoint import load_spec
 def keep_front_people(
     out: Path, recipe: Recipe, records: tuple[Record, ...], objectives: tuple[str, ...], reporter: Reporter
 ) -> None:
-    """Finds who is not kept yet. Candidates whose artefacts lie in another machine's folder are left out."""
+    """Finds the people of candidates that have none yet, unless their artefacts lie in another machine's folder."""
     if why_not_shown(recipe.data) is not None:
         return
     names = [TEACHER_ROW, *(name for name in front(records, objectives) if name != TEACHER_ROW)]

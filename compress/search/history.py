@@ -81,7 +81,7 @@ def by_root(entries: Sequence[TrialEntry]) -> dict[int, list[TrialEntry]]:
 
 
 def lost(entries: Sequence[TrialEntry]) -> list[TrialEntry]:
-    """Trials whose process died and that nobody has taken up yet."""
+    """Trials whose process died and that no worker has retried yet."""
     taken = {entry.notes.retry_of for entry in entries}
     return [e for e in entries if e.state == "failed" and e.notes.error is None and e.number not in taken]
 

@@ -80,7 +80,7 @@ def _touch(path: Path) -> None:
 
 
 def _end(processes: Any) -> None:
-    """They were told by the same Ctrl-C; who does not listen is ended."""
+    """They received the same Ctrl-C; those that go on are ended."""
     for process in processes:
         process.join(10)
         if process.is_alive():

@@ -1,4 +1,4 @@
-"""Who comes first of several objectives: by front, then by what a point adds to the front's hypervolume.
+"""Ranking by several objectives: by front, then by what a point adds to the front's hypervolume.
 
 Costs: smaller is better in every column. Everything here is exact and the same every time; nothing is drawn.
 """

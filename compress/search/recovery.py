@@ -50,7 +50,7 @@ class Recovery:
     def _is_dead(self, entry: TrialEntry) -> bool:
         worker = entry.notes.worker
         if worker is None and self._study.own:
-            # Its process died between taking it and saying so. Here nobody else is in between: we hold the lock.
+            # Its process died between taking it and saying so. No other process can come in between: the lock is held.
             return True
         if worker is not None and (self._study.own or worker.startswith(lock_token(self._places.out))):
             return self._places.is_dead(worker)

@@ -1,4 +1,4 @@
-"""Who proposes: Optuna's samplers, each trial with a seed of its own."""
+"""Optuna's samplers, each trial with a seed of its own."""
 
 import copy
 from collections.abc import Mapping

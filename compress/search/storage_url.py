@@ -1,4 +1,4 @@
-"""Where a study is kept: URLs whose passwords nobody gets to see."""
+"""Where a study is kept: URLs whose passwords are never shown."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ def hidden(url: str) -> str:
 
 
 def without_secrets(text: str, url: str) -> str:
-    """A message, maybe somebody else's, without the URL's password in any spelling."""
+    """A message, also of another library, without the URL's password in any spelling."""
     found = [match["secret"] for pattern in (_PASSWORD, _IN_QUERY) for match in pattern.finditer(url)]
     for secret in sorted({spelt for one in found for spelt in (one, unquote(one)) if spelt}, key=len, reverse=True):
         text = text.replace(secret, "***")

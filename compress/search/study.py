@@ -124,7 +124,7 @@ class SearchStudy:
             return [entry_of(trial) for trial in self._study.get_trials(deepcopy=False)]
 
     def enqueue(self, choices: Mapping[str, Scalar], notes: Notes) -> None:
-        """Somebody will take it before the sampler is asked."""
+        """A worker takes it before the sampler is asked."""
         with self.speaking():
             self._study.enqueue_trial(dict(choices), user_attrs=_attributes(notes))
 
@@ -150,7 +150,7 @@ class SearchStudy:
 
     @property
     def beats_itself(self) -> bool:
-        """Whether the storage tells by its own clock who is alive."""
+        """Whether the storage tells by its own clock which workers are alive."""
         return beats_itself(self._plan.url)
 
     @property

@@ -1,7 +1,7 @@
 """What a worker does next: successive halving over the training budget, for several objectives, one trial at a time.
 
 Li et al. (2020, ASHA): whenever a rung holds enough trials, the best of them go on to the next one; otherwise
-something new is tried. The best are the first of `ranking.order`, so nobody waits for a whole rung to fill up.
+something new is tried. The best are the first of `ranking.order`, so no trial waits for a whole rung to fill up.
 """
 
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ Action = Promote | Take | Wait | Finished
 
 
 def next_action(entries: Sequence[TrialEntry], plan: Halving, new: bool = True) -> Action:
-    """Decided from the study alone, so that whoever asks after the same history is told the same.
+    """Decided from the study alone, so that the same history gives the same decision.
 
     new: whether the sampler may be asked for something new; if not, the search comes to its end.
     """
@@ -74,7 +74,7 @@ def _climber(entries: Sequence[TrialEntry], plan: Halving, at_end: bool) -> Tria
         gone = {entry.root for entry in entries if entry.notes.rung > rung}
         quota = int(len(there) / plan.reduction_factor + 1e-9)
         if at_end and there:
-            quota = max(1, quota)  # few trials: somebody has to be trained
+            quota = max(1, quota)  # few trials: one of them has to be trained
         ranked = [there[i] for i in order([costs_of(e, plan.objectives, plan.smaller) for e in there])]
         climbers = [entry for entry in ranked[:quota] if entry.root not in gone]
         if climbers:

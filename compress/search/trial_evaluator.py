@@ -30,7 +30,7 @@ class Announces(Protocol):
 
 
 class Silent:
-    """Nobody else takes part."""
+    """No other process takes part."""
 
     def announce(self, recipe: Recipe) -> None:
         """See `Announces`."""
@@ -132,7 +132,7 @@ class Trials:
     @contextmanager
     def _timing_lock(self) -> Iterator[None]:
         with timing_alone():
-            self._cache.refresh()  # whoever waited may find that it has been timed
+            self._cache.refresh()  # meanwhile another worker may have timed it
             yield
 
 

@@ -103,7 +103,7 @@ class Worker:
             write_text(path, record.model_dump_json(indent=1) + "\n")
 
     def _share(self, outcome: Outcome) -> None:
-        """Before the study is told: a trial that it knows as finished can be had by everybody."""
+        """Before the study is told: the files of a finished trial are complete."""
         if self._artefacts is not None and outcome.state in ("complete", "failed") and outcome.notes.name:
             self._artefacts.put(self._call.out, outcome.notes.name)
 
@@ -182,7 +182,7 @@ class Worker:
         return exhausted or (len(latest) == _REPEATS and all(entry.notes.same_as is not None for entry in latest))
 
     def _untried(self, entries: Sequence[TrialEntry]) -> dict[str, Scalar] | None:
-        """Where the sampler goes round in circles, the first choices that nobody tried; None where there are none."""
+        """Where the sampler goes round in circles, the first choices that were not tried; None where there are none."""
         tried = _tried(entries)
         return next((one for one in assignments(list(self._space.trees.values())) if _spelt(one) not in tried), None)
 
@@ -216,7 +216,7 @@ class Worker:
             told = f"{type(error).__name__}: {error}"
             outcome = Outcome("failed", replace(notes, error=told))
             record = self._failed(recipe, told)
-        taken.require_ours()  # whoever took the trial up writes the same files
+        taken.require_ours()  # the worker that took the trial up writes the same files
         if record is not None:
             write_text(record_file(folder), record.model_dump_json(indent=1) + "\n")
         if outcome.state == "screened":

@@ -63,7 +63,7 @@ class ClusterWeights(Step):
     reconstruct: Annotated[
         bool,
         Field(
-            description="Channels are evened out, which is exact, and each layer is fitted, value by value, to what "
+            description="Cross-layer equalization, which is exact, then each layer is fitted, value by value, to what "
             "those before it give on training frames. Much closer at once; takes a minute."
         ),
     ] = False

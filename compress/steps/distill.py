@@ -155,7 +155,7 @@ class Distill(Step):
 
 
 def _require_kept(network: PoseNet, preserve: Literal["sparsity", "clusters"] | None) -> None:
-    """UserError where there is nothing of the kind, so that nobody takes a plain network for a small one."""
+    """UserError where there is nothing of the kind, so that a plain network is not taken for a small one."""
     if preserve == "sparsity" and not zero_share(network):
         raise UserError(
             "reparameterization.preserve: no weight is zero; a step prune_weights before this one makes some so"

@@ -1,6 +1,6 @@
 """quantize: the network computes in fp16, or in int8 with what int8 spoils left in float. The last step of a candidate.
 
-int8 goes as far as it is asked to: kernels that only scale are folded away, channels are evened out (both exact in
+int8 goes as far as it is asked to: kernels that only scale are folded away, channels are equalized (both exact in
 float), weights are refitted and rounded layer by layer against what the layers before really give, what harms most may
 stay float, and with `qat` the rounded network is trained on the teacher's maps.
 """
@@ -78,7 +78,10 @@ class Quantize(Step):
         ),
     ] = True
     cross_layer_equalization: Annotated[
-        bool, Field(description="int8: channels are evened out first. False is for comparison; the maps die.")
+        bool,
+        Field(
+            description="int8: scales channels alike across layers first. False is for comparison; the maps collapse."
+        ),
     ] = True
     qat: Annotated[
         Qat | None, Field(description="int8: trains the rounded network on the teacher's maps; left out, it is not.")

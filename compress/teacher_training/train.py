@@ -118,7 +118,7 @@ def _opened(recipe: TeacherRecipe, network: PoseNet, reporter: Reporter) -> Labe
     )
     reporter.say(
         f"{len(data.train)} images to learn from, {len(data.held_out)} held out; {data.skipped} left out, which show "
-        "nobody who is labelled, or are not there"
+        "no labelled person, or are not there"
     )
     return data
 

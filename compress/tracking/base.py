@@ -37,7 +37,7 @@ class Files:
     facts: Mapping[str, Value] = field(default_factory=dict)
     """What should stand beside them: the licence of a model's weights, for instance."""
     on_front: bool = False
-    """A model that nobody should refuse; a tracker that uploads may leave the others out."""
+    """A model on the Pareto front; a tracker that uploads may leave the others out."""
 
 
 class Tracker(Protocol):

@@ -95,7 +95,7 @@ class Warp:
     def maps(self, maps: NDArray[np.float32], skeleton: Skeleton, stride: int) -> NDArray[np.float32]:
         """(K+1+2L, H/stride, W/stride) -> the crop's, (K+1+2L, h/stride, w/stride); heatmaps first, then PAFs.
 
-        Bilinear in place. Outside there is nobody: 0, and 1 in the background. Values are those of the same image
+        Bilinear. Outside there is background: 0, and 1 in the background channel. Values are those of the same image
         point: a keypoint's blob and a limb's width grow and shrink with the image.
         """
         heat = skeleton.heatmap_channels
@@ -120,7 +120,7 @@ class Warp:
         return np.ascontiguousarray(out.T).reshape(-1, *self._grid(stride))
 
     def mask(self, mask: NDArray[np.float32], stride: int) -> NDArray[np.float32]:
-        """(H/stride, W/stride) -> the crop's; 1 outside, where surely nobody is unlabelled."""
+        """(H/stride, W/stride) -> the crop's; 1 outside, where there is no unlabelled person."""
         cells, nearby, shares = self._neighbours((mask.shape[0], mask.shape[1]), stride)
         around = np.zeros(cells, dtype=np.float32)
         around[:-1] = 1.0 - mask.reshape(-1)

@@ -89,7 +89,7 @@ class Order:
         return self.samples.sample(int(order[place]), np.random.default_rng([self.seed, 2, position]))
 
     def from_step(self, first: int, steps: int, threads: int) -> Iterator[list[Batch]]:
-        """Each step's parts, a few steps ahead of who asks."""
+        """Each step's parts, a few steps ahead of the training."""
         waiting: deque[list[Future[Batch]]] = deque()
         with ThreadPoolExecutor(threads) as pool:
             try:

@@ -19,7 +19,7 @@ from teachers.spec import PoseNetSpec
 class FrameBalance:
     """How much the cells of a frame count, by how much the teacher sees in it.
 
-    Students are measured by L2 relative to each frame's own norm, so an error where hardly anybody is seen weighs more
+    Students are measured by L2 relative to each frame's own norm, so an error in a frame with few people weighs more
     than the same error in a crowd. Summed squares alone would let crowds decide everything.
     """
 
@@ -47,7 +47,7 @@ class TeacherSamples:
     margin: int = 0
     """Cells beside a cut edge that nothing is learnt from; see `learnable`."""
     balance: FrameBalance | None = None
-    """None lets every cell count alike, whoever its frame shows."""
+    """None lets every cell count alike, however many people its frame shows."""
 
     def __len__(self) -> int:
         return len(self.filled.entries)

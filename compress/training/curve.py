@@ -22,7 +22,7 @@ Follow = Callable[[str, int, Mapping[str, float]], None]
 
 
 def unfollowed(kind: str, step: int, values: Mapping[str, float]) -> None:
-    """Where nobody looks on."""
+    """Takes in a curve that no tracker follows."""
 
 
 class TrainingCurve:

@@ -49,7 +49,7 @@ class LabelledData:
     train: tuple[Labelled, ...]
     held_out: tuple[Labelled, ...]
     skipped: int
-    """Images that show nobody who is labelled, or whose file is not there."""
+    """Images without a labelled person, or without a file."""
     digest: str
     """Stands for the labels and for which images are used; not for pixels, of which there may be many GB."""
 

@@ -90,7 +90,7 @@ class LabelledSet:
         return self._moved(index, image_hw, resized(image, 1.0), still)
 
     def usable(self) -> list[int]:
-        """Images whose file is there and that show somebody who is labelled, by index; the others teach nothing."""
+        """Images whose file is there and that show a labelled person, by index; the others are not used."""
         source = self._labels.source
         return [
             index
@@ -116,7 +116,7 @@ class LabelledSet:
     def _mask(
         self, annotations: list[Mapping[str, Any]], image_hw: tuple[int, int], hw: tuple[int, int], warp: Warp
     ) -> NDArray[np.float32]:
-        """The share of each cell in which nobody is unlabelled."""
+        """The share of each cell without an unlabelled person."""
         rows, columns = warp.crop_hw[0] // self._stride, warp.crop_hw[1] // self._stride
         hidden = [one for one in annotations if one["iscrowd"] or not one["num_keypoints"]]
         if not hidden:

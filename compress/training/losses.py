@@ -26,7 +26,7 @@ class LossSettings(Frozen):
         Weight, Field(description="Heatmaps without the background; higher favours where joints are.")
     ] = 1.0
     background: Annotated[Weight, Field(description="The background channel, which is almost the joints' sum.")] = 0.2
-    pafs: Annotated[Weight, Field(description="Part affinity fields; higher favours who belongs together.")] = 1.0
+    pafs: Annotated[Weight, Field(description="Part affinity fields; higher favours grouping into people.")] = 1.0
     foreground: Annotated[
         Weight, Field(description="How much more a cell counts where the teacher sees something; 0 treats all alike.")
     ] = 1.0

@@ -16,4 +16,4 @@ class TrainingSample(NamedTuple):
     pafs: NDArray[np.float32]
     """(2L, H/stride, W/stride), limb i in channels 2i and 2i+1."""
     mask: NDArray[np.float32]
-    """(H/stride, W/stride): 1 where the maps may be learnt from, 0 where people are whom nobody labelled."""
+    """(H/stride, W/stride): 1 where the maps may be learnt from, 0 where there are unlabelled people."""

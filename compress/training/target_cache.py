@@ -34,7 +34,7 @@ FORMAT = 1
 GIB = 2**30
 _KEPT_FREE = 256 * 2**20
 _ALIVE = 0.1
-"""A heatmap whose highest peak is below this shows nobody: the decoder's own threshold."""
+"""A heatmap whose highest peak is below this shows no keypoint: the decoder's own threshold."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class CachedTarget:
 
 @dataclass(frozen=True)
 class TargetSpec:
-    """Who is asked, and how."""
+    """Which teacher is asked, and how."""
 
     teacher_id: str
     spec: PoseNetSpec

@@ -44,11 +44,11 @@ class TeacherTargets:
 
     @cached_property
     def filled(self) -> TargetIndex:
-        """The maps of the frames to learn from; warns where the teacher sees nobody in most of them."""
+        """The maps of the frames to learn from; warns where the teacher finds no person in most of them."""
         found = self._cache(self.plan.flip).fill(self.frames.train)
         alive = found.alive(len(self.teacher.spec.skeleton.keypoints))
         if alive == 0.0:
-            raise UserError("training.data: the teacher sees nobody in any of its frames, so nothing can be learnt")
+            raise UserError("training.data: the teacher finds no person in any frame: nothing can be learnt")
         if alive < 0.5:
             count = len(found.entries)
             self.reporter.warn(f"training.data: the teacher sees people in {round(alive * count)} of {count} frames")

@@ -1,4 +1,4 @@
-"""Where in an image people are whom nobody labelled: crowds, and people without a labelled keypoint."""
+"""Where an image shows unlabelled people: crowds, and people without a labelled keypoint."""
 
 from collections.abc import Mapping
 from typing import Any

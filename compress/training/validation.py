@@ -16,7 +16,7 @@ from teachers.posenet import Maps
 class Validation:
     """Relative L2 over all held-out frames taken together: the root of the summed squares over the teacher's.
 
-    Not the mean over frames: of a frame that shows hardly anybody the teacher's norm is next to nothing, and a handful
+    Not the mean over frames: the teacher's norm of a frame with hardly a person is next to nothing, and a handful
     of those would decide which weights are kept. How much frames that show little count is said by the samples' masks,
     as in training.
     """
@@ -33,7 +33,7 @@ class Validation:
 
 @torch.inference_mode()
 def validate(network: nn.Module, samples: Iterable[TrainingSample], device: torch.device) -> Validation:
-    """The network, in evaluation mode, on whole frames; ValueError if the targets show nobody in any of them."""
+    """The network, in evaluation mode, on whole frames; ValueError if the targets show no person in any of them."""
     network = network.to(device)
     apart, wanted, frames = np.zeros(2), np.zeros(2), 0
     for sample in samples:
@@ -46,7 +46,7 @@ def validate(network: nn.Module, samples: Iterable[TrainingSample], device: torc
         wanted += _squares(theirs, cells)
         frames += 1
     if not wanted.all():
-        raise ValueError("no held-out frame shows anybody, so nothing tells which weights are best")
+        raise ValueError("no held-out frame shows a person, so the best weights cannot be chosen")
     joints, pafs = np.sqrt(apart / wanted).tolist()
     return Validation(joints, pafs, frames)
 

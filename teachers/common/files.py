@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _PARTIAL = ".partial-"
-"""How the names of temporary files begin, so that those of a killed process are told from anybody's own files."""
+"""How the names of temporary files begin, so that those of a killed process are told from a user's own files."""
 _STAGING = ".importing-"
 """How the names of folders in the making begin; they end with the process that makes them."""
 _STAGED = re.compile(re.escape(_STAGING) + r"(?P<target>.+)-(?P<process>\d{1,9})", re.DOTALL)
@@ -62,9 +62,9 @@ def is_partial(path: Path) -> bool:
 
 
 def sweep(folder: Path) -> None:
-    """Removes what killed processes left below the folder; to be called while nobody else writes there.
+    """Removes what killed processes left below the folder; to be called while no other process writes there.
 
-    Our temporary files are files: a folder of such a name is somebody's own and stays.
+    Our temporary files are files: a folder of such a name is a user's own and stays.
     """
     for stale in folder.rglob(f"{_PARTIAL}*"):
         if stale.is_symlink() or not stale.is_dir():
@@ -85,13 +85,13 @@ def _at_work(process: int) -> bool:
     if process == os.getpid():
         return False
     if os.name != "posix":
-        return True  # nobody can be asked: elsewhere signal 0 is a signal
+        return True  # there is no way to ask: elsewhere signal 0 is a signal
     try:
         os.kill(process, 0)  # asks, and sends nothing
     except (ProcessLookupError, OverflowError):
         return False
     except OSError:
-        return True  # somebody else's
+        return True  # another user's process
     return True
 
 

@@ -5,7 +5,7 @@ function drawExplorer(id, s) {
   const plot = get(""), selects = [get("-x"), get("-y")], others = get("-others"), status = get("-status");
   const BLUE = "#0072B2", RED = "#D55E00", GREEN = "#007A59", GREY = "#767676", PALE = "#9a9a9a", INK = "#222222";
   const shapes = ["circle", "diamond", "triangle-up", "triangle-down", "cross", "pentagon"];
-  const ranks = (p) => p.kind !== "screened" && p.kind !== "barred";
+  const ranks = (p) => p.kind !== "screened" && p.kind !== "infeasible";
   const plain = (text) => { const area = document.createElement("textarea"); area.innerHTML = text; return area.value; };
   const safe = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
   const short = (name) => { const text = plain(name); return text.length <= 20 ? text : text.slice(0, 18) + "..."; };
@@ -93,7 +93,7 @@ function drawExplorer(id, s) {
     const elsewhere = (p) => !members.has(p) && !isObjectives && p.front;
     return [
       ["not fully trained", PALE, kind("screened"), "circle-open"],
-      ["rejected", PALE, kind("barred"), "x-thin-open"],
+      ["rejected", PALE, kind("infeasible"), "x-thin-open"],
       // The teacher lies below, so that a candidate equal to it is seen upon its star.
       ["teacher", RED, kind("teacher"), "star"],
       ["dominated", GREY, candidates.filter((p) => !members.has(p) && !elsewhere(p)), null],
