@@ -114,7 +114,7 @@ def test_warm_up_lasts_until_memory_is_in_place_but_not_for_ever() -> None:
 
 @pytest.mark.parametrize("event", [faulting, waiting, preempted_briefly, hampered, crowded])
 @pytest.mark.parametrize("run", [WARM, WARM + 4])
-def test_a_disturbed_lap_is_repeated(event: Happening, run: int) -> None:
+def test_a_disturbed_round_is_repeated(event: Happening, run: int) -> None:
     machine = three(happens=lambda number: event if number == run else None)
     rounds = rounds_of(machine)
     assert [timed.repeats for timed in rounds] == [
@@ -181,7 +181,7 @@ def test_resume_goes_on_with_the_next_lap() -> None:
     assert finished.ran == [], "nothing to measure, nothing to warm up"
 
 
-def test_a_lap_survives_json() -> None:
+def test_a_round_survives_json() -> None:
     rounds = rounds_of(three())
     assert [Round(**json.loads(json.dumps(asdict(timed)))) for timed in rounds] == rounds
 

@@ -147,7 +147,7 @@ def test_a_second_call_does_no_work_and_changes_nothing(
     def no_work(*_: object, **__: object) -> None:
         raise AssertionError("measured again")
 
-    monkeypatch.setattr(latency, "run_laps", no_work)
+    monkeypatch.setattr(latency, "run_rounds", no_work)
     monkeypatch.setattr(memory, "peak_memory", no_work)
     monkeypatch.setattr(fidelity_pass, "Scorer", no_work)
     monkeypatch.setattr(teacher_stages, "export_all_stages", no_work)
