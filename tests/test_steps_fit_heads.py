@@ -1,12 +1,19 @@
 """Heads by least squares: the minimum that a gradient finds too, and nothing but the heads changes."""
 
 import copy
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from conftest import tiny_spec
+from training_targets import tiny_targets
 
+from compress.common.display import shown
+from compress.core.notes import HeadsNote
+from compress.steps.context import StepContext
+from compress.steps.fit_heads import FitHeads
+from compress.steps.remove_stages import RemoveStages
 from compress.training.heads import fit_heads, head_convolutions
 from compress.training.samples import TrainingSample
 from teachers.posenet import PoseNet
@@ -75,3 +82,23 @@ def test_only_the_last_heads_change(network: PoseNet) -> None:
         f"stages.1.{branch}.1.conv.{part}" for branch in ("paf", "heatmap") for part in ("weight", "bias")
     }
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+def test_heads_that_the_held_out_frames_find_worse_are_not_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The teacher itself cannot be better than it is; without its last stage it can."""
+    targets = tiny_targets(tmp_path)
+    context, step = StepContext(0, targets), FitHeads(step="fit_heads")
+    with shown():
+        same = step.apply(targets.teacher, context)
+        other = step.apply(RemoveStages(step="remove_stages", stages=2).apply(targets.teacher, context), context)
+    assert "the heads stay" in capsys.readouterr().err
+    given, kept = targets.teacher.network.state_dict(), same.network.state_dict()
+    (note,), (other_note,) = ([one for one in made.notes if isinstance(one, HeadsNote)] for made in (same, other))
+    assert all(torch.equal(tensor, given[name]) for name, tensor in kept.items()) and not note.better
+    assert len(same.steps) == 1
+    looks = [look.joint_rel_l2 + look.paf_rel_l2 for look in other_note.held_out]
+    assert looks[1] < looks[0] and other_note.better
+    heads = head_convolutions(other.network)
+    assert not torch.equal(heads[0].weight, targets.teacher.network.stages[1].heatmap[-1].conv.weight)  # type: ignore[index,union-attr]

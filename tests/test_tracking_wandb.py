@@ -137,6 +137,35 @@ def test_wandb_goes_online_only_with_a_key(
     assert not door._offline(wandb)
 
 
+@pytest.mark.parametrize("switch", ["WANDB_MODE=disabled", "WANDB_DISABLED=true", "`wandb disabled`"])
+def test_wandb_that_is_switched_off_writes_no_run_and_is_told_the_rest_later(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
+    switch: str,
+) -> None:
+    wandb = pytest.importorskip("wandb")
+    wandb.teardown()
+    request.addfinalizer(wandb.teardown)  # it reads its settings once
+    monkeypatch.chdir(tmp_path)
+    name, _, value = switch.partition("=")
+    if value:
+        monkeypatch.setenv(name, value)
+    else:
+        (tmp_path / "wandb").mkdir()
+        (tmp_path / "wandb" / "settings").write_text("[default]\nmode = disabled\n")
+    tell(tmp_path / "out", "wandb")
+    said = capsys.readouterr().err
+    assert "so wandb is told nothing" in said or "so it is told nothing" in said
+    assert "lost" not in said and not list((tmp_path / "out").rglob("*wandb*"))
+    monkeypatch.delenv(name, raising=False)
+    (tmp_path / "wandb" / "settings").unlink(missing_ok=True)
+    wandb.teardown()
+    tell(tmp_path / "out", "wandb")
+    assert len(run_files(tmp_path / "out")) == 1
+
+
 def test_a_server_that_is_not_there_leaves_the_run_offline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

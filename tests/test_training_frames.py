@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 from compress_tiny_run import make_photos
 from pydantic import ValidationError
+from training_targets import tiny_targets
 
+from compress.common.display import shown
 from compress.training.frames import DataPart, TrainingPlan, open_training
 from teachers.common.errors import UserError
 
@@ -44,3 +46,12 @@ def test_a_slice_that_is_empty_is_refused() -> None:
         DataPart(source="photos", start=3, stop=3)
     with pytest.raises(ValidationError, match="stride"):
         DataPart(source="photos", stride=0)
+
+
+def test_fewer_held_out_frames_than_asked_for_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with shown():
+        found = tiny_targets(tmp_path, photos=5, val_frames=4).frames
+        said = capsys.readouterr().err
+        assert len(found.held_out) == 2 and "4 asked for, 2 of 5 frames are held out, half of them; 8 frames" in said
+        assert len(tiny_targets(tmp_path, val_frames=2).frames.held_out) == 2
+    assert "asked for" not in capsys.readouterr().err

@@ -61,6 +61,8 @@ class HeadsNote(Frozen):
     frames: int
     held_out: tuple[BranchesL2, BranchesL2]
     """Before and after."""
+    better: bool = True
+    """Whether the fitted ones were kept."""
 
 
 class PredictedTime(Frozen):

@@ -50,7 +50,10 @@ class FitHeads(Step):
         return spec
 
     def apply(self, candidate: "Candidate", context: "StepContext") -> "Candidate":
-        """The candidate with fitted heads; its note says what L2 was on held-out frames, before and after."""
+        """The candidate with fitted heads, or with the given ones where those were better on the held-out frames.
+
+        Its note says what L2 was there, before and after.
+        """
         self.check(candidate.spec)
         targets, reporter = context.targets, context.reporter
         targets.require_fit(candidate.spec)
@@ -64,8 +67,10 @@ class FitHeads(Step):
         network, cpu = fit_heads(candidate.network, samples), torch.device("cpu")
         held_out = targets.balanced_held_out(self.frame_balance)
         looks = [validate(one, held_out, cpu) for one in (candidate.network, network)]
-        if looks[1].score > looks[0].score:
-            reporter.warn("fit_heads made nothing better on the held-out frames; more frames may")
+        better = looks[1].score < looks[0].score
+        if not better:
+            network = candidate.network
+            reporter.warn("fit_heads made nothing better on the held-out frames: the heads stay; more frames may help")
         before, after = (BranchesL2(joint_rel_l2=look.joint_rel_l2, paf_rel_l2=look.paf_rel_l2) for look in looks)
-        note = HeadsNote(place=f"{len(candidate.steps)}", frames=count, held_out=(before, after))
+        note = HeadsNote(place=f"{len(candidate.steps)}", frames=count, held_out=(before, after), better=better)
         return candidate.followed_by(self.model_dump(mode="json"), network, note)

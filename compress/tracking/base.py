@@ -9,6 +9,10 @@ from compress.common.progress import Reporter
 from compress.common.values import Value
 
 
+class TrackerOffError(Exception):
+    """The user has switched the tracker off: nothing is lost, and nothing is told."""
+
+
 @dataclass(frozen=True)
 class TrackerPlace:
     """Which run is tracked, and where its tracker may keep files."""

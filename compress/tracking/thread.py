@@ -11,7 +11,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from compress.common.progress import Reporter
-from compress.tracking.base import Tracker, TrackerPlace
+from compress.tracking.base import Tracker, TrackerOffError, TrackerPlace
 from teachers.common.errors import UserError
 from teachers.common.files import append_line
 
@@ -65,6 +65,11 @@ class TrackerThread:
                     told.note(subject, content)
             doing = "the end"
             self._tracker.finish(item)
+        except TrackerOffError as error:
+            self._lost.set()
+            self._place.reporter.say(f"tracking: {error}")
+            with suppress(OSError):
+                self._place.folder.rmdir()  # made for it, and empty
         except _ANYTHING as error:
             self._lose(doing, error)
 

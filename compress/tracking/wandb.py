@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from compress.common.values import Value
-from compress.tracking.base import Files, TrackerPlace
+from compress.tracking.base import Files, TrackerOffError, TrackerPlace
 from teachers.common.errors import UserError
 from teachers.common.files import write_text
 
@@ -32,11 +32,16 @@ class WandbTracker:
     """One wandb run, of one id through all calls on the same folder; runs of one run folder are one group."""
 
     def __init__(self, place: TrackerPlace) -> None:
-        """UserError where wandb is not installed."""
+        """UserError where wandb is not installed, TrackerOffError where the user has switched it off."""
         self._place = place
         self._hooks = (sys.exit, sys.excepthook)
         self._borrowed = _borrow_environment(place.folder)
         self._wandb = _import()
+        try:
+            _refuse_switched_off(self._wandb)
+        except TrackerOffError:
+            self._give_back()
+            raise
         self._offline = _offline(self._wandb)
         self._run = self._begin()
         self._service = _service_pid(self._wandb)
@@ -122,8 +127,8 @@ class WandbTracker:
         return self._wandb.init(
             project=os.environ.get("WANDB_PROJECT", _PROJECT),
             id=_run_id(place.folder),
-            name=place.run,
-            group=place.group,
+            name=os.environ.get("WANDB_NAME", place.run),
+            group=os.environ.get("WANDB_RUN_GROUP", place.group),
             resume="allow",
             mode=mode,
             dir=str(place.folder),
@@ -160,9 +165,22 @@ def _borrow_environment(folder: Path) -> list[str]:
     return borrowed
 
 
+def _refuse_switched_off(wandb: ModuleType) -> None:
+    """TrackerOffError after `wandb disabled`, and under the variables that say the same."""
+    if os.environ.get("WANDB_DISABLED", "").lower() in ("1", "true", "yes", "on"):
+        raise TrackerOffError("WANDB_DISABLED is set, so wandb is told nothing")
+    if _mode(wandb) == "disabled":
+        raise TrackerOffError("wandb is switched off (WANDB_MODE or `wandb disabled`), so it is told nothing")
+
+
+def _mode(wandb: ModuleType) -> str:
+    """Of the environment, or of the settings file that `wandb offline` and `wandb disabled` write."""
+    return str(os.environ.get("WANDB_MODE") or wandb.setup().settings.mode or "online")
+
+
 def _offline(wandb: ModuleType) -> bool:
     """Without a key, wandb would ask for one."""
-    if os.environ.get("WANDB_MODE", "online") != "online":
+    if _mode(wandb) in ("offline", "dryrun"):
         return True
     settings = wandb.setup().settings
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE") or settings.api_key:

@@ -59,7 +59,13 @@ class TrainingPlan(Frozen):
         ),
     ] = True
     val_frames: Annotated[
-        int, Field(ge=1, le=10_000, description="Frames that are held out; they choose the best weights.")
+        int,
+        Field(
+            ge=1,
+            le=10_000,
+            description="Frames that are held out; they choose the best weights. Of few frames at most half, with a "
+            "warning.",
+        ),
     ] = 32
     cache_gib: Annotated[
         float, Field(gt=0, le=10_000, description="How much disk the teacher's maps may take; they are kept.")

@@ -33,8 +33,15 @@ class TeacherTargets:
 
     @cached_property
     def frames(self) -> TrainingFrames:
-        """Which frames; UserError where a source cannot be used."""
-        return self.reporter.wait("training frames", lambda: open_training(self.plan, self.seed))
+        """Which frames; UserError where a source cannot be used. Warns where fewer are held out than were asked for."""
+        found = self.reporter.wait("training frames", lambda: open_training(self.plan, self.seed))
+        held, every = len(found.held_out), len(found.held_out) + len(found.train)
+        if held < self.plan.val_frames:
+            self.reporter.warn(
+                f"training.val_frames: {self.plan.val_frames} asked for, {held} of {every} frames are held out, half "
+                f"of them; {2 * self.plan.val_frames} frames or more would do"
+            )
+        return found
 
     @property
     def key(self) -> list[object]:
