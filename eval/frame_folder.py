@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from eval.frame_pixels import SUFFIXES, BrokenImage, image_size, read_image
 from eval.frame_types import Frame, Unreadable
 from teachers.common.errors import UserError
-from teachers.common.files import sha256_of
+from teachers.common.files import printable, sha256_of
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class ImageFiles:
 
     def names(self) -> list[str]:
         """The files' paths without suffix; files that differ in the suffix alone keep it."""
-        bare = [str(file.with_suffix("")) for file in self.files]
+        bare = [printable(str(file.with_suffix(""))) for file in self.files]
         times = Counter(bare)
-        return [name if times[name] == 1 else str(file) for name, file in zip(bare, self.files, strict=True)]
+        return [name if times[name] == 1 else printable(str(file)) for name, file in zip(bare, self.files, strict=True)]
 
     def read(self, indices: Sequence[int]) -> Iterator[tuple[int, Frame | Unreadable]]:
         """One decoded file at a time."""
@@ -46,7 +46,7 @@ class ImageFiles:
             size = image_size(self.folder / file)
             wrong = None if size is None else self.contradiction(file, size)
             if wrong is not None:
-                found.append((str(file), wrong))
+                found.append((printable(str(file)), wrong))
         return found
 
     def screen(self, order: Iterable[int]) -> Iterator[int | Unreadable]:

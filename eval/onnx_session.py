@@ -33,6 +33,15 @@ def session_options(ort: Any, artefact: Path, threads: int) -> Any:
     return options
 
 
+def model_of(artefact: Path) -> Any:
+    """What ONNX Runtime loads: the file's path, or its bytes where the path is no UTF-8, which it cannot open."""
+    try:
+        str(artefact).encode()
+    except UnicodeEncodeError:
+        return artefact.read_bytes()
+    return str(artefact)
+
+
 def sums_may_overflow(artefact: Path) -> bool:
     """Whether an ONNX file computes in int8 and does not say that its sums fit into 16 bits.
 

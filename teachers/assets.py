@@ -49,6 +49,20 @@ def cache_folder() -> Path:
     return Path(chosen).expanduser().absolute() if chosen else platformdirs.user_cache_path("pose-compress")
 
 
+def cache_part(name: str) -> Path:
+    """The cache's folder for one kind of file, made where it is not there yet. UserError where nothing can be kept."""
+    folder = cache_folder() / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        usable = os.access(folder, os.W_OK | os.X_OK)
+        reason = "" if usable else "it cannot be written"
+    except OSError as error:
+        reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    if reason:
+        raise UserError(f"{folder}: the cache cannot be used ({reason}); {CACHE_VARIABLE} may name another folder")
+    return folder
+
+
 def member_path(asset: Asset) -> Path:
     """Where the member lies once it is here. The hash in the path keeps two versions apart."""
     return cache_folder() / asset.member_sha256[:16] / asset.basename

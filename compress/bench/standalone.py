@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from eval.energy_counters import find_counter, joules_per_run  # in the single file, their text stands here
-from eval.onnx_session import cpu_saturates, session_options, sums_may_overflow
+from eval.onnx_session import cpu_saturates, model_of, session_options, sums_may_overflow
 from eval.silent_imports import import_onnxruntime, import_openvino
 
 FORMAT = 1
@@ -169,7 +169,7 @@ def open_onnxruntime(path: Path, threads: int) -> Run:
     """ONNX Runtime on the CPU, as in eval/runtimes."""
     ort = import_onnxruntime()
     options = session_options(ort, path, threads)
-    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(model_of(path), options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     return lambda image: session.run(None, {name: image})
 

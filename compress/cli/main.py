@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -34,6 +35,7 @@ def run_command(arguments: Sequence[str]) -> int:
     """Parses and runs; returns the exit code and prints no traceback for a user's mistake."""
     options: argparse.Namespace | None = None
     command: ModuleType | None = None
+    _take_any_text(sys.stdout, sys.stderr)
 
     def read() -> int:
         nonlocal options, command
@@ -51,6 +53,13 @@ def run_command(arguments: Sequence[str]) -> int:
     call: Callable[[argparse.Namespace], int] = command.call
     with shown(Shown(options.log_level, options.log_file)):
         return _guarded(arguments, lambda: call(options))
+
+
+def _take_any_text(*streams: object) -> None:
+    """What a terminal's encoding lacks is shown as an escape: a name of a folder ends no run."""
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _guarded(arguments: Sequence[str], work: Callable[[], int]) -> int:

@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from compress.common.progress import LOGGER
 from teachers.common.errors import UserError
 
-_CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
-"""A full or failing disk, a quota, a limit on file sizes, a folder that was locked in the middle of a run."""
+_CANNOT_WRITE = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO,
+    errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG, errno.ESTALE,
+)  # fmt: skip
+"""A full or failing disk, a quota, a limit on file sizes, a folder that was locked in the middle of a run; a file where
+a folder should be, a link that leads nowhere, a name that the disk does not take."""
 
 
 def failure(error: UserError | OSError, arguments: Sequence[str]) -> int:

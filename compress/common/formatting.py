@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from urllib.parse import quote
 
 NONE = "not measured"
 
@@ -47,3 +48,8 @@ def listed(names: Sequence[str]) -> str:
 def counted(count: int, noun: str) -> str:
     """`1 candidate`, `5 candidates`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def href(path: str) -> str:
+    """A relative path as a link: its bytes, whatever they are, in percent signs."""
+    return quote(path.encode("utf-8", "surrogateescape"))

@@ -24,7 +24,7 @@ from compress.common.environment import machine
 from compress.pruning.channel_graph import Convolution, Layout, Widths
 from compress.pruning.layer_model import save_layer
 from eval.runtimes import RUNTIMES
-from teachers.assets import cache_folder
+from teachers.assets import cache_part
 from teachers.common.files import write_text
 
 _FORMAT = 1
@@ -54,7 +54,7 @@ class TableConditions:
     def path(self) -> Path:
         """Where the table of these conditions is kept."""
         digest = hashlib.sha256(json.dumps([_FORMAT, *vars(self).values()]).encode()).hexdigest()
-        return cache_folder() / "latency" / f"{self.runtime}-{digest[:16]}.json"
+        return cache_part("latency") / f"{self.runtime}-{digest[:16]}.json"
 
 
 @dataclass

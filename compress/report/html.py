@@ -7,12 +7,12 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from compress.common.document import Row, Table
+from compress.common.formatting import href
 from compress.report.document import Document, Section
 from compress.report.plotly import explorer_call, plotly_script
 from compress.results.column_text import axis_title
@@ -67,7 +67,7 @@ def _environment() -> Environment:
         "axis_title": axis_title,
         "cell_class": _cell_class,
         "data_url": _data_url,
-        "href": quote,
+        "href": href,
         "kind": lambda block: type(block).__name__,
         "landmark": lambda text, owner: f"{text}, {owner}" if owner else text,
         "row_class": _row_class,

@@ -1,9 +1,9 @@
 """Sets the report's document as Markdown that GitHub and plain text readers show alike."""
 
 import re
-from urllib.parse import quote
 
 from compress.common.document import Bullets, Code, Details, Paragraph, Row, Table
+from compress.common.formatting import href
 from compress.report.document import Block, Document, FactSheet, ImageRow, Item, Picture, Section
 
 SPECIAL = re.compile(r"([\\`*\[\]<>|~$&]|(?<!\w)_|_(?!\w))")
@@ -70,7 +70,7 @@ def _item(item: Item) -> str:
     if item.is_command:
         # No backtick may end the code early: a name that holds one is set as text.
         return f"`{item.text}`" if "`" not in item.text and "\n" not in item.text else escaped(item.text)
-    text = f"[{escaped(item.text)}]({quote(item.link)})" if item.link else escaped(item.text)
+    text = f"[{escaped(item.text)}]({href(item.link)})" if item.link else escaped(item.text)
     return text + SPECIAL.sub(ESCAPE, item.note.replace("\n", " "))
 
 

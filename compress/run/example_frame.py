@@ -146,7 +146,10 @@ def _write_frame(out: Path, image: NDArray[np.uint8]) -> None:
 
 def _image(out: Path) -> NDArray[np.uint8]:
     path = out / PEOPLE / _FRAME
-    image = cv2.imread(str(path))
+    try:
+        image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, cv2.error):
+        image = None
     if image is None:
         raise UserError(f"{path}: is no picture any more; remove {path.parent} and run the recipe again")
     return np.asarray(image, np.uint8)

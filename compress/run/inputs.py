@@ -21,7 +21,7 @@ from compress.training.teacher_targets import TeacherTargets
 from eval.frames import FrameSample
 from eval.maps import BASE_HEIGHT, prepare
 from eval.runtimes import RUNTIMES
-from teachers.assets import cache_folder
+from teachers.assets import cache_part
 from teachers.registry import load_teacher
 
 _PARITY_FRAMES = 2
@@ -89,7 +89,7 @@ def open_inputs(recipe: Recipe, work: Path, reporter: Reporter, learns: bool) ->
 def _targets(recipe: Recipe, stages: TeacherStages, reporter: Reporter) -> TeacherTargets | None:
     if recipe.training is None:
         return None
-    store = cache_folder() / "targets"
+    store = cache_part("targets")
     targets = TeacherTargets(
         stages.teacher, recipe.training, lambda: _teacher_fn(stages), store, recipe.data.seed, reporter
     )

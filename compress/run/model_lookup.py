@@ -23,7 +23,7 @@ from compress.results.records import Record, read_records
 from compress.run.builder import largest_difference
 from compress.run.load_candidate import saved_candidate
 from eval.runtimes import RUNTIMES, Session
-from teachers.assets import cache_folder, nearest
+from teachers.assets import cache_part, nearest
 from teachers.checkpoint import SPEC, WEIGHTS, is_model, load_spec
 from teachers.common.errors import UserError
 from teachers.common.files import replacing, sha256_of
@@ -169,7 +169,7 @@ def _exported(text: str, on_bytes: OnBytes | None) -> Path:
     """The artefact of a teacher or of a folder with weights alone, from the cache if it was exported before."""
     candidate = saved_candidate(text, on_bytes)
     network, licence = candidate.network, candidate.licence
-    path = cache_folder() / "artefacts" / f"{candidate.id}.onnx"
+    path = cache_part("artefacts") / f"{candidate.id}.onnx"
     if path.is_file():
         return path
     try:

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from eval.onnx_session import session_options
+from eval.onnx_session import model_of, session_options
 from eval.runtimes.base import Array, missing_extra, require, version_of
 from eval.silent_imports import import_onnxruntime
 from teachers.common.errors import UserError
@@ -66,7 +66,7 @@ class OnnxRuntime:
         options.add_session_config_entry("session.use_env_allocators", "1")
         options.enable_mem_pattern = False
         try:
-            session = ort.InferenceSession(str(artefact), options, providers=["CPUExecutionProvider"])
+            session = ort.InferenceSession(model_of(artefact), options, providers=["CPUExecutionProvider"])
         except _damaged_errors() as error:
             raise UserError(f"{artefact}: not a whole ONNX file that ONNX Runtime can run: {error}") from error
         inputs = [put.name for put in session.get_inputs()]

@@ -119,9 +119,9 @@ def short_name(name: str) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes UTF-8 text, whole or not at all."""
+    """Writes UTF-8 text, whole or not at all; bytes of a path that are no UTF-8 are written as an escape."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_text(text, encoding="utf-8", newline="\n", errors="backslashreplace")
 
 
 def write_bytes(path: Path, data: bytes) -> None:
