@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from eval.people import Person
 
@@ -143,6 +142,9 @@ class Tracker:
         chosen: list[_Open | None] = [None] * len(people)
         if not people or not self._alive:
             return chosen
+        # Here, because it takes long to import and most commands follow nobody.
+        from scipy.optimize import linear_sum_assignment  # noqa: PLC0415
+
         cost = np.array([[self._cost(person, track, time_s) for track in self._alive] for person in people])
         for row, column in zip(*linear_sum_assignment(cost), strict=True):
             if cost[row, column] < _IMPOSSIBLE:

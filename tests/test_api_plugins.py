@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from compress_tiny_run import records, rows
+
+from teachers.common.plugins import PluginError
 
 if TYPE_CHECKING:
     from compress_tiny_run import TinyRun
@@ -78,13 +81,17 @@ tracking: lines
 """
 
 
-def test_the_parts_of_another_package_are_run_recorded_and_reported(
-    installed: Path, tiny_run: "TinyRun", tmp_path: Path
-) -> None:
-    recipe, out = tmp_path / "r.yaml", tmp_path / "out"
-    recipe.write_text(RECIPE.format(teacher=tiny_run.teacher, source=tiny_run.photos))
-    done = command(installed, "run", str(recipe), "--out", str(out))
+@pytest.fixture(scope="module")
+def out(installed: Path, tiny_run: "TinyRun", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a run with the parts of the example left."""
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "r.yaml").write_text(RECIPE.format(teacher=tiny_run.teacher, source=tiny_run.photos))
+    done = command(installed, "run", str(folder / "r.yaml"), "--out", str(folder / "out"))
     assert done.returncode == 0, done.stderr
+    return folder / "out"
+
+
+def test_the_parts_of_another_package_are_run_recorded_and_reported(out: Path) -> None:
     found = {row["name"]: row for row in rows(out)}
     assert list(found) == ["teacher", "rounded", "pruned"]
     assert float(found["teacher"]["zero_weights_share"]) < 0.01 and float(found["pruned"]["zero_weights_share"]) >= 0.45
@@ -99,16 +106,12 @@ def test_the_parts_of_another_package_are_run_recorded_and_reported(
     assert [line.partition(":")[0] for line in told] == ["teacher", "rounded", "pruned"]
 
 
-def test_the_records_of_a_metric_that_is_not_installed_can_still_be_read(
-    installed: Path, tiny_run: "TinyRun", tmp_path: Path
-) -> None:
+def test_the_records_of_a_metric_that_is_not_installed_can_still_be_read(out: Path) -> None:
+    from compress.measure.metrics import METRICS
     from compress.results.records import read_records
 
-    asked = tmp_path / "r.yaml"
-    quick = "measure: {latency: false, memory: false, energy: false, zero_weights: {}}\nobjectives: [joint_rel_l2]\n"
-    asked.write_text(RECIPE.partition("measure:")[0].format(teacher=tiny_run.teacher, source=tiny_run.photos) + quick)
-    assert command(installed, "run", str(asked), "--out", str(tmp_path / "out")).returncode == 0
-    found = read_records(tmp_path / "out" / "records.jsonl")
+    assert "zero_weights" not in METRICS
+    found = read_records(out / "records.jsonl")
     assert [record.name for record in found] == ["teacher", "rounded", "pruned"]
     assert found[0].model_dump(mode="json")["measurement"]["zero_weights"]["zeros"] == 0
 
@@ -119,15 +122,16 @@ def test_what_another_package_adds_is_checked_like_our_own(
     recipe = tmp_path / "r.yaml"
     text = RECIPE.format(teacher=tiny_run.teacher, source=tiny_run.photos)
     text = text.replace("mantissa_bits: 3", "mantissa_bits: 30").replace("tolerance: 0.0", "tolerence: 0.0")
+    # A backbone of the package, and nothing wrong with it.
+    swap = "  - name: swapped\n    steps: [{step: swap_backbone, backbone: vgg11, width: 0.1, feature_channels: 8}]\n"
+    text = text.replace("measure:\n", f"{swap}measure:\n")
     recipe.write_text(text.replace("zero_weights_share, joint", "zero_weights_shares, joint"))
     said = command(installed, "check", str(recipe))
     assert said.returncode == 2
     assert "r.yaml:7 candidates.0.steps.0.mantissa_bits: must be at most 23, got 30" in said.stderr
     assert "measure.zero_weights.tolerence: unknown key (did you mean tolerance?)" in said.stderr
     assert "got 'zero_weights_shares' (did you mean zero_weights_share?)" in said.stderr
-    swap = "{step: swap_backbone, backbone: vgg11, width: 0.1, feature_channels: 8}"
-    recipe.write_text(text.replace("{step: round_weights, mantissa_bits: 30}", swap).replace("tolerence", "tolerance"))
-    assert command(installed, "check", str(recipe)).returncode == 0
+    assert "candidates.2" not in said.stderr and "vgg11" not in said.stderr
 
 
 BROKEN = {
@@ -143,19 +147,29 @@ BROKEN = {
 }
 
 
+def broken_package(kind: str, folder: Path) -> Path:
+    """A folder in which the package lies as pip leaves one."""
+    notes = folder / "broken_package-1.2.dist-info"
+    notes.mkdir(parents=True)
+    (folder / "broken_part.py").write_text(BROKEN[kind][0])
+    (notes / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-package\nVersion: 1.2\n")
+    (notes / "entry_points.txt").write_text("[compress.metrics]\npart = broken_part:Part\n")
+    return folder
+
+
+REFUSAL = "package broken-package 1.2: entry point part = broken_part:Part of compress.metrics: "
+
+
 @pytest.mark.parametrize("kind", BROKEN)
-def test_a_broken_package_is_named(kind: str, tiny_run: "TinyRun", tmp_path: Path) -> None:
-    code, expected = BROKEN[kind]
-    source = tmp_path / "source"
-    source.mkdir()
-    (source / "broken_part.py").write_text(code)
-    (source / "pyproject.toml").write_text(
-        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
-        '[project]\nname = "broken-package"\nversion = "1.2"\n[tool.setuptools]\npy-modules = ["broken_part"]\n'
-        '[project.entry-points."compress.metrics"]\npart = "broken_part:Part"\n'
-    )
-    install(source, tmp_path / "packages")
-    said = command(tmp_path / "packages", "check", str(tiny_run.recipe))
+def test_a_broken_package_is_named(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(broken_package(kind, tmp_path / "packages")))
+    monkeypatch.delitem(sys.modules, "broken_part", raising=False)
+    with pytest.raises(PluginError) as refused:
+        runpy.run_module("compress.measure.metrics")  # the list is made when the module is read
+    assert str(refused.value).startswith(REFUSAL) and BROKEN[kind][1] in str(refused.value)
+
+
+def test_a_command_beside_a_broken_package_ends_without_traceback(tiny_run: "TinyRun", tmp_path: Path) -> None:
+    said = command(broken_package("cannot be imported", tmp_path / "packages"), "check", str(tiny_run.recipe))
     assert said.returncode == 2 and "Traceback" not in said.stderr
-    assert "package broken-package 1.2: entry point part = broken_part:Part of compress.metrics: " in said.stderr
-    assert expected in said.stderr
+    assert REFUSAL in said.stderr and BROKEN["cannot be imported"][1] in said.stderr

@@ -6,8 +6,9 @@ from conftest import tiny_spec
 
 from compress.reconstruction.cross_layer_equalization import scalable, scale_channels
 from students.backbones import BACKBONES, adapted
+from teachers.layers import Concat, Conv, InstanceNorm, MaxPool, Residual
 from teachers.posenet import PoseNet
-from teachers.spec import PoseNetSpec
+from teachers.spec import BackboneSpec, PoseNetSpec, Tap
 
 
 def network(backbone: str) -> PoseNet:
@@ -60,7 +61,7 @@ def test_heads_and_relu_maxima_are_not_free() -> None:
 
 
 def test_a_scale_that_would_change_the_maps_is_refused() -> None:
-    found = network("plain")
+    found = network("repvgg")
     head = f"stages.2.paf.{len(found.stages[2].paf) - 1}.conv"  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="may be scaled"):
         scale_channels(found, {head: torch.full((1,), 2.0)})
@@ -74,3 +75,39 @@ def test_the_tiny_network_counts() -> None:
     found = PoseNet(tiny_spec(stages=2))
     convolutions = sum(isinstance(module, torch.nn.Conv2d) for module in found.modules())
     assert len(scalable(found)) == convolutions - 4
+
+
+NESTED = {
+    "a residual that ends in a concatenation": (
+        Conv(channels=6),
+        Residual(layers=(Conv(channels=4), Concat(branches=((Conv(channels=2),), (Conv(channels=4),))))),
+    ),
+    "a residual that ends in another": (
+        Conv(channels=6),
+        Residual(layers=(Conv(channels=6), Residual(layers=(Conv(channels=6),)))),
+    ),
+    "a residual whose end is cut off": (
+        Conv(channels=6),
+        Residual(layers=(Conv(channels=4), Conv(channels=6, relu_max=6.0))),
+    ),
+    "a norm after a residual": (
+        Conv(channels=6),
+        Residual(layers=(Conv(channels=4), Conv(channels=6, relu=False))),
+        InstanceNorm(epsilon=0.001),
+    ),
+    "a norm after a pool": (Conv(channels=6), MaxPool(kernel=3, stride=1, pad=1), InstanceNorm(epsilon=0.001)),
+}
+
+
+@pytest.mark.parametrize("kind", NESTED)
+def test_what_takes_no_scale_is_seen_from_afar(kind: str) -> None:
+    layers = (Conv(channels=4, stride=8, kernel=8, pad=(0, 0)), Conv(channels=5), *NESTED[kind], Conv(channels=7))
+    backbone = BackboneSpec(name="nested", layers=layers, taps=(Tap(layer=len(layers) - 1),))
+    torch.manual_seed(0)
+    before = PoseNet(PoseNetSpec(**{**dict(tiny_spec(2)), "backbone": backbone})).eval()
+    free = scalable(before)
+    assert {"backbone.layers.0.conv", "backbone.layers.1.conv"} <= set(free) and "backbone.layers.2.conv" not in free
+    after = scale_channels(before, {name: 0.5 + torch.rand(before.get_submodule(name).out_channels) for name in free})  # type: ignore[arg-type]
+    image = 255 * torch.rand(1, 3, 64, 80)
+    for ours, theirs in zip(after(image), before(image), strict=True):
+        assert torch.allclose(ours, theirs, rtol=1e-3, atol=1e-4)

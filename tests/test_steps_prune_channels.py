@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from compress_recipe_text import changed, load, mistakes
-from compress_tiny_run import make_photos, rows
+from compress_tiny_run import TinyRun, rows
 from conftest import LICENCE, tiny_spec
 
 from compress.cli.main import run_command
@@ -278,24 +278,23 @@ def test_every_layer_can_be_timed_alone() -> None:
         assert timer(convolution, convolution.channels(layout.widths)) > 0
 
 
-def test_a_run_prunes_after_removing_stages(tmp_path: Path) -> None:
-    """The real teacher from the command line's front door; on disk lies what was asked for."""
+def test_a_run_prunes_after_removing_stages(tiny_run: TinyRun, tmp_path: Path) -> None:
+    """From the command line's front door; on disk lies what was asked for."""
     recipe = tmp_path / "x.yaml"
     recipe.write_text(f"""\
-teacher: openpose-mobilenet-thin
-data: {{source: {make_photos(tmp_path / "photos", 1)}, images: 1}}
+teacher: {tiny_run.teacher}
+data: {{source: {tiny_run.photos}, images: 1}}
 scales: [0.25]
 candidates:
   - name: narrow
     steps:
-      - {{step: remove_stages, stages: 3}}
-      - {{step: prune_channels, pruning_ratio: 0.3}}
+      - {{step: remove_stages, stages: 2}}
+      - {{step: prune_channels, pruning_ratio: 0.3, round_to: 2}}
 measure: {{latency: false, memory: false}}
 objectives: [params, joint_rel_l2]
 """)
     assert run_command(["run", str(recipe), "--out", str(tmp_path / "out")]) == 0
     network, _ = load_model(tmp_path / "out" / "candidates" / "narrow")
-    assert len(network.spec.stages) == 3 and network.spec.feature_channels == 64 + 272 + 272
+    assert len(network.spec.stages) == 2 and network.spec.feature_channels == 4 + 6
     steps = [row["steps"] for row in rows(tmp_path / "out")]
-    settings = "pruning_ratio=0.3"
-    assert steps == ["", f"remove_stages(stages=3) > prune_channels({settings})"]
+    assert steps == ["", "remove_stages(stages=2) > prune_channels(pruning_ratio=0.3,round_to=2)"]

@@ -27,7 +27,7 @@ from compress.quantization.qdq_graph import quantized_graph
 from compress.quantization.quantization_file import load_quantization, save_quantization
 from compress.quantization.sensitivity import sensitivities
 from compress.reconstruction.least_squares import gptq, moments, nearest, refitted, ridged
-from compress.reconstruction.visitor import IMAGE, convolutions, inputs
+from compress.reconstruction.visitor import convolutions, inputs
 from compress.run.builder import computing, largest_difference
 from compress.run.load_candidate import saved_candidate
 from compress.steps.base import SettingError
@@ -38,6 +38,7 @@ from compress.training.qat_network import QatNetwork
 from eval.runtimes import RUNTIMES
 from teachers.checkpoint import save_model
 from teachers.common.errors import UserError
+from teachers.graph import IMAGE
 from teachers.layers import Concat, Conv, MaxPool, Residual, SeparableConv
 from teachers.posenet import PoseNet
 

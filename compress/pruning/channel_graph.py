@@ -10,23 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from teachers.layers import (
-    Concat,
-    Conv,
-    DepthwiseConv,
-    InstanceNorm,
-    Layer,
-    MaxPool,
-    Residual,
-    SeparableConv,
-    Upsample2x,
-    rows_after,
-)
+from teachers.graph import IMAGE, Add, Join, Node, read_graph
+from teachers.layers import Concat, Conv, DepthwiseConv, Layer, Residual, SeparableConv, rows_after
 from teachers.spec import IMAGE_CHANNELS, BackboneSpec, PoseNetSpec, StageSpec
 
 Widths = Mapping[str, int]
 """Channels of each maker."""
-IMAGE = "image"
 
 
 @dataclass(frozen=True)
@@ -98,53 +87,30 @@ class _Flow(NamedTuple):
 
 
 @dataclass
-class _Walk:
+class _Reading:
+    """What the nodes of a graph, one after the other, say about channels; the flow is what each of them gives."""
+
     convolutions: list[Convolution] = field(default_factory=list)
     widths: dict[str, int] = field(default_factory=lambda: {IMAGE: IMAGE_CHANNELS})
     ties: list[tuple[str, str]] = field(default_factory=list)
     fixed: set[str] = field(default_factory=lambda: {IMAGE})
 
-    def chain(self, path: str, layers: Sequence[Layer], flow: _Flow) -> Iterator[_Flow]:
-        for index, layer in enumerate(layers):
-            flow = self.layer(f"{path}.{index}", layer, flow)
-            yield flow
-
-    def last(self, path: str, layers: Sequence[Layer], flow: _Flow) -> _Flow:
-        return [flow, *self.chain(path, layers, flow)][-1]
-
-    def layer(self, name: str, layer: Layer, flow: _Flow) -> _Flow:
-        if isinstance(layer, Residual):
-            return self.residual(flow, self.last(f"{name}.body", layer.layers, flow))
-        if isinstance(layer, Concat):
-            ends = [self.last(f"{name}.branches.{n}", branch, flow) for n, branch in enumerate(layer.branches)]
-            return _Flow(tuple(maker for end in ends for maker in end.makers), ends[0].hw)
-        out_hw = (rows_after((layer,), flow.hw[0]), rows_after((layer,), flow.hw[1]))
-        if isinstance(layer, MaxPool | InstanceNorm | Upsample2x):
-            return flow._replace(hw=out_hw)
-        if isinstance(layer, DepthwiseConv):
-            return self.depthwise(f"{name}.conv", layer, flow, out_hw)
-        self.widths[name] = layer.channels
-        if isinstance(layer, SeparableConv):
-            flow = self.depthwise(f"{name}.depthwise", layer, flow, out_hw)
-            layer = Conv(channels=layer.channels, kernel=1, pad=(0, 0))
-        self.note(f"{name}.conv", layer, flow, out_hw, makes=name)
-        return _Flow((name,), out_hw)
-
-    def depthwise(self, name: str, layer: DepthwiseConv | SeparableConv, flow: _Flow, out_hw: tuple[int, int]) -> _Flow:
-        self.note(name, layer, flow, out_hw)
-        return flow._replace(hw=out_hw, passed=(*flow.passed, name))
-
-    def note(
-        self,
-        name: str,
-        layer: Conv | DepthwiseConv | SeparableConv,
-        flow: _Flow,
-        out_hw: tuple[int, int],
-        makes: str | None = None,
-    ) -> None:
-        dilation = 1 if isinstance(layer, SeparableConv) else layer.dilation
-        shape = (layer.kernel, layer.stride, layer.pad, dilation, flow.hw, out_hw)
-        self.convolutions.append(Convolution(name, flow.makers, flow.passed, makes, *shape))
+    def flow(self, node: Node, seen: Sequence[_Flow]) -> _Flow:
+        operation, before = node.operation, seen[0]
+        if isinstance(operation, Add):
+            return self.residual(before, seen[1])
+        if isinstance(operation, Join):
+            return _Flow(tuple(maker for one in seen for maker in one.makers), before.hw)
+        hw = (rows_after((operation,), before.hw[0]), rows_after((operation,), before.hw[1]))
+        if not isinstance(operation, Conv | DepthwiseConv):
+            return before._replace(hw=hw)
+        makes = node.block if isinstance(operation, Conv) else None
+        shape = (operation.kernel, operation.stride, operation.pad, operation.dilation, before.hw, hw)
+        self.convolutions.append(Convolution(node.name, before.makers, before.passed, makes, *shape))
+        if makes is None:
+            return before._replace(hw=hw, passed=(*before.passed, node.name))
+        self.widths[makes] = node.channels
+        return _Flow((makes,), hw)
 
     def residual(self, before: _Flow, after: _Flow) -> _Flow:
         pairs = list(zip(before.makers, after.makers, strict=False))
@@ -158,34 +124,31 @@ class _Walk:
 
 def read_layout(spec: PoseNetSpec, input_hw: tuple[int, int]) -> Layout:
     """The layout of a spec for one input of this height and width, multiples of `spec.multiple`."""
-    walk = _Walk()
-    flows = list(walk.chain("backbone.layers", spec.backbone.layers, _Flow((IMAGE,), input_hw)))
-    hw = (input_hw[0] // spec.stride, input_hw[1] // spec.stride)
-    features = tuple(maker for tap in spec.backbone.taps for maker in flows[tap.layer].makers)
-    reads = features
-    for number, stage in enumerate(spec.stages):
-        shared = walk.last(f"stages.{number}.trunk", stage.trunk, _Flow(reads, hw))
-        pafs = walk.last(f"stages.{number}.paf", stage.paf, shared).makers
-        heatmaps = walk.last(f"stages.{number}.heatmap", stage.heatmap, shared).makers
-        walk.fixed |= {*pafs, *heatmaps}  # the maps' channels mean something
-        reads = (*pafs, *heatmaps, *features)
-    return Layout(tuple(walk.convolutions), walk.widths, tuple(_groups(walk)))
+    graph, reading = read_graph(spec), _Reading()
+    flows = {IMAGE: _Flow((IMAGE,), input_hw)}
+    for node in graph.nodes:
+        flow = reading.flow(node, [flows[name] for name in node.inputs])
+        # `after` tells of a chain; the features are where the chain of the backbone ends.
+        flows[node.name] = flow._replace(passed=()) if node.name == graph.features else flow
+    # The maps' channels mean something.
+    reading.fixed.update(maker for name in graph.maps for maker in flows[name].makers)
+    return Layout(tuple(reading.convolutions), reading.widths, tuple(_groups(reading)))
 
 
-def _groups(walk: _Walk) -> Iterator[Group]:
+def _groups(reading: _Reading) -> Iterator[Group]:
     """Tied makers together, those that may be pruned; one without a reader has no effect."""
-    leader = {maker: maker for maker in walk.widths}
-    for a, b in walk.ties:
+    leader = {maker: maker for maker in reading.widths}
+    for a, b in reading.ties:
         old, new = leader[b], leader[a]
         leader = {maker: new if led == old else led for maker, led in leader.items()}
-    read = {maker for convolution in walk.convolutions for maker in convolution.reads}
+    read = {maker for convolution in reading.convolutions for maker in convolution.reads}
     together: dict[str, list[str]] = {}
     for maker, led in leader.items():
         together.setdefault(led, []).append(maker)
     for makers in together.values():
         # What a residual makes is read as part of the sum, under the name of the maker before it.
-        if read.intersection(makers) and not walk.fixed.intersection(makers):
-            yield Group(tuple(makers), walk.widths[makers[0]])
+        if read.intersection(makers) and not reading.fixed.intersection(makers):
+            yield Group(tuple(makers), reading.widths[makers[0]])
 
 
 def with_widths(spec: PoseNetSpec, widths: Widths) -> PoseNetSpec:

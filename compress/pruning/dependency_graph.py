@@ -12,7 +12,8 @@ import torch
 import torch_pruning as tp
 from torch import nn
 
-from compress.pruning.channel_graph import IMAGE, Layout, read_layout, with_widths
+from compress.pruning.channel_graph import Layout, read_layout, with_widths
+from teachers.graph import IMAGE
 from teachers.posenet import PoseNet
 from teachers.spec import IMAGE_CHANNELS
 

@@ -11,7 +11,8 @@ from compress.quantization.fake_quant import round_biases, rounded
 from compress.reconstruction.layer_ops import seen
 from compress.reconstruction.layerwise import LARGEST_SYSTEM, Both, Layerwise, keep, places, rows, with_tensors
 from compress.reconstruction.least_squares import gptq, moments, nearest, refitted
-from compress.reconstruction.visitor import IMAGE, inputs, walk
+from compress.reconstruction.visitor import inputs, walk
+from teachers.graph import IMAGE
 from teachers.posenet import PoseNet
 
 _NARROWEST = 1e-9

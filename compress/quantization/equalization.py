@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from compress.reconstruction.cross_layer_equalization import scalable, scale_channels
 from compress.reconstruction.layer_ops import activated, convolved, padded, seen
-from compress.reconstruction.visitor import IMAGE, walk
+from compress.reconstruction.visitor import walk
+from teachers.graph import IMAGE
 from teachers.layers import Conv, Layer, SeparableConv
 from teachers.posenet import ConvBlock, InstanceNormBlock, PoseNet, Upsample2xBlock
 from teachers.spec import PoseNetSpec

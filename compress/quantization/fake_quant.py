@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from compress.core.qparams import Int8, QuantParams
 from compress.reconstruction.layer_ops import activated, convolved, padded, seen
-from compress.reconstruction.visitor import IMAGE, inputs, walk
+from compress.reconstruction.visitor import inputs, walk
+from teachers.graph import IMAGE
 from teachers.posenet import ConvBlock, InstanceNormBlock, Maps, PoseNet, Upsample2xBlock
 
 

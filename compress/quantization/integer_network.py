@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from compress.core.qparams import Int8, QuantParams
 from compress.quantization.saturation import saturated_sums
 from compress.reconstruction.layer_ops import activated, convolved, padded, seen
-from compress.reconstruction.visitor import IMAGE, walk
+from compress.reconstruction.visitor import walk
+from teachers.graph import IMAGE
 from teachers.posenet import ConvBlock, InstanceNormBlock, Maps, PoseNet, Upsample2xBlock
 
 

@@ -15,7 +15,8 @@ from torch import nn
 
 from compress.core.qparams import Int8, Quantization, QuantParams
 from compress.export.onnx_export import OPSET, cut_at_stage, export_all_stages
-from compress.reconstruction.visitor import IMAGE, walk
+from compress.reconstruction.visitor import walk
+from teachers.graph import IMAGE
 from teachers.posenet import ConvBlock, InstanceNormBlock, PoseNet, Upsample2xBlock
 
 

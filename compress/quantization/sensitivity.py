@@ -11,7 +11,8 @@ from compress.quantization.calibrate import Fitting
 from compress.quantization.fake_quant import FakeQuant
 from compress.reconstruction.layer_ops import seen
 from compress.reconstruction.layerwise import Both
-from compress.reconstruction.visitor import IMAGE, convolutions, inputs, walk
+from compress.reconstruction.visitor import convolutions, inputs, walk
+from teachers.graph import IMAGE
 from teachers.posenet import Maps, PoseNet
 
 

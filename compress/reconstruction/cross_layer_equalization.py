@@ -7,13 +7,16 @@ for all of them (Nagel et al. 2019, "Data-Free Quantization Through Weight Equal
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from teachers.posenet import Backbone, Chain, ConcatBlock, ConvBlock, InstanceNormBlock, PoseNet, ResidualBlock, Stage
+from teachers.graph import IMAGE, Add, Graph, Join, Node, read_graph
+from teachers.layers import Conv, DepthwiseConv, InstanceNorm, MaxPool, Upsample2x
+from teachers.posenet import InstanceNormBlock, PoseNet
+from teachers.spec import IMAGE_CHANNELS
 
 Scales = Mapping[str, Tensor]
 """Name of a convolution in the network -> (C,), above zero: what each of its output channels is divided by."""
@@ -46,97 +49,92 @@ def scalable(network: PoseNet) -> tuple[str, ...]:
 
 @torch.no_grad()
 def _scale(network: PoseNet, scales: Scales) -> list[str]:
-    walk = _Walk({module: name for name, module in network.named_modules()}, scales)
-    features = walk.backbone(network.backbone)
-    maps = network.spec.skeleton
-    before = torch.ones(2 * len(maps.limbs) + len(maps.keypoints) + 1, dtype=torch.float64)
-    for number, stage in enumerate(network.stages):
-        assert isinstance(stage, Stage)
-        walk.stage(stage, torch.cat((before, features)) if number else features)
-    return walk.free
+    """Rewrites the network's weights; the names of the convolutions that may be scaled."""
+    scaling = _Scaling(network, read_graph(network.spec), scales)
+    for node in scaling.graph.nodes:
+        scaling.divided[node.name] = scaling.node(node)
+    return scaling.free
 
 
 @dataclass
-class _Walk:
-    """Goes through a network in the order of its data and rewrites its weights.
+class _Scaling:
+    """Goes through the nodes in forward order."""
 
-    Everywhere `seen` (C,) is what the channels of the tensor at hand were divided by.
-    """
-
-    names: Mapping[nn.Module, str]
+    network: PoseNet
+    graph: Graph
     scales: Scales
     free: list[str] = field(default_factory=list)
+    divided: dict[str, Tensor] = field(default_factory=lambda: {IMAGE: _ones(IMAGE_CHANNELS)})
+    """(C,) for each node so far: what the channels of its tensor were divided by."""
 
-    def backbone(self, backbone: Backbone) -> Tensor:
-        first = next(module for module in backbone.modules() if isinstance(module, nn.Conv2d))
-        seen = torch.ones(first.in_channels, dtype=torch.float64)
-        after = self.each(list(backbone.layers), seen)
-        return torch.cat([after[tap.layer] for tap in backbone.taps])
+    def node(self, node: Node) -> Tensor:
+        seen = [self.divided[name] for name in node.inputs]
+        if isinstance(node.operation, Conv | DepthwiseConv):
+            return self.convolution(node, seen[0], self.required(node))
+        if isinstance(node.operation, InstanceNorm):
+            return self.norm(node, self.required(node))
+        return torch.cat(seen) if isinstance(node.operation, Join) else seen[0]
 
-    def stage(self, stage: Stage, seen: Tensor) -> None:
-        seen = self.chain(stage.trunk, seen)
-        for branch in (stage.paf, stage.heatmap):
-            assert isinstance(branch, Chain)
-            ones = torch.ones(_out_channels(branch), dtype=torch.float64)
-            self.chain(branch, seen, ones)
+    def required(self, node: Node) -> Tensor | None:
+        """What its channels have to be divided by; None leaves that open."""
+        if _cuts_off(node) or node.name in self.graph.maps or self.reaches_fixed(node.name):
+            return _ones(node.channels)
+        residual = self.residual_of(node)
+        return None if residual is None else self.divided[residual.inputs[0]]
 
-    def chain(self, chain: Chain, seen: Tensor, wanted: Tensor | None = None) -> Tensor:
-        """`wanted`: what the last layer's channels have to be divided by; None leaves that open."""
-        return [seen, *self.each(list(chain), seen, wanted)][-1]
+    def reaches_fixed(self, name: str) -> bool:
+        """Whether this tensor, as it is or inside another one, meets what takes no scale.
 
-    def each(self, layers: Sequence[nn.Module], seen: Tensor, wanted: Tensor | None = None) -> list[Tensor]:
-        """What the channels after each layer were divided by; for the last one `wanted`."""
-        after: list[Tensor] = []
-        for index, layer in enumerate(layers):
-            normed = index + 1 < len(layers) and isinstance(layers[index + 1], InstanceNormBlock)
-            # A norm undoes what is scaled before it, all but its epsilon; so nothing is.
-            asked = torch.ones(_out_channels(layer), dtype=torch.float64) if normed else None
-            seen = self.layer(layer, seen, wanted if index == len(layers) - 1 else asked)
-            after.append(seen)
-        return after
+        A norm undoes what is scaled before it, all but its epsilon.
+        """
+        for reader in self.graph.consumers[name]:
+            operation = reader.operation
+            if isinstance(operation, InstanceNorm):
+                return True
+            if isinstance(operation, Add) and not self.follows(reader):
+                return True
+            if isinstance(operation, Join | Add | MaxPool | Upsample2x) and self.reaches_fixed(reader.name):
+                return True
+        return False
 
-    def layer(self, layer: nn.Module, seen: Tensor, wanted: Tensor | None = None) -> Tensor:
-        if isinstance(layer, ConvBlock):
-            return self.block(layer, seen, wanted)
-        if isinstance(layer, ResidualBlock):
-            return self.chain(layer.body, seen, seen)
-        if isinstance(layer, ConcatBlock):
-            parts = [self.chain(branch, seen) for branch in layer.branches if isinstance(branch, Chain)]
-            return torch.cat(parts)
-        if isinstance(layer, InstanceNormBlock):
-            return self.norm(layer, seen, wanted)
-        return seen  # pooling, enlarging
+    def follows(self, residual: Node) -> bool:
+        """Whether the last layer of the residual can take on the scale of the residual's input."""
+        end = self.graph.by_name[residual.inputs[1]]
+        return isinstance(end.operation, Conv | DepthwiseConv | InstanceNorm) and not _cuts_off(end)
 
-    def block(self, block: ConvBlock, seen: Tensor, wanted: Tensor | None) -> Tensor:
-        if block.depthwise is not None:
-            seen = self.convolution(block.depthwise, seen, None)
-        if block.relu_max is not None:
-            wanted = torch.ones(block.conv.out_channels, dtype=torch.float64)
-        return self.convolution(block.conv, seen, wanted)
+    def residual_of(self, node: Node) -> Node | None:
+        """The residual whose last layer this is."""
+        readers = self.graph.consumers[node.name]
+        return next((one for one in readers if isinstance(one.operation, Add) and one.inputs[1] == node.name), None)
 
-    def norm(self, block: InstanceNormBlock, seen: Tensor, wanted: Tensor | None) -> Tensor:
-        ones = torch.ones_like(seen)
-        if not torch.equal(seen, ones):
-            raise ValueError("scales: the channels of a residual or a concatenation cannot be scaled before a norm")
-        if wanted is None or block.relu_max is not None:
-            return ones
-        block.norm.weight.copy_(block.norm.weight.double() / wanted)
-        block.norm.bias.copy_(block.norm.bias.double() / wanted)
-        return wanted
+    def norm(self, node: Node, required: Tensor | None) -> Tensor:
+        """Of its own accord a norm gives what it gave."""
+        divided = _ones(node.channels) if required is None else required
+        block = self.network.get_submodule(node.name)
+        assert isinstance(block, InstanceNormBlock)
+        block.norm.weight.copy_(block.norm.weight.double() / divided)
+        block.norm.bias.copy_(block.norm.bias.double() / divided)
+        return divided
 
-    def convolution(self, conv: nn.Conv2d, seen: Tensor, wanted: Tensor | None) -> Tensor:
-        if wanted is None:
-            name = self.names[conv]
-            self.free.append(name)
-            wanted = torch.ones(conv.out_channels).double() if name not in self.scales else self.scales[name].double()
-        factor = 1.0 / wanted[:, None, None, None]
+    def convolution(self, node: Node, seen: Tensor, required: Tensor | None) -> Tensor:
+        conv = self.network.get_submodule(node.name)
+        assert isinstance(conv, nn.Conv2d)
+        if required is None:
+            self.free.append(node.name)
+            required = self.scales[node.name].double() if node.name in self.scales else _ones(node.channels)
+        factor = 1.0 / required[:, None, None, None]
         factor = factor * (seen[:, None, None, None] if conv.groups > 1 else seen[None, :, None, None])
         conv.weight.copy_(conv.weight.double() * factor)
         if conv.bias is not None:
-            conv.bias.copy_(conv.bias.double() / wanted)
-        return wanted
+            conv.bias.copy_(conv.bias.double() / required)
+        return required
 
 
-def _out_channels(part: nn.Module) -> int:
-    last = [module for module in part.modules() if isinstance(module, nn.Conv2d)][-1]
-    return last.out_channels
+def _cuts_off(node: Node) -> bool:
+    """Whether its ReLU cuts off above, at a number that no scale may move."""
+    operation = node.operation
+    return isinstance(operation, Conv | DepthwiseConv | InstanceNorm) and operation.relu_max is not None
+
+
+def _ones(channels: int) -> Tensor:
+    return torch.ones(channels, dtype=torch.float64)

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
-from scipy.stats import spearmanr
-
 from compress.common.formatting import counted, listed
 from compress.measure.latency import Latencies, Latency
 from compress.results.column_text import column_label
@@ -21,6 +19,8 @@ def spearman(one: Sequence[float], other: Sequence[float]) -> float | None:
     """Spearman's rank correlation of (n,) and (n,); None below four values, or where either side is constant."""
     if len(one) < FEWEST or len({*one}) == 1 or len({*other}) == 1:
         return None
+    from scipy.stats import spearmanr  # noqa: PLC0415 - slow to import, and few runs get here
+
     return float(spearmanr(one, other).statistic)
 
 

@@ -17,8 +17,9 @@ from compress.quantization.calibrate import Fitted
 from compress.quantization.fake_quant import FakeQuantized, round_biases
 from compress.reconstruction.layer_ops import activated, convolved, padded, seen
 from compress.reconstruction.least_squares import limits
-from compress.reconstruction.visitor import IMAGE, walk
+from compress.reconstruction.visitor import walk
 from compress.training.reparameterization import Outputs, TrainingNetwork
+from teachers.graph import IMAGE
 from teachers.posenet import ConvBlock, InstanceNormBlock, Maps, PoseNet, Upsample2xBlock
 
 _SMALLEST = 1e-12
