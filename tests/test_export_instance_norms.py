@@ -100,7 +100,7 @@ def test_macs_are_those_of_the_modules() -> None:
 
 
 def test_pruning_refuses_it_by_name() -> None:
-    with pytest.raises(SettingError, match="cannot prune normed, which normalises each image"):
+    with pytest.raises(SettingError, match=r"cannot prune normed: backbone\.layers\.2 normalises each image"):
         PruneChannels(pruning_ratio=0.5).check(normed_spec())
 
 

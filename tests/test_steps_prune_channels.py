@@ -297,4 +297,4 @@ objectives: [params, joint_rel_l2]
     network, _ = load_model(tmp_path / "out" / "candidates" / "narrow")
     assert len(network.spec.stages) == 2 and network.spec.feature_channels == 4 + 6
     steps = [row["steps"] for row in rows(tmp_path / "out")]
-    assert steps == ["", "remove_stages(stages=2) > prune_channels(pruning_ratio=0.3,round_to=2)"]
+    assert steps == ["", "remove_stages(stages=2) > prune_channels(pruning_ratio=0.3, round_to=2)"]

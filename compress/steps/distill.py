@@ -3,8 +3,6 @@
 Hinton et al. (2015) call such targets soft: they say more than labels do, and need none.
 """
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import torch
@@ -14,15 +12,12 @@ from compress.clustering.kmeans import shared_layers
 from compress.common.fact_cache import fact_key
 from compress.core.notes import TrainingNote
 from compress.steps.base import SettingError, Step
+from compress.steps.student_training import StudentTraining, train_student
 from compress.training.augmentation import Augmentation
-from compress.training.batches import Samples
-from compress.training.engine import main_process_first
-from compress.training.loop import Trained, Trainer, TrainingJob
 from compress.training.losses import LossSettings
 from compress.training.masks import zero_share
 from compress.training.reparameterization import Reparameterization
 from compress.training.schedule import Schedule
-from compress.training.teacher_targets import TeacherTargets
 from teachers.common.errors import UserError
 from teachers.posenet import PoseNet
 from teachers.spec import PoseNetSpec
@@ -112,46 +107,24 @@ class Distill(Step):
         targets = context.targets
         targets.require_fit(candidate.spec)
         _require_kept(candidate.network, self.reparameterization.preserve)
-        settings = self.model_dump(mode="json")
-        key = fact_key("distill", 5, settings, candidate.id, targets.key, context.seed)
-        with TemporaryDirectory() as temporary:
-            folder = Path(temporary) if context.folder is None else context.folder / f"training-{key}"
-            trained = self._train(candidate, context, folder, place)
-        if trained.facts["best_step"] == 0:
-            context.reporter.warn(
-                "training made nothing better on the held-out frames; a lower learning_rate or more steps may"
-            )
+        teacher = targets.teacher.network
+        training = StudentTraining(
+            settings=self,
+            network=deepened(candidate.network, self.auxiliary_stages, teacher, context.seed),
+            reparameterization=self.reparameterization,
+            ship_stages=len(candidate.spec.stages),
+            key=fact_key("distill", 5, self.model_dump(mode="json"), candidate.id, targets.key, context.seed),
+            place=place,
+            augmentation=self.augmentation,
+            teacher=teacher if self.loss.hints > 0 else None,
+        )
+        trained, note = train_student(training, context)
         lost = zero_share(candidate.network) - zero_share(trained.network)
         if lost > _MANY_ZEROS:
             context.reporter.warn(
                 f"training filled {lost:.0%} of all weights that were zero; reparameterization.preserve holds them"
             )
-        return trained.network, TrainingNote(place=place, **trained.facts)
-
-    def _train(self, candidate: "Candidate", context: "StepContext", folder: Path, place: str) -> Trained:
-        targets = context.targets
-        teacher = targets.teacher.network
-        with main_process_first():
-            targets.prepare()
-        job = TrainingJob(
-            network=deepened(candidate.network, self.auxiliary_stages, teacher, context.seed),
-            samples=self._samples(targets),
-            held_out=targets.balanced_held_out(self.frame_balance),
-            energies=targets.energies,
-            schedule=self.schedule,
-            loss=self.loss,
-            reparameterization=self.reparameterization,
-            seed=context.seed,
-            ship_stages=len(candidate.spec.stages),
-            teacher=teacher if self.loss.hints > 0 else None,
-        )
-        return Trainer(job, folder, context.reporter, context.following(place)).run()
-
-    def _samples(self, targets: TeacherTargets) -> Samples:
-        crop_hw = self.schedule.crop
-        if self.full_frames:
-            return targets.full_frames(crop_hw[0] * crop_hw[1], self.frame_balance)
-        return targets.samples(crop_hw, self.augmentation, self.ignore_border, self.frame_balance)
+        return trained.network, note
 
 
 def _require_kept(network: PoseNet, preserve: Literal["sparsity", "clusters"] | None) -> None:

@@ -21,6 +21,8 @@ from compress.steps.channel_importance import BY_FRAMES, IMPORTANCE, Asked
 from compress.steps.iterative import Between, RoundCount, Rounds, share_after
 from compress.training.calibration_frames import batches
 from compress.training.engine import main_process_first
+from teachers.graph import read_graph
+from teachers.layers import InstanceNorm
 from teachers.posenet import PoseNet
 from teachers.spec import PoseNetSpec
 from teachers.zoo import nearest
@@ -256,11 +258,12 @@ class PruneChannels(Step):
 
 def _require_folded(spec: PoseNetSpec) -> None:
     """The norm after a channel's filters says how much it matters, whatever their size; the scores do not know that."""
-    if spec.normalises_images:
+    norms = [node.name for node in read_graph(spec).nodes if isinstance(node.operation, InstanceNorm)]
+    if norms:
         raise SettingError(
             "step",
-            f"cannot prune {spec.backbone.name}, which normalises each image by its own numbers: no importance here "
-            "says which of its channels matter; remove_stages, swap_backbone and distill work on it",
+            f"cannot prune {spec.backbone.name}: {norms[0]} normalises each image by its own numbers, and no "
+            "importance here says which channels before it matter; remove_stages, swap_backbone and distill work on it",
         )
 
 

@@ -1,7 +1,5 @@
 """Quantization-aware training: the rounded network learns the teacher's maps in the loop that all training shares."""
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
@@ -11,8 +9,7 @@ from compress.core.candidate import Candidate, content_id
 from compress.core.notes import TrainingNote
 from compress.quantization.calibrate import Fitted
 from compress.steps.distill import Distill
-from compress.training.augmentation import Augmentation
-from compress.training.loop import Trainer, TrainingJob
+from compress.steps.student_training import StudentTraining, train_student
 from compress.training.losses import LossSettings
 from compress.training.qat_network import QatNetwork
 from compress.training.schedule import Schedule
@@ -55,26 +52,15 @@ def learn(made: Fitted, settings: Qat, parent: Candidate, context: "StepContext"
 
     parent: the float candidate that `made` was fitted from.
     """
-    targets, crop, place = context.targets, settings.schedule.crop, f"{len(parent.steps)}"
     start = content_id(made.network, made.quantization)
-    key = fact_key("quantize", 1, settings.model_dump(mode="json"), start, targets.key, context.seed)
-    with TemporaryDirectory() as temporary:
-        folder = Path(temporary) if context.folder is None else context.folder / f"training-{key}"
-        job = TrainingJob(
-            network=made.network,
-            samples=targets.full_frames(crop[0] * crop[1], settings.frame_balance)
-            if settings.full_frames
-            else targets.samples(crop, Augmentation.none(), settings.ignore_border, settings.frame_balance),
-            held_out=targets.balanced_held_out(settings.frame_balance),
-            energies=targets.energies,
-            schedule=settings.schedule,
-            loss=settings.loss,
-            reparameterization=QatNetwork(made),
-            seed=context.seed,
-            ship_stages=len(made.network.spec.stages),
-        )
-        trained = Trainer(job, folder, context.reporter, context.following(place)).run()
-    if trained.facts["best_step"] == 0:
-        context.reporter.warn("training int8 made nothing better on the held-out frames")
+    training = StudentTraining(
+        settings=settings,
+        network=made.network,
+        reparameterization=QatNetwork(made),
+        ship_stages=len(made.network.spec.stages),
+        key=fact_key("quantize", 1, settings.model_dump(mode="json"), start, context.targets.key, context.seed),
+        place=f"{len(parent.steps)}",
+    )
+    trained, note = train_student(training, context)
     assert trained.quantization is not None, "a QAT network folds into a quantised network"
-    return Fitted(trained.network, trained.quantization), TrainingNote(place=place, **trained.facts)
+    return Fitted(trained.network, trained.quantization), note

@@ -1,0 +1,88 @@
+"""How a step trains a candidate on the teacher's maps: distillation in float, and of the rounded network."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Protocol
+
+from compress.core.notes import TrainingNote
+from compress.training.augmentation import Augmentation
+from compress.training.batches import Samples
+from compress.training.engine import main_process_first
+from compress.training.loop import Trained, Trainer, TrainingJob
+from compress.training.losses import LossSettings
+from compress.training.reparameterization import Reparameterization, TrainingNetwork
+from compress.training.schedule import Schedule
+from compress.training.teacher_targets import TeacherTargets
+from teachers.posenet import PoseNet
+
+if TYPE_CHECKING:
+    from compress.steps.context import StepContext
+
+
+class TrainingSettings(Protocol):
+    """What `distill` and `quantize.qat` have in common; their fields say what each means."""
+
+    @property
+    def schedule(self) -> Schedule: ...
+    @property
+    def loss(self) -> LossSettings: ...
+    @property
+    def ignore_border(self) -> int: ...
+    @property
+    def full_frames(self) -> bool: ...
+    @property
+    def frame_balance(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class StudentTraining:
+    """One training of one candidate."""
+
+    settings: TrainingSettings
+    network: PoseNet
+    reparameterization: Reparameterization | TrainingNetwork
+    ship_stages: int
+    """The first stages are kept; further ones only help them learn."""
+    key: str
+    """Of everything that decides the result: under it unfinished work is kept."""
+    place: str
+    """The step's path below the recipe's `steps`."""
+    augmentation: Augmentation = Augmentation.none()  # noqa: RUF009 - frozen
+    teacher: PoseNet | None = None
+    """Whose features `loss.hints` asks for; int8 networks have none to compare with."""
+
+
+def train_student(training: StudentTraining, context: "StepContext") -> tuple[Trained, TrainingNote]:
+    """The network that was best on the held-out frames, which may be the one it began with, and the training's note."""
+    targets, settings = context.targets, training.settings
+    with main_process_first():
+        targets.prepare()
+    job = TrainingJob(
+        network=training.network,
+        samples=_samples(training, targets),
+        held_out=targets.balanced_held_out(settings.frame_balance),
+        energies=targets.energies,
+        schedule=settings.schedule,
+        loss=settings.loss,
+        reparameterization=training.reparameterization,
+        seed=context.seed,
+        ship_stages=training.ship_stages,
+        teacher=training.teacher,
+    )
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary) if context.folder is None else context.folder / f"training-{training.key}"
+        trained = Trainer(job, folder, context.reporter, context.following(training.place)).run()
+    if trained.facts["best_step"] == 0:
+        context.reporter.warn(
+            "training made nothing better on the held-out frames; a lower learning_rate or more steps may"
+        )
+    return trained, TrainingNote(place=training.place, **trained.facts)
+
+
+def _samples(training: StudentTraining, targets: TeacherTargets) -> Samples:
+    settings = training.settings
+    crop_hw = settings.schedule.crop
+    if settings.full_frames:
+        return targets.full_frames(crop_hw[0] * crop_hw[1], settings.frame_balance)
+    return targets.samples(crop_hw, training.augmentation, settings.ignore_border, settings.frame_balance)
