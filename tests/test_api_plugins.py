@@ -160,6 +160,7 @@ def broken_package(kind: str, folder: Path) -> Path:
 REFUSAL = "package broken-package 1.2: entry point part = broken_part:Part of compress.metrics: "
 
 
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
 @pytest.mark.parametrize("kind", BROKEN)
 def test_a_broken_package_is_named(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(broken_package(kind, tmp_path / "packages")))

@@ -123,14 +123,14 @@ def test_every_layer_has_a_sensitivity(images: Tensor) -> None:
     network = folded(normed_network())
     found = sensitivities(network, [images])
     assert [one.block for one in found] == list(blocks(network))
-    assert all(0 < one.harm < 1 for one in found)
+    assert all(0 < one.mean < 1 for one in found)
 
 
 def test_what_a_norm_follows_stays_float(tmp_path: Path, images: Tensor) -> None:
     network = folded(mobilenet_v2(tmp_path))
     norms = sum(isinstance(module, nn.InstanceNorm2d) for module in network.modules())
     assert len(before_norms(network)) == norms > 0
-    asked = PrecisionSettings(keep_float=(), budget=None, refit=True)
+    asked = PrecisionSettings(keep_float=(), max_rel_l2=None, gptq=True)
     chosen, made = choose_and_fit(network, asked, [images], [images], Reporter())
     assert set(chosen.floats) == {name.rpartition(".")[0] for name in before_norms(network)}
     assert made.int8 == frozenset(convolutions(network)) - before_norms(network)
