@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import theilslopes
 
 from eval.angles import Array
 from eval.bootstrap import interval, resamples
@@ -13,7 +14,7 @@ Interval = tuple[float, float]
 
 FLOORED = ("bias", "mae", "median_abs_error", "p95_abs_error", "rmse", "big_error_rate", "gross_rate", "detection_rate")
 
-THEIL_SEN_PAIRS = 500_000
+_THEIL_SEN_READINGS = 1000
 
 STANDS_STILL_DEG = 1e-6
 """A reference that varies less has no slope to speak of."""
@@ -124,16 +125,11 @@ def slope(reference: Array, values: Array) -> float | None:
 
 
 def theil_sen(reference: Array, values: Array) -> float | None:
-    """Median slope between pairs of readings, a seeded draw of the pairs above about 1,000 readings."""
-    n = len(reference)
-    if n < 3 or np.ptp(reference) < STANDS_STILL_DEG:
+    """Median slope between pairs of readings; above 1,000 readings, of evenly spaced ones."""
+    if len(reference) < 3 or np.ptp(reference) < STANDS_STILL_DEG:
         return None
-    if n * (n - 1) // 2 <= THEIL_SEN_PAIRS:
-        i, j = np.triu_indices(n, k=1)
-    else:
-        i, j = np.random.default_rng(0).integers(0, n, (2, THEIL_SEN_PAIRS))
-    step = reference[j] - reference[i]
-    return float(np.median((values[j] - values[i])[step != 0] / step[step != 0]))
+    every = -(-len(reference) // _THEIL_SEN_READINGS)
+    return float(theilslopes(values[::every], reference[::every]).slope)
 
 
 def bootstrap(sample: AngleSample, settings: ErrorSettings) -> dict[str, Interval] | None:

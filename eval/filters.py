@@ -1,4 +1,4 @@
-"""Gap filling, Butterworth and one-euro for keypoints over time. scipy is imported here only.
+"""Gap filling, Butterworth and one-euro for keypoints over time.
 
 All work on true time stamps. A filter needs evenly spaced samples, so where the spacing varies by more than 1 % a
 run is resampled by cubic spline to its median spacing, filtered, and read again at its own time stamps. At 30 frames

@@ -3,16 +3,15 @@
 import argparse
 from pathlib import Path
 
-from compress.recipe.loader import load_recipe, read_yaml
+from compress.cli.recipe_options import add_recipe
+from compress.recipe.loader import load_recipe
+from compress.recipe.yaml_file import read_yaml
 from compress.teacher_training.recipe import load_teacher_recipe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
-    parser.add_argument(
-        "recipe", metavar="RECIPE", type=Path, help="a YAML recipe, of a run, a search or `compress teachers train`"
-    )
-    parser.add_argument("--set", metavar="PATH=VALUE", action="append", default=[], help="as in `compress run`")
+    add_recipe(parser, "a YAML recipe, of a run, a search or `compress teachers train`")
 
 
 def call(options: argparse.Namespace) -> int:

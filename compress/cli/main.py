@@ -1,4 +1,4 @@
-"""The command line: one file in compress/commands for each subcommand, and what every error turns into."""
+"""The command line: one file in compress/cli for each subcommand, and what every error turns into."""
 
 import argparse
 import importlib

@@ -2,9 +2,9 @@
 
 import argparse
 import shlex
-from pathlib import Path
 
 from compress.api.run import follow, run
+from compress.cli.recipe_options import add_out, add_recipe, command_words
 from compress.common.progress import Reporter
 from compress.common.run_folder import default_out
 from compress.recipe.loader import load_recipe
@@ -17,27 +17,15 @@ from compress.training.engine import is_follower
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
-    parser.add_argument(
-        "recipe", metavar="RECIPE", type=Path, help="a YAML recipe, for instance recipes/stage_prune.yaml"
-    )
-    parser.add_argument(
-        "--out", metavar="DIR", type=Path, help="where results go (default: runs/ and the recipe's name)"
-    )
-    parser.add_argument(
-        "--set",
-        metavar="PATH=VALUE",
-        action="append",
-        default=[],
-        help="change one place of the recipe, e.g. data.images=8",
-    )
-    parser.add_argument("--fresh", action="store_true", help="remove an earlier run's results from the folder first")
+    add_recipe(parser, "a YAML recipe, for instance recipes/stage_prune.yaml")
+    add_out(parser, "an earlier run's results")
 
 
 def call(options: argparse.Namespace) -> int:
     """Runs the recipe; 0 if every candidate was measured, 1 if one failed."""
     recipe = load_recipe(options.recipe, options.set)
     out = options.out or default_out(options.recipe, options.set)
-    asked = RunCall(recipe, out, command_text(options, out), options.fresh)
+    asked = RunCall(recipe, out, command_text(options), options.fresh)
     if is_follower():
         follow(asked)
         return 0
@@ -52,16 +40,6 @@ def call(options: argparse.Namespace) -> int:
     return 1 if result.failed else 0
 
 
-def command_text(options: argparse.Namespace, out: Path) -> str:
+def command_text(options: argparse.Namespace) -> str:
     """What to type to get this run again."""
-    words = ["compress", "run", _shown(options.recipe)]
-    for override in options.set:
-        words += ["--set", override]
-    if options.out:
-        words += ["--out", _shown(out)]
-    return shlex.join(words)
-
-
-def _shown(path: Path) -> str:
-    """As it was typed; of an absolute path the last part, because the report goes to other people."""
-    return path.name if path.is_absolute() else path.as_posix()
+    return shlex.join(command_words("run", options))

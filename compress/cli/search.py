@@ -2,9 +2,9 @@
 
 import argparse
 import shlex
-from pathlib import Path
 
 from compress.api.search import search
+from compress.cli.recipe_options import add_out, add_recipe, command_words
 from compress.common.progress import Reporter
 from compress.common.run_folder import default_out
 from compress.recipe.loader import load_recipe
@@ -20,10 +20,7 @@ from compress.training.engine import is_follower
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
-    parser.add_argument("recipe", metavar="RECIPE", type=Path, help="a YAML recipe with `search`")
-    parser.add_argument(
-        "--out", metavar="DIR", type=Path, help="where results go (default: runs/ and the recipe's name)"
-    )
+    add_recipe(parser, "a YAML recipe with `search`", example="search.trials=30")
     parser.add_argument("--trials", metavar="N", type=_count, help="different trials in all (default: the recipe's)")
     parser.add_argument("--workers", metavar="K", type=_workers, default=1, help="processes here (default 1)")
     parser.add_argument(
@@ -39,10 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "s3://BUCKET/FOLDER, gs://..., any that fsspec knows",
     )
     parser.add_argument("--timeout", metavar="S", type=_seconds, help="seconds after which nothing new is begun")
-    parser.add_argument(
-        "--set", metavar="PATH=VALUE", action="append", default=[], help="change one place of the recipe"
-    )
-    parser.add_argument("--fresh", action="store_true", help="remove an earlier search's results from the folder first")
+    add_out(parser, "an earlier search's results")
 
 
 def call(options: argparse.Namespace) -> int:
@@ -52,7 +46,7 @@ def call(options: argparse.Namespace) -> int:
     asked = SearchCall(
         recipe=recipe,
         out=out,
-        command=command_text(options, out),
+        command=command_text(options),
         storage=options.storage,
         trials=options.trials,
         workers=options.workers,
@@ -72,13 +66,9 @@ def call(options: argparse.Namespace) -> int:
     return 0 if result.well else 1
 
 
-def command_text(options: argparse.Namespace, out: Path) -> str:
+def command_text(options: argparse.Namespace) -> str:
     """What to type to go on with this search; a password is not shown."""
-    words = ["compress", "search", _shown(options.recipe)]
-    for override in options.set:
-        words += ["--set", override]
-    if options.out:
-        words += ["--out", _shown(out)]
+    words = command_words("search", options)
     if options.trials:
         words += ["--trials", str(options.trials)]
     if options.workers > 1:
@@ -88,10 +78,6 @@ def command_text(options: argparse.Namespace, out: Path) -> str:
     if options.artefacts:
         words += ["--artefacts", hidden(options.artefacts)]
     return shlex.join(words)
-
-
-def _shown(path: Path) -> str:
-    return path.name if path.is_absolute() else path.as_posix()
 
 
 def _count(text: str) -> int:

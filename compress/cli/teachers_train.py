@@ -3,28 +3,19 @@
 import argparse
 from pathlib import Path
 
+from compress.cli.recipe_options import add_out, add_recipe
 from compress.common.progress import Reporter
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
-    parser.add_argument(
-        "teacher_recipe", metavar="RECIPE", type=Path, help="a YAML recipe, for instance recipes/teacher_train.yaml"
+    add_recipe(
+        parser,
+        "a YAML recipe, for instance recipes/teacher_train.yaml",
+        name="teacher_recipe",
+        example="schedule.batch_size=16",
     )
-    parser.add_argument(
-        "--out",
-        metavar="DIR",
-        type=Path,
-        help="the folder that becomes the MODEL (default: runs/ and the recipe's name)",
-    )
-    parser.add_argument(
-        "--set",
-        metavar="PATH=VALUE",
-        action="append",
-        default=[],
-        help="change one place of the recipe, e.g. schedule.batch_size=16",
-    )
-    parser.add_argument("--fresh", action="store_true", help="remove an earlier training from the folder first")
+    add_out(parser, "an earlier training", "the folder that becomes the MODEL (default: runs/ and the recipe's name)")
 
 
 def call(options: argparse.Namespace) -> int:

@@ -2,15 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from compress.common.yaml_source import MAX_BYTES, Keys, YamlError, YamlSource, parse_yaml
+from compress.common.yaml_source import Keys
 from compress.recipe.checks import check_chains, check_lists, check_metrics, check_teacher
-from compress.recipe.diagnostics import SHOWN, Mistakes, dotted, show
+from compress.recipe.diagnostics import SHOWN, Mistakes, dotted
 from compress.recipe.grid import Expanded, expand
 from compress.recipe.messages import in_words, is_echo
 from compress.recipe.models import CandidatePlan, Recipe
@@ -20,7 +19,7 @@ from compress.recipe.paths import Paths, Schema
 from compress.recipe.schema import editor_schema
 from compress.recipe.search_checks import check_options, check_search
 from compress.recipe.source_checks import check_sources
-from teachers.common.errors import UserError
+from compress.recipe.yaml_file import read_settings
 
 __all__ = ["CandidatePlan", "Recipe", "load_recipe", "stored_recipe"]
 
@@ -39,15 +38,7 @@ def stored_recipe(path: Path) -> Recipe:
 
 
 def _load(path: Path, overrides: Sequence[str], here: bool) -> Recipe:
-    source = read_yaml(path)
-    data = source.data
-    if not isinstance(data, dict):
-        found = "an empty file" if data is None else show(data)
-        names = ", ".join(Recipe.model_fields)
-        raise UserError(f"{path}:1: a recipe is a mapping with the keys {names}; got {found}")
-    mistakes = Mistakes.of_file(str(path), source.lines)
-    for keys, message in source.problems:
-        mistakes.add(keys, message)
+    data, mistakes = read_settings(path, "a recipe", Recipe)
     schema = editor_schema()
     apply_overrides(data, overrides, schema, mistakes)
     recipe, concrete = _checked(data, schema, here, mistakes)
@@ -80,35 +71,6 @@ def _problems(data: dict[str, Any], schema: Schema) -> dict[str, str]:
     mistakes = Mistakes("", {})
     _checked(data, schema, True, mistakes)
     return {message: f"{dotted(keys)}: {message}" for keys, message in mistakes.found.items()}
-
-
-def read_yaml(path: Path) -> YamlSource:
-    """The text of a recipe as plain data with lines; UserError says what is wrong with the file."""
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: there is no such file{_alike(path)}") from error
-    except IsADirectoryError as error:
-        raise UserError(f"{path}: is a folder; a recipe is a YAML file") from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
-    if len(raw) > MAX_BYTES:
-        raise UserError(f"{path}: longer than the {MAX_BYTES:,} bytes that are read of a recipe")
-    try:
-        return parse_yaml(raw.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise UserError(f"{path}:{line}: not UTF-8 text, byte {raw[error.start]:#04x} there") from error
-    except YamlError as error:
-        raise UserError(f"{path}:{error.line}: {error.message}") from error
-
-
-def _alike(path: Path) -> str:
-    """A recipe in the same folder with nearly this name."""
-    names = [other.name for other in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-    close = get_close_matches(path.name, names, n=1)
-    return f" (did you mean {path.parent / close[0]}?)" if close else ""
 
 
 def _validated(data: Any, candidates: Sequence[Expanded], paths: Paths, mistakes: Mistakes) -> Recipe | None:

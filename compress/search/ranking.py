@@ -45,7 +45,8 @@ def hypervolume(points: Sequence[Costs], reference: Costs) -> float:
 
     By slices along the last objective (While et al. 2006, "hypervolume by slicing objectives").
     """
-    inside = [p for p in points if all(value < limit for value, limit in zip(p, reference, strict=True))]
+    known = {p for p in points if all(value < limit for value, limit in zip(p, reference, strict=True))}
+    inside = [p for p in known if not any(dominates(other, p) for other in known)]
     if not inside:
         return 0.0
     if len(reference) == 1:

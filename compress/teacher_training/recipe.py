@@ -8,11 +8,11 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationError
 
 from compress.common.yaml_source import dump_yaml
-from compress.recipe.diagnostics import SHOWN, Mistakes, show
-from compress.recipe.loader import read_yaml
+from compress.recipe.diagnostics import SHOWN, Mistakes
 from compress.recipe.messages import in_words, is_echo
 from compress.recipe.overrides import apply_overrides
 from compress.recipe.paths import Paths
+from compress.recipe.yaml_file import read_settings
 from compress.teacher_training.checks import check_files, check_network, check_settings
 from compress.training.augmentation import Augmentation
 from compress.training.frames import Text
@@ -21,7 +21,6 @@ from compress.training.losses import LossSettings
 from compress.training.reparameterization import Reparameterization
 from compress.training.schedule import Schedule
 from students.stages import MOST_STAGES
-from teachers.common.errors import UserError
 from teachers.common.frozen import Frozen
 
 
@@ -93,15 +92,7 @@ def load_teacher_recipe(path: Path, overrides: Sequence[str] = ()) -> TeacherRec
 
     What the label files hold is looked at when the training begins: a large one takes long to read.
     """
-    source = read_yaml(path)
-    data = source.data
-    if not isinstance(data, dict):
-        found = "an empty file" if data is None else show(data)
-        names = ", ".join(TeacherRecipe.model_fields)
-        raise UserError(f"{path}:1: a teacher's recipe is a mapping with the keys {names}; got {found}")
-    mistakes = Mistakes.of_file(str(path), source.lines)
-    for keys, message in source.problems:
-        mistakes.add(keys, message)
+    data, mistakes = read_settings(path, "a teacher's recipe", TeacherRecipe)
     schema = TeacherRecipe.model_json_schema()
     apply_overrides(data, overrides, schema, mistakes)
     recipe = _validated(data, Paths(schema, data), mistakes)
