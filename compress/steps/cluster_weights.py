@@ -17,7 +17,6 @@ from compress.clustering.kmeans import KMeans, SharedWeights, cluster
 from compress.clustering.reconstruction import cluster_and_reconstruct
 from compress.quantization.equalization import equalize
 from compress.steps.base import Step
-from compress.training.calibration_frames import batches
 from teachers.posenet import PoseNet
 from teachers.spec import PoseNetSpec
 
@@ -104,8 +103,7 @@ class ClusterWeights(Step):
         return candidate.followed_by(self.model_dump(mode="json"), network)
 
     def _refitted(self, network: PoseNet, context: "StepContext") -> PoseNet:
-        targets, stride = context.targets, network.spec.stride
-        looked = batches(targets.frames.train, self.calibration_frames, targets.plan.scales, stride)
+        looked = context.targets.calibration(self.calibration_frames, network.spec.stride)
         even = equalize(network, looked)
 
         def codebook(conv: nn.Conv2d, weight: Tensor) -> Tensor | None:

@@ -6,14 +6,12 @@ others; after `prune_channels`, `cluster_weights` or `distill`, its features hav
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
 import torch
 from pydantic import Field
 
 from compress.core.notes import BranchesL2, HeadsNote
 from compress.steps.base import SettingError, Step
 from compress.steps.distill import FrameBalanceExponent
-from compress.training.crops import full_frame
 from compress.training.engine import main_process_first
 from compress.training.heads import fit_heads, head_convolutions
 from compress.training.validation import validate
@@ -59,12 +57,11 @@ class FitHeads(Step):
         targets.require_fit(candidate.spec)
         with main_process_first():
             targets.prepare()
-        balance, spec = targets.frame_balance(self.frame_balance), targets.teacher.spec
-        entries = [entry for entries in targets.filled.entries for entry in entries]
-        count = min(self.calibration_frames, len(entries))
-        chosen = [entries[round(place)] for place in np.linspace(0, len(entries) - 1, count)]
-        samples = (full_frame(entry, spec, balance) for entry in reporter.track(chosen, "fitting heads", count))
-        network, cpu = fit_heads(candidate.network, samples), torch.device("cpu")
+        count, samples = targets.spread(self.calibration_frames, self.frame_balance)
+        network, cpu = (
+            fit_heads(candidate.network, reporter.track(samples, "fitting heads", count)),
+            torch.device("cpu"),
+        )
         held_out = targets.balanced_held_out(self.frame_balance)
         looks = [validate(one, held_out, cpu) for one in (candidate.network, network)]
         better = looks[1].score < looks[0].score

@@ -19,7 +19,6 @@ from compress.pruning.latency_table import LatencyTable, open_table
 from compress.steps.base import SettingError, Step
 from compress.steps.channel_importance import BY_FRAMES, IMPORTANCE, Asked
 from compress.steps.iterative import Between, RoundCount, Rounds, share_after
-from compress.training.calibration_frames import batches
 from compress.training.engine import main_process_first
 from teachers.graph import read_graph
 from teachers.layers import InstanceNorm
@@ -161,7 +160,7 @@ class PruneChannels(Step):
             return remove_and_reconstruct(
                 now.network,
                 removed,
-                batches(targets.frames.train, self.calibration_frames, targets.plan.scales, now.spec.stride),
+                targets.calibration(self.calibration_frames, now.spec.stride),
             )
 
         network, notes = Rounds(self.iterative_steps, self.finetune).run(candidate, context, once)

@@ -17,7 +17,6 @@ from compress.steps.base import SettingError, Step
 from compress.steps.distill import Distill
 from compress.steps.iterative import Between, RoundCount, Rounds, share_after
 from compress.training.calibration import images_of, probe_samples
-from compress.training.calibration_frames import batches
 from compress.training.reparameterization import Reparameterization
 from teachers.posenet import PoseNet
 from teachers.spec import PoseNetSpec
@@ -102,8 +101,7 @@ class PruneWeights(Step):
         return candidate.followed_by(self.model_dump(mode="json"), network, *notes)
 
     def _seen(self, now: "Candidate", context: "StepContext") -> tuple[Tensor, ...]:
-        targets = context.targets
-        return batches(targets.frames.train, self.calibration_frames, targets.plan.scales, now.spec.stride)
+        return context.targets.calibration(self.calibration_frames, now.spec.stride)
 
     def _scores(self, network: PoseNet, context: "StepContext", looked: Sequence[Tensor]) -> Scores:
         if self.importance == "magnitude":

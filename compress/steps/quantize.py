@@ -19,7 +19,6 @@ from compress.quantization.equalization import equalize, folded, without_pointle
 from compress.quantization.mixed_precision import PrecisionChoice, PrecisionSettings, choose_and_fit, named
 from compress.steps.base import SettingError, Step
 from compress.steps.qat import Qat, learn
-from compress.training.calibration_frames import batches
 from compress.training.engine import main_process_first
 from teachers.posenet import PoseNet
 from teachers.spec import PoseNetSpec
@@ -138,12 +137,12 @@ class Quantize(Step):
     def _int8(self, candidate: "Candidate", context: "StepContext", settings: dict[str, Any]) -> "Candidate":
         targets = context.targets
         targets.require_fit(candidate.spec)
-        scales, stride, frames = targets.plan.scales, candidate.spec.stride, targets.frames
+        stride = candidate.spec.stride
         if self.qat is not None:
             with main_process_first():
                 targets.prepare()
-        seen = batches(frames.train, self.calibration_frames, scales, stride)
-        held_out = batches(frames.held_out, COLLAPSE_FRAMES, scales, stride)
+        seen = targets.calibration(self.calibration_frames, stride)
+        held_out = targets.held_out_images(COLLAPSE_FRAMES, stride)
         network = folded(candidate.network)
         if self.cross_layer_equalization:
             network = equalize(network, seen)

@@ -69,6 +69,7 @@ def train_student(training: StudentTraining, context: "StepContext") -> tuple[Tr
         seed=context.seed,
         ship_stages=training.ship_stages,
         teacher=training.teacher,
+        answers=targets.answers(settings.frame_balance),
     )
     with TemporaryDirectory() as temporary:
         folder = Path(temporary) if context.folder is None else context.folder / f"training-{training.key}"
@@ -83,6 +84,8 @@ def train_student(training: StudentTraining, context: "StepContext") -> tuple[Tr
 def _samples(training: StudentTraining, targets: TeacherTargets) -> Samples:
     settings = training.settings
     crop_hw = settings.schedule.crop
+    if targets.views is not None:
+        return targets.views.samples(settings.schedule.batch_size, targets.frame_balance(settings.frame_balance))
     if settings.full_frames:
         return targets.full_frames(crop_hw[0] * crop_hw[1], settings.frame_balance)
     return targets.samples(crop_hw, training.augmentation, settings.ignore_border, settings.frame_balance)

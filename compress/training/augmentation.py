@@ -89,7 +89,7 @@ class Warp:
         """(P, K, 3) in source pixels -> (P, K, 3) in crop pixels; the third number goes with its keypoint."""
         moved = np.array(keypoints, dtype=np.float64)
         moved[..., :2] = moved[..., :2] @ self.matrix[:, :2].T + self.matrix[:, 2]
-        order = _mirror(skeleton).keypoints if self.mirrored else slice(None)
+        order = mirror_of(skeleton).keypoints if self.mirrored else slice(None)
         return moved[:, order].astype(np.float32)
 
     def maps(self, maps: NDArray[np.float32], skeleton: Skeleton, stride: int) -> NDArray[np.float32]:
@@ -113,7 +113,7 @@ class Warp:
         turn = (self.matrix[:, :2] / self.scale).astype(np.float32)
         vectors = vectors @ turn.T
         if self.mirrored:
-            mirror = _mirror(skeleton)
+            mirror = mirror_of(skeleton)
             heatmaps = heatmaps[:, [*mirror.keypoints, heat - 1]]
             vectors = vectors[:, mirror.limbs] * np.asarray(mirror.signs, dtype=np.float32)[:, None]
         out = np.concatenate([heatmaps, vectors.reshape(len(found), -1)], axis=1)
@@ -195,7 +195,7 @@ def _centre(source: int, crop: float, share: float) -> float:
 
 
 @dataclass(frozen=True)
-class _Mirror:
+class Mirror:
     """Where each channel of a mirrored image comes from."""
 
     keypoints: list[int]
@@ -205,7 +205,8 @@ class _Mirror:
 
 
 @lru_cache
-def _mirror(skeleton: Skeleton) -> _Mirror:
+def mirror_of(skeleton: Skeleton) -> Mirror:
+    """The channels that change places when an image is mirrored; ValueError where a limb has no mirror image."""
     keypoints = list(range(len(skeleton.keypoints)))
     for first, second in skeleton.mirror_pairs:
         keypoints[first], keypoints[second] = second, first
@@ -220,4 +221,4 @@ def _mirror(skeleton: Skeleton) -> _Mirror:
             signs.append(-1.0)
         else:
             raise ValueError(f"{skeleton.name}: limb {(start, end)} has no mirror image, so nothing can be flipped")
-    return _Mirror(keypoints, limbs, signs)
+    return Mirror(keypoints, limbs, signs)

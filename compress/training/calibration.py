@@ -16,6 +16,8 @@ def probe_samples(targets: TeacherTargets, frames: int) -> list[TrainingSample]:
     """At most so many whole frames, spread evenly over the training frames, their scales in turn."""
     with main_process_first():
         targets.prepare()
+    if targets.views is not None:
+        return list(targets.views.probe(frames))
     entries = targets.filled.entries
     count = min(frames, len(entries))
     chosen = [entries[round(place)] for place in np.linspace(0, len(entries) - 1, count)]

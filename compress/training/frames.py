@@ -9,6 +9,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, model_validator
 
+from compress.training.view_settings import Ensemble, TeacherMode, Views
 from eval.frame_types import Frame, FrameSource, Unreadable
 from eval.frames import open_source
 from teachers.common.errors import UserError
@@ -70,6 +71,29 @@ class TrainingPlan(Frozen):
     cache_gib: Annotated[
         float, Field(gt=0, le=10_000, description="How much disk the teacher's maps may take; they are kept.")
     ] = 20.0
+    views: Annotated[
+        Views | None,
+        Field(description="Random views of people and frames, in place of crops and frames; `scales` and `flip` rest."),
+    ] = None
+    teacher: Annotated[
+        TeacherMode | None,
+        Field(
+            description="Asked about every view while training (online), or beforehand about `stored_views` of them "
+            "(cached). Left out: online on a GPU, cached on a CPU."
+        ),
+    ] = None
+    stored_views: Annotated[
+        int, Field(ge=1, le=100_000_000, description="Views whose answers are stored; more is slower and better.")
+    ] = 30_000
+    ensemble: Annotated[
+        Ensemble, Field(description="Which answers to a view are averaged; more passes are slower and closer.")
+    ] = Ensemble()
+
+    @model_validator(mode="after")
+    def _online_views(self) -> "TrainingPlan":
+        if self.views is None and (self.teacher == "online" or self.ensemble != Ensemble()):
+            raise ValueError("teacher: online, and an ensemble, are answers to views; `views` is missing")
+        return self
 
 
 @dataclass(frozen=True)

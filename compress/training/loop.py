@@ -30,6 +30,7 @@ from compress.training.samples import TrainingSample
 from compress.training.schedule import Schedule
 from compress.training.student import AveragedWeights, groups, make_student
 from compress.training.validation import validate
+from compress.training.view_answers import TeacherAnswers
 from compress.training.whitening import precondition
 from teachers.common.errors import UserError
 from teachers.posenet import PoseNet, first_stages
@@ -59,6 +60,8 @@ class TrainingJob:
     """The first stages are what is validated and kept; further ones only help them learn."""
     teacher: PoseNet | None = None
     """Where `loss.hints` is above 0, whose features are hinted at."""
+    answers: TeacherAnswers | None = None
+    """What gives the samples their maps, where they come without."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,8 @@ class Trainer:
             engine.world,
             job.schedule.gradient_accumulation,
         )
+        # A copy, too: deciding the first units of the weights it works on the CPU, then beside the student.
+        self._answers = None if job.answers is None else copy.deepcopy(job.answers)
         self._student = make_student(job.network, job.reparameterization, job.loss, job.energies, job.teacher)
         state = load_state(folder / CHECKPOINT)
         if state is None:
@@ -101,6 +106,8 @@ class Trainer:
         self._module, self._optimiser = engine.prepare(self._student, optimiser)
         # A copy: the run's own teacher stays where it is, other steps compare with it there.
         self._teacher = None if job.teacher is None else copy.deepcopy(job.teacher).to(engine.device)
+        if self._answers is not None:
+            self._answers.to(engine.device)
         self._average = AveragedWeights(self._student)
         self._best = dict(self._average.tensors)
         self._curve = TrainingCurve(job.schedule, follow=follow)
@@ -137,7 +144,7 @@ class Trainer:
         self._module.train()
         total = torch.zeros((), device=engine.device)
         for part in parts:
-            batch = part.to(engine.device)
+            batch = self._answered(part.to(engine.device))
             with engine.accumulate(self._module):
                 hints = self._hints(batch)
                 with engine.autocast():
@@ -149,6 +156,9 @@ class Trainer:
             total += loss.detach() / len(parts)
         self._average.update(self._student, schedule.memory(self._step))
         return engine.mean(total)  # the same in all processes, so that all of them stop where it is no number
+
+    def _answered(self, batch: Batch) -> Batch:
+        return batch if self._answers is None else self._answers(batch)
 
     @torch.no_grad()
     def _hints(self, batch: Batch) -> Tensor | None:
@@ -226,7 +236,7 @@ class Trainer:
         squares = {parameter: torch.zeros_like(parameter) for parameter in learnt}
         for step in range(_SLOPES):
             self._student.zero_grad()
-            self._student(order.batch_of(step, 0).to(torch.device("cpu"))).backward()
+            self._student(self._answered(order.batch_of(step, 0).to(torch.device("cpu")))).backward()
             for parameter in learnt:
                 if parameter.grad is not None:  # the loss may not ask for all of them
                     squares[parameter] += parameter.grad.square() / _SLOPES

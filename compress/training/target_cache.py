@@ -32,7 +32,7 @@ TeacherFn = Callable[[Array], tuple[Array, Array]]
 """(1, 3, H, W) raw pixels -> the teacher's heatmaps (1, K+1, h, w) and PAFs (1, 2L, h, w)."""
 FORMAT = 1
 GIB = 2**30
-_KEPT_FREE = 256 * 2**20
+KEPT_FREE = 256 * 2**20
 _ALIVE = 0.1
 """A heatmap whose highest peak is below this shows no keypoint: the decoder's own threshold."""
 
@@ -50,13 +50,18 @@ class CachedTarget:
 
     def energies(self, joints: int) -> NDArray[np.float64]:
         """(3,) mean squares per cell, summed over channels: joints, background, PAFs."""
-        squares = np.square(self.load()[1].astype(np.float64)).mean(axis=(1, 2))
-        return np.array([squares[:joints].sum(), squares[joints], squares[joints + 1 :].sum()])
+        return mean_squares(self.load()[1], joints)
 
     def pixels(self) -> int:
         """Rows times columns of the picture."""
         rows, columns = np.load(self.image, "r", allow_pickle=False).shape[:2]
         return int(rows * columns)
+
+
+def mean_squares(maps: NDArray[np.floating], joints: int) -> NDArray[np.float64]:
+    """(C, h, w) -> (3,) mean squares per cell, summed over channels: joints, background, PAFs."""
+    squares = np.square(maps.astype(np.float64)).mean(axis=(1, 2))
+    return np.array([squares[:joints].sum(), squares[joints], squares[joints + 1 :].sum()])
 
 
 @dataclass(frozen=True)
@@ -187,7 +192,7 @@ class TargetCache:
                 f"{self._store.limit_bytes / GIB:.2g}; fewer frames or smaller scales take less"
             )
         free = shutil.disk_usage(self._folder).free
-        if needed and needed > free - _KEPT_FREE:
+        if needed and needed > free - KEPT_FREE:
             raise UserError(
                 f"{self._folder}: the teacher's maps need {needed / GIB:.2g} GiB more, the disk has {free / GIB:.2g} "
                 "free; fewer frames, smaller scales, or a larger disk named by COMPRESS_CACHE"

@@ -1,19 +1,25 @@
 """What the training steps of one run learn from: the teacher's maps of the recipe's training frames, computed once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+from torch import Tensor
+
 from compress.common.progress import Reporter
 from compress.core.candidate import Candidate
 from compress.training.augmentation import Augmentation
+from compress.training.calibration_frames import batches
 from compress.training.crops import FrameBalance, TeacherSamples, full_frame
 from compress.training.frames import TrainingFrames, TrainingPlan, open_training
 from compress.training.full_frames import FullFrames
 from compress.training.losses import Energies
 from compress.training.samples import TrainingSample
 from compress.training.target_cache import GIB, Array, TargetCache, TargetIndex, TargetSpec, TargetStore, TeacherFn
+from compress.training.view_answers import TeacherAnswers
+from compress.training.view_targets import ViewTargets
 from teachers.common.errors import UserError
 from teachers.spec import PoseNetSpec
 
@@ -46,7 +52,8 @@ class TeacherTargets:
     @property
     def key(self) -> list[object]:
         """What decides what is learnt: the teacher, its frames, and how it is asked."""
-        plan = self.plan.model_dump(mode="json", exclude={"data", "cache_gib"})
+        of_views = {"views", "teacher", "stored_views", "ensemble"} if self.plan.views is None else set()
+        plan = self.plan.model_dump(mode="json", exclude={"data", "cache_gib", *of_views})
         return [self.teacher.id, self.frames.digest, plan]
 
     @cached_property
@@ -68,6 +75,8 @@ class TeacherTargets:
 
     def balanced_held_out(self, exponent: float) -> list[TrainingSample]:
         """The same; frames that show little count as they do in training."""
+        if self.views is not None:
+            return self.views.held_out
         filled, balance = self._held_out, self.frame_balance(exponent)
         return [full_frame(entry, self.teacher.spec, balance) for entries in filled.entries for entry in entries]
 
@@ -77,11 +86,52 @@ class TeacherTargets:
 
     def prepare(self) -> None:
         """Computes the maps of all frames that are not there yet. UserError where nothing can be learnt from them."""
-        _ = self.filled, self._held_out, self.energies
+        if self.views is not None:
+            self.views.prepare()
+        else:
+            _ = self.filled, self._held_out, self.energies
+
+    @cached_property
+    def views(self) -> ViewTargets | None:
+        """Where the recipe learns from views: everything that a step then learns from."""
+        if self.plan.views is None:
+            return None
+        teacher, ask = self.teacher, _late(self.ask)
+        return ViewTargets(
+            teacher.network, teacher.id, self.plan, self.frames, ask, self.store, self.seed, self.reporter
+        )
+
+    def answers(self, exponent: float) -> TeacherAnswers | None:
+        """What answers the batches of a training; None where its samples bring the teacher's maps."""
+        return None if self.views is None else self.views.answers(self.frame_balance(exponent))
+
+    def spread(self, most: int, exponent: float) -> tuple[int, Iterator[TrainingSample]]:
+        """At most so many whole frames, spread evenly over all that is learnt from, or views; how many there are."""
+        if self.views is not None:
+            return most, self.views.probe(most)
+        balance, spec = self.frame_balance(exponent), self.teacher.spec
+        entries = [entry for entries in self.filled.entries for entry in entries]
+        count = min(most, len(entries))
+        chosen = (entries[round(place)] for place in np.linspace(0, len(entries) - 1, count))
+        return count, (full_frame(entry, spec, balance) for entry in chosen)
+
+    def calibration(self, most: int, multiple: int) -> tuple[Tensor, ...]:
+        """Pictures to look at, at most so many: raw pixels (N, 3, H, W), one batch for each size."""
+        if self.views is not None:
+            return self.views.calibration(most)
+        return batches(self.frames.train, most, self.plan.scales, multiple)
+
+    def held_out_images(self, most: int, multiple: int) -> tuple[Tensor, ...]:
+        """The same of held-out ones."""
+        if self.views is not None:
+            return self.views.held_out_images(most)
+        return batches(self.frames.held_out, most, self.plan.scales, multiple)
 
     @cached_property
     def energies(self) -> Energies:
         """The unit of each loss."""
+        if self.views is not None:
+            return self.views.energies
         return Energies(*self.filled.energies(len(self.teacher.spec.skeleton.keypoints)))
 
     def samples(
