@@ -7,7 +7,7 @@ import pytest
 import torch
 from training_jobs import one_thread, student, tiny_schedule, train
 from training_targets import tiny_teacher
-from training_views import script, somebody, view_targets
+from training_views import SMALL, script, somebody, view_targets
 
 from compress.common.display import shown
 from compress.training.augmentation import Warp
@@ -27,13 +27,13 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_one_pass_is_the_teacher_and_two_are_their_mean() -> None:
     teacher, images = tiny_teacher(), torch.rand(2, 3, 32, 48) * 255
     alone = TeacherEnsemble(teacher, Ensemble())(images)
-    assert torch.allclose(alone.heatmaps, teacher(images).heatmaps, atol=1e-5)
+    assert torch.allclose(alone.heatmaps, teacher(images).heatmaps, rtol=1e-3, atol=1e-3)
     large = torch.nn.functional.interpolate(images, size=(64, 96), mode="bicubic", antialias=True).clamp(0, 255)
     small = torch.nn.functional.interpolate(
         teacher(large).pafs, size=alone.pafs.shape[2:], mode="bilinear", antialias=True
     )
     both = TeacherEnsemble(teacher, Ensemble(heights=(32, 64)))(images)
-    assert torch.allclose(both.pafs, (alone.pafs + small) / 2, atol=1e-5)
+    assert torch.allclose(both.pafs, (alone.pafs + small) / 2, rtol=1e-3, atol=1e-3)
 
 
 def test_a_mirrored_answer_comes_back_as_the_geometry_has_it() -> None:
@@ -70,7 +70,7 @@ def test_photographs_without_people_are_told_and_all_of_them_refused(
     assert "nobody is found in 1 of 4 photographs" in capsys.readouterr().err
     script(monkeypatch, lambda image: [])
     with pytest.raises(UserError, match="finds nobody in any"):
-        view_targets(tmp_path / "other")[1].prepare()
+        view_targets(tmp_path, views=SMALL.model_copy(update={"find_scale": 0.5}))[1].prepare()
 
 
 def test_stored_answers_are_those_to_the_same_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +114,7 @@ def test_answers_that_would_not_fit_are_refused_early(tmp_path: Path, monkeypatc
 def test_a_student_learns_from_views(teacher: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script(monkeypatch)
     targets, views = view_targets(tmp_path, teacher=teacher, stored_views=24)
-    schedule = tiny_schedule(steps=24, learning_rate=0.01, validate_every=8)
+    schedule = tiny_schedule(steps=60, learning_rate=0.03, validate_every=20)
     job = TrainingJob(
         network=student(),
         samples=views.samples(schedule.batch_size, targets.frame_balance(0.5)),

@@ -109,7 +109,7 @@ def test_mixup_shows_two_views(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_settings_that_cannot_be() -> None:
-    with pytest.raises(ValidationError, match="sum must be 1"):
+    with pytest.raises(ValidationError, match="must sum to 1"):
         Views(roi=0.8, frame=0.1)
     with pytest.raises(ValidationError, match="1 must lie between"):
         ViewAugmentation(scale=(1.1, 2.0))
