@@ -17,10 +17,11 @@ from compress.export.onnx_export import int8_sums_fit, save_artefact
 from compress.quantization.calibrate import Fitted, fit
 from compress.quantization.collapse_check import collapse_facts, collapse_reasons
 from compress.quantization.equalization import folded
+from compress.quantization.int8_rounding import gptq, limits, nearest
 from compress.quantization.integer_network import IntegerNetwork
 from compress.quantization.qdq_graph import quantized_graph
 from compress.quantization.saturation import overflowing_channels, saturated_sums
-from compress.reconstruction.least_squares import gptq, limits, moments, nearest
+from compress.reconstruction.least_squares import moments
 from compress.reconstruction.visitor import convolutions
 from compress.training.qat_network import QatNetwork
 from eval import onnx_session
@@ -51,7 +52,7 @@ def safe(bright: torch.Tensor) -> Fitted:
 def unsafe(bright: torch.Tensor) -> Fitted:
     """With the whole range of 8 bits for every weight, as most tools have it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("compress.reconstruction.least_squares.LARGEST_PAIR", 254)
+        patch.setattr("compress.quantization.int8_rounding.LARGEST_PAIR", 254)
         return quantized(bright)
 
 

@@ -20,13 +20,14 @@ from compress.export.parity import ParityError
 from compress.quantization.calibrate import fit, grid_between
 from compress.quantization.collapse_check import CollapseCheck, collapse_reasons
 from compress.quantization.equalization import equalize, folded, without_pointless_layers
-from compress.quantization.fake_quant import FakeQuantized, rounded
+from compress.quantization.fake_quant import FakeQuantized
+from compress.quantization.int8_rounding import gptq, nearest, rounded
 from compress.quantization.integer_network import IntegerNetwork
 from compress.quantization.mixed_precision import _fewest, named
 from compress.quantization.qdq_graph import quantized_graph
 from compress.quantization.quantization_file import load_quantization, save_quantization
 from compress.quantization.sensitivity import sensitivities
-from compress.reconstruction.least_squares import gptq, moments, nearest, refitted, ridged
+from compress.reconstruction.least_squares import moments, refitted, ridged
 from compress.reconstruction.visitor import convolutions, inputs
 from compress.run.builder import computing, largest_difference
 from compress.run.load_candidate import saved_candidate

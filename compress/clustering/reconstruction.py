@@ -1,7 +1,7 @@
 """Shared weights chosen so that a layer's outputs stay: its codebook by k-means, its weights one column at a time.
 
 What giving one weight a shared value spoils is made good by the weights that are still to get theirs (Frantar et al.
-2022, as compress.reconstruction.least_squares does on grids), and every layer makes up for those before it.
+2022, as compress.quantization.int8_rounding does on grids), and every layer makes up for those before it.
 """
 
 from collections.abc import Callable, Sequence

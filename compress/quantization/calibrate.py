@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from compress.core.qparams import Int8, QuantParams
-from compress.quantization.fake_quant import round_biases, rounded
+from compress.quantization.int8_rounding import gptq, nearest, round_biases, rounded
 from compress.reconstruction.layer_ops import seen
 from compress.reconstruction.layerwise import LARGEST_SYSTEM, Both, Layerwise, keep, places, rows, with_tensors
-from compress.reconstruction.least_squares import gptq, moments, nearest, refitted
+from compress.reconstruction.least_squares import moments, refitted
 from compress.reconstruction.visitor import inputs, walk
 from teachers.graph import IMAGE
 from teachers.posenet import PoseNet

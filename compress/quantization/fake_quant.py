@@ -7,8 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from compress.core.qparams import Int8, QuantParams
+from compress.quantization.int8_rounding import rounded
 from compress.reconstruction.layer_ops import activated, convolved, padded, seen
-from compress.reconstruction.visitor import inputs, walk
+from compress.reconstruction.visitor import walk
 from teachers.graph import IMAGE
 from teachers.posenet import ConvBlock, InstanceNormBlock, Maps, PoseNet, Upsample2xBlock
 
@@ -64,19 +65,3 @@ class FakeQuantized(nn.Module):
         numbers = FakeQuant(self.quantization.grids)
         heatmaps, pafs = walk(self.network, numbers, numbers.on_grid(IMAGE, seen(self.network, images)))[-1]
         return Maps(heatmaps, pafs)
-
-
-@torch.no_grad()
-def round_biases(network: PoseNet, quantization: Int8) -> None:
-    """Puts biases on the steps that the artefact has for them: those of the input times those of the weights."""
-    read, modules = inputs(network), dict(network.named_modules())
-    for name, steps in quantization.weights.items():
-        bias = getattr(modules[name], "bias", None)
-        if bias is not None:
-            products = torch.tensor(steps) * quantization.grids[read[name]].scale
-            bias.copy_(torch.round(bias / products) * products)
-
-
-def rounded(x: Tensor, grid: QuantParams) -> Tensor:
-    """Half to even and cut off at both ends, as ONNX's QuantizeLinear does."""
-    return (torch.clamp(torch.round(x / grid.scale) + grid.zero, 0, 255) - grid.zero) * grid.scale

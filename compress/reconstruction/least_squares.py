@@ -1,9 +1,9 @@
-"""Weights on a grid, chosen so that a layer's outputs stay: least squares first, then rounding one column at a time.
+"""A layer's weights by least squares, free or restricted to some values, so that the layer's outputs stay.
 
-Rounding each weight to its nearest multiple leaves errors that add up over a layer's inputs, which are far from
-independent. Here what one weight's rounding spoils is made good by the weights still to be rounded (Frantar et al.
-2022, "GPTQ", after LeCun's optimal brain surgeon). The bias is a last column that is never rounded: with it this
-contains the bias correction of Nagel et al. (2019), section 4.2.
+Restricting each weight alone leaves errors that add up over a layer's inputs, which are far from independent. Here the
+weights that are still free make up for what each restricted one spoils (Frantar et al. 2022, "GPTQ", after LeCun's
+optimal brain surgeon). The bias is a last column that stays free: with it this contains the bias correction of Nagel
+et al. (2019), section 4.2.
 """
 
 from collections.abc import Callable
@@ -12,15 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from compress.core.qparams import LARGEST, LARGEST_PAIR
-
 RIDGE = 0.01
 """Of the mean of the inputs' squares: keeps weights where the calibration frames say nothing about them."""
 _TOGETHER = 64
 """Columns that are chosen before what they spoil reaches those far away, in one product (GPTQ's lazy updates)."""
 _NEXT_TO_NOTHING = 1e-12
-_LARGEST_BIAS = 2**30
-"""Of a bias's integers, which are in steps of the input's times the weight's; half of what 32 bits hold."""
 
 
 @dataclass(frozen=True)
@@ -46,53 +42,6 @@ def refitted(weights: Tensor, found: Moments) -> Tensor:
     missing = found.targets - weights @ found.inputs
     change: Tensor = torch.linalg.solve(system, missing.mT).mT
     return weights + change
-
-
-def steps_of(weights: Tensor, input_scale: float) -> Tensor:
-    """(G, R): the smallest with which a row's integers can be kept (`limits`), and its bias fits into 32 bits.
-
-    A channel of next to no weights and a bias would need billions of such steps for its bias.
-    """
-    sizes = weights[..., :-1].abs()
-    two = sizes.topk(min(2, sizes.shape[-1]), dim=-1).values
-    largest = torch.maximum(two[..., 0] / LARGEST, two.sum(dim=-1) / LARGEST_PAIR)
-    floor = weights[..., -1].abs() / (input_scale * _LARGEST_BIAS)
-    # Rounded to single precision, as the artefact has it: integers times steps must come out the same there.
-    return torch.maximum(largest, floor).clamp_min(_NEXT_TO_NOTHING).float().double()
-
-
-def limits(integers: Tensor) -> Tensor:
-    """Of rows (..., C) of integers, rounded or not: how large each may be, so that no two leave 16 bits together.
-
-    The largest of a row keeps its size, the others get what it leaves. Half the range for all, as NNCF has it, cost a
-    MobileNet of three stages 0.221 and 0.260 (joints and PAFs, relative L2); this 0.205 and 0.249, no limit 0.205 and
-    0.246 (40 photographs, calibrated on 64 others).
-    """
-    sizes = torch.round(integers.abs())
-    largest, place = sizes.max(dim=-1, keepdim=True)
-    largest = largest.clamp(LARGEST_PAIR // 2, LARGEST)
-    return (LARGEST_PAIR - largest).expand_as(sizes).scatter(-1, place, largest)
-
-
-def nearest(weights: Tensor, input_scale: float) -> tuple[Tensor, Tensor]:
-    """The weights, each at its nearest multiple, and the steps (G, R); biases stay."""
-    steps = steps_of(weights, input_scale)
-    exact = weights[..., :-1] / steps[..., None]
-    most = limits(exact)
-    on_grid = torch.clamp(torch.round(exact), -most, most) * steps[..., None]
-    return torch.cat((on_grid, weights[..., -1:]), dim=-1), steps
-
-
-def gptq(weights: Tensor, found: Moments, input_scale: float) -> tuple[Tensor, Tensor]:
-    """As `nearest`, but what rounding a column spoils, the columns after it make good, the bias last."""
-    steps = steps_of(weights, input_scale)
-    all_limits = limits(weights[..., :-1] / steps[..., None])
-
-    def on_grid(exact: Tensor, column: Tensor) -> Tensor:
-        most = all_limits[..., column]
-        return torch.clamp(torch.round(exact / steps), -most, most) * steps
-
-    return in_columns(weights, found, on_grid), steps
 
 
 def in_columns(weights: Tensor, found: Moments, chosen: Callable[[Tensor, Tensor], Tensor]) -> Tensor:

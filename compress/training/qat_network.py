@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from compress.core.qparams import Int8, QuantParams
 from compress.quantization.calibrate import Fitted
-from compress.quantization.fake_quant import FakeQuantized, round_biases
+from compress.quantization.fake_quant import FakeQuantized
+from compress.quantization.int8_rounding import limits, round_biases
 from compress.reconstruction.layer_ops import activated, convolved, padded, seen
-from compress.reconstruction.least_squares import limits
 from compress.reconstruction.visitor import walk
 from compress.training.reparameterization import Outputs, TrainingNetwork
 from teachers.graph import IMAGE
