@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from teachers.common.errors import UserError
 from teachers.common.frozen import Frozen
@@ -15,6 +15,12 @@ LONGEST_SIDE = 8192
 
 Scale = Annotated[float, Field(ge=SMALLEST_SCALE, le=LARGEST_SCALE)]
 Side = Annotated[int, Field(ge=1, le=LONGEST_SIDE)]
+
+
+INFERENCE = "inference"
+"""Key of an artefact's metadata: how it is run unless told otherwise, as JSON."""
+INFERENCE_FILE = "inference.json"
+"""The same beside a model's weights; without it a network is run at one scale, 1."""
 
 
 class Redetect(Frozen):
@@ -50,6 +56,21 @@ class Inference(Frozen):
         if (self.scales is None) == (self.roi is None):
             raise ValueError("expected either `scales` or `roi`")
         return self
+
+    def to_json(self) -> str:
+        """Without what is not said."""
+        return self.model_dump_json(exclude_none=True)
+
+
+def read_inference(text: str | None, where: str) -> Inference | None:
+    """What `to_json` wrote; None for nothing. UserError for other text, with `where` it was found."""
+    if text is None:
+        return None
+    try:
+        return Inference.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(f"{where}: {'.'.join(map(str, first['loc'])) or INFERENCE}: {first['msg']}") from error
 
 
 def mistake(inference: Inference, spec: PoseNetSpec) -> tuple[tuple[str, ...], str] | None:

@@ -165,6 +165,25 @@ def summarise(rounds: Sequence[Round], reference: str, seed: int) -> dict[str, L
     }
 
 
+Sum = Mapping[str, float]
+"""Name of a runner -> how often its time is taken."""
+
+
+def summarise_sums(rounds: Sequence[Round], sums: Mapping[str, Sum], reference: str, seed: int) -> dict[str, Timing]:
+    """Timings of weighted sums over the runners of each round, with ratios to the reference's sum in the same round.
+
+    ValueError without a round.
+    """
+    if not rounds:
+        raise ValueError("no round to summarise")
+    times = {
+        name: np.sum([[share * one.seconds[run] for one in rounds] for run, share in parts.items()], axis=0)
+        for name, parts in sums.items()
+    }
+    picks = resamples(len(rounds), _RESAMPLES, seed)
+    return {name: _timing(found, times[reference], picks) for name, found in times.items()}
+
+
 def _timing(times: NDArray[np.float64], reference: NDArray[np.float64], picks: NDArray[np.int64]) -> Timing:
     ratios = times / reference
     low, high = interval(np.median(ratios[picks], axis=1))

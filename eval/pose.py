@@ -9,15 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from eval.inference import LARGEST_SCALE, LONGEST_SIDE, SMALLEST_SCALE
 from eval.maps import average_scales, input_size, prepare
 from eval.people import DecodeSettings, Person, decode
 from eval.runtimes import Runs
 from teachers.common.errors import UserError
 from teachers.spec import PoseNetSpec
-
-SMALLEST_SCALE, LARGEST_SCALE = 0.1, 10.0
-_LONGEST_SIDE = 8192
-"""Of a network input; the exporter promises no more."""
 
 Array = NDArray[np.float32]
 
@@ -60,23 +57,22 @@ class PoseEstimator:
 
     def __call__(self, image: NDArray[np.uint8]) -> Estimate:
         """The people in (H, W, 3) BGR pixels. UserError if the image is too wide for its height."""
-        height, width = image.shape[:2]
-        stride, multiple = self.spec.stride, self.spec.multiple
-        largest = input_size((height, width), max(self.scales), multiple)
-        if max(largest.padded_hw) > _LONGEST_SIDE:
-            raise UserError(
-                f"an image of {width} x {height} pixels would need a network input of {largest.padded_hw[1]} x "
-                f"{largest.padded_hw[0]}; at most {_LONGEST_SIDE} to a side are possible"
-            )
-        ordered = image if self.spec.input.channels == "bgr" else np.ascontiguousarray(image[..., ::-1])
-        inputs = [prepare(ordered, scale, multiple) for scale in self.scales]
+        inputs = [self.network_input(image, scale) for scale in self.scales]
         start = time.perf_counter()
         maps = [self._session.run(one) for one in inputs]
-        network_s = time.perf_counter() - start
-        heatmaps, pafs = (self._fuse(part, (height, width)) for part in zip(*maps, strict=True))
+        return self.estimate(maps, (image.shape[0], image.shape[1]), time.perf_counter() - start)
+
+    def network_input(self, image: NDArray[np.uint8], scale: float) -> Array:
+        """(H, W, 3) BGR pixels -> (1, 3, h, w) as the network takes them. UserError as in `__call__`."""
+        return network_input(image, scale, self.spec)
+
+    def estimate(self, maps: Sequence[tuple[Array, Array]], image_hw: tuple[int, int], network_s: float) -> Estimate:
+        """The people of the network's maps of an image, heatmaps and PAFs (1, C, h, w) for each of the scales."""
+        (height, width), stride = image_hw, self.spec.stride
+        heatmaps, pafs = (self._fuse(part, image_hw) for part in zip(*maps, strict=True))
         # A single scale keeps its own grid; several meet on that of scale 1.0.
         on_scale = self.scales[0] if len(self.scales) == 1 else 1.0
-        rows, columns = input_size((height, width), on_scale, stride).content_hw
+        rows, columns = input_size(image_hw, on_scale, stride).content_hw
         start = time.perf_counter()
         people = decode(
             heatmaps, pafs, self.spec.skeleton, (stride * width / columns, stride * height / rows), self.settings
@@ -91,3 +87,16 @@ class PoseEstimator:
             return np.asarray(average_scales(tensors, image_hw, self.scales, stride)[0].numpy(), np.float32)
         rows, columns = input_size(image_hw, self.scales[0], stride).grid_hw(stride)
         return np.ascontiguousarray(maps[0][0, :, :rows, :columns])
+
+
+def network_input(image: NDArray[np.uint8], scale: float, spec: PoseNetSpec) -> Array:
+    """(H, W, 3) BGR pixels -> (1, 3, h, w) in the network's order of channels. UserError for one too wide."""
+    height, width = image.shape[:2]
+    size = input_size((height, width), scale, spec.multiple).padded_hw
+    if max(size) > LONGEST_SIDE:
+        raise UserError(
+            f"an image of {width} x {height} pixels would need a network input of {size[1]} x {size[0]}; "
+            f"at most {LONGEST_SIDE} to a side are possible"
+        )
+    ordered = image if spec.input.channels == "bgr" else np.ascontiguousarray(image[..., ::-1])
+    return prepare(ordered, scale, spec.multiple)

@@ -36,7 +36,9 @@ def kinematics(**changes: Any) -> Kinematics:
     """Everything measured, everything fine."""
     fields: dict[str, Any] = {
         "clip": "made up", "frames": 9, "tracks": 1, "fps": 30.0, "oks": 0.9, "people_recall": 1.0, "median_deg": 1.0,
-        "p95_deg": 4.0, "rmse_deg": 2.0, "error_over_noise": 0.4, "velocity_rmse_deg_s": 90.0, "tier": "equivalent",
+        "p95_deg": 4.0, "rmse_deg": 2.0, "error_over_noise": 0.4, "velocity_rmse_deg_s": 90.0,
+        "velocity_median_deg_s": 20.0,
+        "tier": "equivalent",
         "tier_reasons": (), "joints": {}, "conditions": {},
     }  # fmt: skip
     return Kinematics.model_validate(fields | changes)

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from compress.measure.fidelity import Fidelity
 from compress.measure.kinematics import Kinematics
-from compress.measure.latency import Latencies, Latency, ScaleLatency
+from compress.measure.latency_facts import Latencies, Latency, PartLatency
 from compress.measure.memory import Memory
 from compress.measure.size import Size
 from compress.report.facts import RunFacts
@@ -63,19 +63,19 @@ def latency(total_ms: float, ratio: float, spread: float = 0.01) -> Latency:
     """Times in the proportions of the real scales; the interval reaches `spread` to both sides."""
     bounds = {"ratio": ratio, "ratio_ci_low": ratio - spread, "ratio_ci_high": ratio + spread}
     scales = tuple(
-        ScaleLatency(
+        PartLatency(
             scale=scale, input_h=h, input_w=w, median_ms=SHARES[scale] * total_ms,
             p90_ms=SHARES[scale] * total_ms * 1.06, **bounds,
         )
         for scale, (h, w) in SIZES.items()
     )  # fmt: skip
     counts = {"threads": 2, "rounds": 15, "disturbed": 1, "kept_disturbed": 0}
-    return Latency(runtime="onnxruntime", total_ms=total_ms, scales=scales, **counts, **bounds)
+    return Latency(runtime="onnxruntime", total_ms=total_ms, parts=scales, **counts, **bounds)
 
 
 def times(*each: Latency) -> Latencies:
     """In these runtimes, the one that counts first."""
-    return Latencies(runtimes=each)
+    return Latencies(runtimes=each, decoding_ms=8.5)
 
 
 def measured(stages: int, spread: float = 0.01) -> Measurement:
@@ -157,7 +157,8 @@ def kinematics(stages: int, floor: tuple[float, float, float] = FLOOR, **others:
             },
         },
         "conditions": {
-            "first_frame": 20, "scale": 1.0, "absent": {}, "fps": 30.000000000000107, "frames": 133, "tracks": 2,
+            "first_frame": 20, "reference_scales": [0.5, 1.0, 1.5, 2.0],
+            "absent": {}, "fps": 30.000000000000107, "frames": 133, "tracks": 2,
             "low_pass": "RauchTungStriebel(cutoff_hz=6.0, confidence_power=2.0)", "perturbations": 5,
         },
     }  # fmt: skip

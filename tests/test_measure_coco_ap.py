@@ -101,7 +101,7 @@ def test_the_report_shows_the_numbers_and_why_one_is_missing() -> None:
     nobody = "no person with labelled keypoints in these images"
     numbers = {"ap": 0.25, "ap50": 0.5, "ap75": 0.2, "ap_m": None, "ap_l": 0.3, "ar": 0.4, "note": nobody}
     counts = {"images": 3, "labelled_people": 4, "detections": 5}
-    measurement = Measurement.of(LabelledAp(labels="val.json", scales=(1.0,), **counts, **numbers))
+    measurement = Measurement.of(LabelledAp(labels="val.json", run_as="scale 1", **counts, **numbers))
     one = record("one", measurement)
     assert number(one, "ap") == 0.25
     (run,) = report_facts([RunFacts("r", (one, record("two")), "", ("params",))]).runs

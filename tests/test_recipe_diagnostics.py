@@ -9,8 +9,8 @@ BAD = {
     "unknown key": (changed("images: 4", "image: 4"), "x.yaml:4 data.image: unknown key (did you mean images?)"),
     "key of the root": (
         GOOD + "xyz: 1\n",
-        "x.yaml:17 xyz: unknown key (there is: teacher, data, scales, candidates, training, measure, objectives, "
-        "goals, tracking, search)",
+        "x.yaml:17 xyz: unknown key (there is: teacher, data, scales, candidates, inference, training, "
+        "measure, objectives, goals, tracking, search)",
     ),
     "key of a step": (
         changed("stages: {each: [5, 4]}", "stages: 1\n        stage: 1"),

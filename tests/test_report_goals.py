@@ -46,8 +46,8 @@ def test_the_best_that_meets_all_goals_is_recommended() -> None:
     assert found.able == ("stages-5", "stages-4", "stages-3") and found.nearest is None
     assert found.best is not None and found.best.record.name == "stages-3" and found.within_noise == ()
     assert verdict(found) == (
-        "Recommended model: stages-3. Of the 3 candidates that meet both goals, it has the lowest network time over "
-        "all scales: 1020 ms."
+        "Recommended model: stages-3. Of the 3 candidates that meet both goals, it has the lowest network time of "
+        "a frame: 1020 ms."
     )
     assert said(records, "latency_ratio <= 0.5") == (
         "Recommended model: stages-1. It is the only candidate that meets the goal latency_ratio <= 0.5."

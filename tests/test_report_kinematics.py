@@ -163,7 +163,10 @@ def test_every_number_of_every_joint_stands_beside_the_floors() -> None:
 
 def test_a_velocity_is_never_told_without_frame_rate_and_cut_off() -> None:
     text = repr(blocks(angle_records()))
-    assert "75 frames of made-up.mp4 from frame 20 on, 30 frames per second, at scale 1, 2 people" in text
+    assert (
+        "75 frames of made-up.mp4 from frame 20 on, 30 frames per second, reference at scales 0.5, 1, 1.5, 2, 2 people"
+        in text
+    )
     assert "confidence-weighted Rauch-Tung-Striebel smoother, cut-off 6 Hz" in text
     assert "order 4, cut-off 6 Hz" in filter_text("Butterworth(cutoff_hz=6.0, order=4)")
     assert "own error against the true angle is not included" in text

@@ -321,14 +321,14 @@ def test_what_decides_stands_open_and_the_rest_is_folded() -> None:
 def test_the_first_table_begins_with_what_decides() -> None:
     (table,) = tables_of(section_of(facts_of([*angle_records(), failed()]), "Candidates"))
     assert table.head == (
-        "Candidate", "Recommended", "Time [ms]", "Ratio (95%)", "Joints L2", "PAFs L2", "Angle error [deg]", "Tier",
-        "Front", "OKS", "Params", "MACs", "File", "Memory",
+        "Candidate", "Recommended", "Time [ms]", "Ratio (95%)", "Decoding [ms]", "Joints L2", "PAFs L2",
+        "Angle error [deg]", "Tier", "Front", "Run at", "OKS", "Params", "MACs", "File", "Memory",
     )  # fmt: skip
     assert [row.cells[0] for row in table.rows] == [
         "teacher", "stages-1", "stages-2", "stages-3", "stages-4", "stages-5", "stages-0 (failed)",
     ]  # fmt: skip
-    assert table.rows[5].cells[:9] == (
-        "stages-5", "yes", "1340", "0.89x (0.88-0.90)", "6.2%", "15.5%", "1.5 / 5.6", "usable with care", "yes",
+    assert table.rows[5].cells[:10] == (
+        "stages-5", "yes", "1340", "0.89x (0.88-0.90)", "8.50", "6.2%", "15.5%", "1.5 / 5.6", "usable with care", "yes",
     )  # fmt: skip
     assert [row.marked for row in table.rows] == [False] * 5 + [True, False]
     assert "Licence of all: Apache-2.0." in table.caption
@@ -363,7 +363,7 @@ def test_the_recommended_model_is_a_file_with_a_link_and_a_command(tmp_path: Pat
     assert [item.note for item in sheet.items if item.note] == [" (7.00 kB)"]
     assert told["Run it"] == "compress predict candidates/stages-5/model.onnx IMAGE"
     assert told["On a video"] == "compress kinematics VIDEO --model candidates/stages-5/model.onnx"
-    assert told["Speed"].startswith("0.746 frames per second (1340 ms of network time, summed over the scales 0.5, 1,")
+    assert told["Speed"].startswith("0.746 frames per second (1340 ms of network time, scales 0.5, 1,")
     assert told["Licence"] == "Apache-2.0" and told["Made by"] == "first 5 stages kept."
     html = next(path for path in written if path.suffix == ".html").read_text()
     (link,) = re.findall(r'<a href="([^"#]+)">', html)

@@ -172,7 +172,7 @@ def test_the_first_table_holds_the_front_and_the_stage_table() -> None:
     times = [float(row.cells[2]) for row in front_rows]
     assert times == sorted(times) and len(times) > 5
     stages = next(row for row in table.rows if row.cells[0] == "stages-5").cells
-    assert stages[2:4] == ("1340", "0.89x (0.88-0.90)") and stages[6] == "1.5 / 5.6"
+    assert stages[2:4] == ("1340", "0.89x (0.88-0.90)") and stages[7] == "1.5 / 5.6"
     (details,) = [block for block in sections["Pareto front"] if isinstance(block, Details)]
     (made,) = [block for block in details.blocks if isinstance(block, Bullets)]
     assert "then trained" in dict(made.items)[front_rows[0].cells[0]], "the name of a trial says nothing"

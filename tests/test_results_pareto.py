@@ -7,7 +7,7 @@ from compress_made_up import OBJECTIVES, failed, latency, measured, record, stag
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress.measure.latency import Latencies
+from compress.measure.latency_facts import Latencies
 from compress.results.columns import READERS
 from compress.results.objectives import OBJECTIVES as KNOWN
 from compress.results.pareto import dominates, front, front_of, indistinguishable, only_by_noise, within_timing_noise

@@ -5,7 +5,7 @@ import pytest
 from compress_made_up import angle_records, kinematics, latency, measured, record, stage_records, times, with_angles
 
 from compress.measure.fidelity import Fidelity
-from compress.measure.latency import Latencies
+from compress.measure.latency_facts import Latencies
 from compress.results.rank_agreement import FEWEST, rank_sentences, spearman
 from compress.results.records import Record
 

@@ -8,7 +8,7 @@ from compress_made_up import OBJECTIVES, SIZES, failed, measured, record, stage_
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress.measure.latency import Latencies
+from compress.measure.latency_facts import Latencies
 from compress.measure.memory import Memory
 from compress.results.columns import CANDIDATE_COLUMNS, neighbours, number, reasons
 from compress.results.records import Record
@@ -21,7 +21,9 @@ CANDIDATES_HEAD = (
 ANGLES = neighbours("oks")
 COSTS = "activation_peak_bytes, energy_mj, energy_estimate_mj, packed_bytes"
 KINEMATICS_MISSING = f"{', '.join(ANGLES)}: the source is no video; ap: no labels; {COSTS}: not asked for"
-LATENCY_HEAD = "name,scale,input_h,input_w,runtime,threads,median_ms,p90_ms,ratio,ratio_ci_low,ratio_ci_high"
+LATENCY_HEAD = (
+    "name,part,scale,input_h,input_w,per_frame,runtime,threads,median_ms,p90_ms,ratio,ratio_ci_low,ratio_ci_high"
+)
 
 
 def tables(folder: Path, records: list[Record]) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
@@ -58,7 +60,7 @@ def test_an_empty_cell_has_its_reason_in_the_note(tmp_path: Path) -> None:
     assert [row[name] for name in ("latency_ms", "latency_ratio", "latency_ratio_ci_low", "peak_memory_bytes")] == [
         ""
     ] * 4
-    expected = "latency_ms, latency_ratio, latency_ratio_ci_low, latency_ratio_ci_high: not asked for"
+    expected = "latency_ms, latency_ratio, latency_ratio_ci_low, latency_ratio_ci_high, decoding_ms: not asked for"
     assert expected in row["note"]
     assert "peak_memory_bytes: needs Linux" in row["note"]
     assert row["on_front"] == "false"
@@ -81,7 +83,9 @@ def test_every_record_has_its_scales_and_their_sum(tmp_path: Path) -> None:
     _, rows = tables(tmp_path, stage_records())
     assert len(rows) == 6 * (len(SIZES) + 1)
     teacher = [row for row in rows if row["name"] == "teacher"]
-    assert [row["scale"] for row in teacher] == ["0.5", "1.0", "1.5", "2.0", "sum"]
+    assert [(row["part"], row["scale"]) for row in teacher] == [
+        ("scale", "0.5"), ("scale", "1.0"), ("scale", "1.5"), ("scale", "2.0"), ("sum", ""),
+    ]  # fmt: skip
     assert (teacher[1]["input_h"], teacher[1]["input_w"]) == ("368", "656")
     assert (teacher[4]["median_ms"], teacher[4]["p90_ms"], teacher[4]["input_h"]) == ("1500.0", "", "")
 

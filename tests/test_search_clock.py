@@ -10,7 +10,7 @@ from conftest import LICENCE
 from search_tiny import facts
 
 from compress.cli.main import run_command
-from compress.measure.latency import Latencies, Latency, ScaleLatency
+from compress.measure.latency_facts import Latencies, Latency, PartLatency
 from compress.results.records import Measurement, Record
 from compress.search import trial_evaluator
 from compress.search.clock import on_one_clock
@@ -35,13 +35,13 @@ CLOCK_MS = {"teacher": 100.0, 3: 90.0, 2: 130.0, 1: 60.0}
 
 
 def latencies(total_ms: float, ratio: float) -> Latencies:
-    scale = ScaleLatency(
+    scale = PartLatency(
         scale=0.25, input_h=128, input_w=128, median_ms=total_ms, p90_ms=2 * total_ms, ratio=ratio, ratio_ci_low=ratio,
         ratio_ci_high=ratio,
     )  # fmt: skip
     one = Latency(
         runtime="onnxruntime", threads=1, rounds=3, disturbed=0, kept_disturbed=0, total_ms=total_ms, ratio=ratio,
-        ratio_ci_low=ratio, ratio_ci_high=ratio, scales=(scale,),
+        ratio_ci_low=ratio, ratio_ci_high=ratio, parts=(scale,),
     )  # fmt: skip
     return Latencies(runtimes=(one,))
 
@@ -69,7 +69,7 @@ def test_milliseconds_are_the_ratio_times_the_first_teachers_time() -> None:
     ):
         (told,) = on_one_clock(one, teacher, constant).facts(Latencies).runtimes
         assert told.total_ms == pytest.approx(expected)
-        assert told.scales[0].median_ms == pytest.approx(expected) and told.scales[0].p90_ms == pytest.approx(
+        assert told.parts[0].median_ms == pytest.approx(expected) and told.parts[0].p90_ms == pytest.approx(
             2 * expected
         )
     assert len(known) == 1

@@ -1,9 +1,10 @@
-"""A candidate with its artefact on disk."""
+"""A candidate with its artefact on disk, and how it is run."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from compress.core.candidate import Candidate
+from eval.inference import Inference
 
 ARTEFACT, RECIPE, LICENCE = "model.onnx", "recipe.yaml", "LICENCE.txt"
 
@@ -18,3 +19,5 @@ class Built:
     stage: int | None
     """The teacher's stage whose maps are this candidate's maps; None if it is not the teacher's first stages."""
     parity_max_abs: float
+    inference: Inference | None = None
+    """How it is run on a frame; None: at the scales of the reference."""

@@ -16,6 +16,7 @@ from onnx.utils import Extractor
 from torch import Tensor, nn
 
 from compress.core.qparams import pairs_fit
+from eval.inference import INFERENCE, Inference
 from eval.onnx_session import SUMS_FIT
 from teachers.common.files import replacing
 from teachers.licence import Licence
@@ -82,10 +83,17 @@ def cut_at_stage(model: onnx.ModelProto, stage: int) -> onnx.ModelProto:
     return cut
 
 
-def save_artefact(model: onnx.ModelProto, network: PoseNet, licence: Licence, path: Path) -> None:
-    """Writes the artefact whole or not at all, with the spec and the weights' licence in its metadata."""
+def save_artefact(
+    model: onnx.ModelProto, network: PoseNet, licence: Licence, path: Path, inference: Inference | None = None
+) -> None:
+    """Writes the artefact whole or not at all, with the spec and the weights' licence in its metadata.
+
+    inference: how it was measured, and is run unless told otherwise; None says nothing of it.
+    """
     del model.metadata_props[:]
     facts = {"producer": "pose-compress", "spec": network.spec.to_json(), "licence": licence.model_dump_json()}
+    if inference is not None:
+        facts[INFERENCE] = inference.to_json()
     if int8_sums_fit(model):
         facts[SUMS_FIT] = "yes"
     onnx.helper.set_model_props(model, facts)

@@ -1,7 +1,8 @@
 """What every candidate costs in keypoints and in degrees, on consecutive frames of a video.
 
-The teacher's one pass with all stages out gives the people of every stage candidate; the teacher on disturbed copies
-of the clip gives its noise floor. People found are noted frame by frame, so a killed run goes on.
+The reference is the teacher at the recipe's scales, whose one pass with all stages out gives the people of every stage
+candidate; on disturbed copies of the clip it gives the noise floor. People found are noted frame by frame, so a killed
+run goes on; those of the reference are kept for other runs.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,8 +15,9 @@ from numpy.typing import NDArray
 from compress.common.fact_cache import FactCache, fact_key
 from compress.common.progress import Reporter
 from compress.core.built import Built
+from compress.measure import kept_people
 from compress.measure.clip import Clip
-from compress.measure.pose_inference import Networks, PeoplePass, from_fact, to_fact
+from compress.measure.pose_inference import Networks, PeoplePass, from_fact, inference_key, to_fact
 from eval.kinematic_columns import TrackPair
 from eval.kinematic_fidelity import FidelitySettings, KinematicFidelity, compare, with_floor
 from eval.kinematic_pairs import pair_people
@@ -38,13 +40,18 @@ class ClipPlan:
 
     networks: Networks
     clip: Clip
+    scales: tuple[float, ...]
+    """Of the reference."""
 
-    def key(self, built: Built, perturbation: Perturbation) -> str:
+    def key(self, built: Built, perturbation: Perturbation = PLAIN) -> str:
         """Under which the people of each frame are noted."""
-        clip: tuple[str | float, ...] = (self.clip.digest, self.clip.start, self.clip.frames)
-        if self.clip.scale != 1.0:  # keys of earlier runs have none
-            clip = (*clip, self.clip.scale)
-        return fact_key("people", 1, self.networks.teacher.candidate.id, built.candidate.id, perturbation.name, clip)
+        return people_key(built, self.clip, self.scales, perturbation)
+
+
+def people_key(built: Built, clip: Clip, scales: tuple[float, ...], perturbation: Perturbation = PLAIN) -> str:
+    """Under which the people that a candidate finds on each frame are noted; scales: of the reference."""
+    where = (clip.digest, clip.start, clip.frames)
+    return fact_key("people", 2, built.candidate.id, inference_key(built, scales), perturbation.name, where)
 
 
 @dataclass(frozen=True)
@@ -92,18 +99,25 @@ def _find_people(
     """Notes the people of every frame that is not noted yet; returns the times (T,) of the frames."""
     # By key: two candidates of the same content, under two names, are measured once.
     different = {plan.key(built, perturbation): built for built in candidates}
+    reference = plan.key(plan.networks.teacher, perturbation)
+    kept_people.take(reference, cache, plan.clip.frames)
     PeoplePass(
         title=f"people, {perturbation.name}",
         frames=lambda start: _frames(plan.clip, perturbation, start),
         count=plan.clip.frames,
-        scales=(plan.clip.scale,),
-        fact=lambda frame, people, built: {
+        scales=plan.scales,
+        fact=lambda frame, found, built: {
             "time_s": frame.time_s,
-            "people": to_fact(_restored(people, perturbation, frame, built)),
+            "windows": len(found.looks),
+            "passes": int(found.full_frame is not None),
+            "decoding_s": found.parts.decoding_s,
+            "people": to_fact(_restored(found.people, perturbation, frame, built)),
         },
+        time_s=lambda frame: frame.time_s,
     ).run(plan.networks, different, cache, reporter)
-    teacher = cache.facts(plan.key(plan.networks.teacher, perturbation))
-    return np.array([fact["time_s"] for fact in teacher], np.float64)
+    facts = cache.facts(reference)
+    kept_people.keep(reference, facts)
+    return np.array([fact["time_s"] for fact in facts], np.float64)
 
 
 def _frames(clip: Clip, perturbation: Perturbation, start: int) -> Iterator[TimedFrame]:

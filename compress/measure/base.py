@@ -22,6 +22,7 @@ from compress.measure.facts import Column, Found, MetricFacts, SectionRow
 from compress.measure.frames import Data
 from compress.measure.runtime_artefacts import RuntimeArtefacts
 from eval.frames import FrameSample
+from eval.inference import Inference
 from teachers.common.frozen import Frozen
 from teachers.spec import PoseNetSpec
 
@@ -67,9 +68,9 @@ class MeasureContext:
     teacher_maps: Path | None = None
     """A folder where the teacher's averaged maps are kept for later candidates; None keeps none."""
 
-    def scales_of(self, built: Built) -> tuple[float, ...]:
-        """At which a candidate is run. All are run as the teacher is."""
-        return self.scales
+    def inference_of(self, built: Built) -> Inference:
+        """How a candidate is run: as it says itself, else as the reference is."""
+        return built.inference or Inference(scales=self.scales)
 
     def of(self, metric: type[M]) -> M | None:
         """Another metric's settings, None where the recipe does not ask for it."""

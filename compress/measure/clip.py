@@ -23,8 +23,6 @@ class Clip:
     """Of the video's content."""
     start: int
     frames: int
-    scale: float = 1.0
-    """At which teacher and candidates see it."""
 
 
 def require_video(name: str) -> None:
@@ -52,7 +50,7 @@ def _damage(path: Path, stamp: tuple[int, int]) -> str | None:
     return None
 
 
-def open_clip(name: str, start: int, frames: int, scale: float) -> Clip | None:
+def open_clip(name: str, start: int, frames: int) -> Clip | None:
     """The clip of a video, shortened to what the video has; None where `frames` are too few for angles.
 
     Raises UserError if the source is no video, or leaves too few frames.
@@ -68,4 +66,4 @@ def open_clip(name: str, start: int, frames: int, scale: float) -> Clip | None:
         )
     if frames < FEWEST_FRAMES:
         return None
-    return Clip(source.name, source.path, source.fingerprint(0), start, min(frames, there - start), scale)
+    return Clip(source.name, source.path, source.fingerprint(0), start, min(frames, there - start))

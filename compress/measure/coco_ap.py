@@ -19,11 +19,12 @@ from compress.core.built import Built
 from compress.measure.base import MeasureContext, Metric
 from compress.measure.facts import Column, Count, Found, MetricFacts, SectionRow
 from compress.measure.frames import Data
-from compress.measure.pose_inference import Networks, PeoplePass, from_fact, to_fact
+from compress.measure.pose_inference import Networks, PeoplePass, from_fact, inference_key, to_fact
 from compress.steps.base import SettingError
 from eval.coco import average_precision
 from eval.coco_labels import COCO_17, CocoLabels, lacking, open_labels
 from eval.frames import FrameSample, draw_sample
+from eval.inference import Inference, in_words
 from teachers.common.errors import UserError
 from teachers.common.files import sha256_of
 from teachers.spec import PoseNetSpec
@@ -34,7 +35,8 @@ class LabelledAp(MetricFacts):
 
     key: ClassVar[str] = "ap"
     labels: str
-    scales: tuple[float, ...]
+    run_as: str
+    """The scales, or the window."""
     images: Count
     labelled_people: Count
     detections: Count
@@ -100,7 +102,12 @@ class ApMetric(Metric):
         int, Field(ge=1, le=1_000_000, description="At most, and at most data.images; more is slower and steadier.")
     ] = 100
     scales: Annotated[
-        tuple[Scale, ...], Field(min_length=1, max_length=8, description="More find people of more sizes; slower.")
+        tuple[Scale, ...],
+        Field(
+            min_length=1,
+            max_length=8,
+            description="Of networks without an `inference` of their own; more find people of more sizes.",
+        ),
     ] = (1.0,)
 
     def check(self, teacher: PoseNetSpec | None) -> None:
@@ -148,7 +155,7 @@ class ApMetric(Metric):
             frames=on.sample.frames,
             count=len(on.sample.indices),
             scales=self.scales,
-            fact=lambda frame, people, _: {"image": frame.name, "people": to_fact(people)},
+            fact=lambda frame, found, _: {"image": frame.name, "people": to_fact(found.people)},
         ).run(networks, different, context.cache, context.reporter)
         return {one.name: self._found(on, one, context.cache.facts(keys[one.name])) for one in built}
 
@@ -157,37 +164,41 @@ class ApMetric(Metric):
     ) -> Found[LabelledAp]:
         people = [from_fact(fact["people"]) for fact in facts]
         ap = average_precision(on.labels, dict(zip(on.image_ids(), people, strict=True)), built.candidate.spec.skeleton)
-        found = LabelledAp(labels=on.labels.name, scales=self.scales, **asdict(ap))
+        run_as = in_words(built.inference or Inference(scales=self.scales))
+        found = LabelledAp(labels=on.labels.name, run_as=run_as, **asdict(ap))
         return Found(found, {"ap": found.note} if found.ap is None else {})
 
     def _key(self, networks: Networks, on: Labelled, built: Built) -> str:
         teacher, sample = networks.teacher.candidate.id, on.sample.digest
-        return fact_key("labelled", 1, teacher, built.candidate.id, self.scales, sample)
+        way = inference_key(built, self.scales)
+        return fact_key("labelled", 2, teacher, built.candidate.id, way, sample)
 
     @classmethod
     def section(cls, rows: Sequence[SectionRow[Any]]) -> Sequence[Block]:
         """One row for each candidate."""
         found = [row.facts for row in rows if row.facts is not None]
-        head = ("Candidate", "AP", "AP50", "AP75", "AP medium", "AP large", "AR", "Detections")
+        head = ("Candidate", "AP", "AP50", "AP75", "AP medium", "AP large", "AR", "Detections", "Run at")
         text = (
             f"OKS over COCO's 17 keypoints, without the neck, on {listed(sorted({_setup(facts) for facts in found}))}. "
             "These numbers compare with labels, not with the teacher. Do not compare them with those of other images, "
             "input sizes or decoders."
         )
         table = Table(
-            "AP by COCO's protocol, 0 to 1", head, tuple(row.table_row(*_cells(row.facts)) for row in rows), key=1
+            "AP by COCO's protocol, 0 to 1",
+            head,
+            tuple(row.table_row(*_cells(row.facts)) for row in rows),
+            key=1,
+            words=(0, 8),
         )
         return (table, Paragraph(text), *(Paragraph(note) for note in sorted({facts.note for facts in found} - {""})))
 
 
 def _cells(facts: LabelledAp | None) -> tuple[str, ...]:
     if facts is None:
-        return (NONE,) * 7
+        return (NONE,) * 8
     values = (facts.ap, facts.ap50, facts.ap75, facts.ap_m, facts.ap_l, facts.ar)
-    return (*(NONE if value is None else f"{value:.3f}" for value in values), str(facts.detections))
+    return (*(NONE if value is None else f"{value:.3f}" for value in values), str(facts.detections), facts.run_as)
 
 
 def _setup(facts: LabelledAp) -> str:
-    scales = ", ".join(f"{scale:g}" for scale in facts.scales)
-    people = f"{facts.labelled_people} labelled people in {counted(facts.images, 'image')} of {facts.labels}"
-    return f"{people}, {'scale' if len(facts.scales) == 1 else 'average over scales'} {scales}"
+    return f"{facts.labelled_people} labelled people in {counted(facts.images, 'image')} of {facts.labels}"

@@ -6,10 +6,10 @@ The estimate follows from the ONNX graph alone, whatever runtime is timed. Facts
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from compress.common.document import Block, Paragraph, Table
 from compress.common.environment import machine
@@ -19,17 +19,19 @@ from compress.core.built import Built
 from compress.export.onnx_graph import GraphFacts, graph_facts
 from compress.measure.base import MeasureContext, Metric
 from compress.measure.facts import Column, Count, Facts, Found, MetricFacts, SectionRow
+from compress.measure.inference_parts import Part
 from compress.measure.latency import LatencyMetric
-from compress.measure.runtime_plan import RuntimePlan, Size, runtime_plan
+from compress.measure.runtime_plan import Size, frame_parts
 from eval.energy import SOURCE, estimate
 from eval.energy_counters import Counter, find_counter, joules_per_run
+from eval.maps import PAD_VALUE
 from eval.runtimes import RUNTIMES
 
 _TOO_COARSE = "the counter moves in steps too coarse for one image"
 
 
 class Activations(Facts):
-    """The largest sum of tensors that the artefact's graph needs at the same time, at the largest scale."""
+    """The largest sum of tensors that the artefact's graph needs at the same time, on its largest input."""
 
     input_h: Count
     input_w: Count
@@ -37,7 +39,7 @@ class Activations(Facts):
 
 
 class Energy(MetricFacts):
-    """Of one image, summed over the scales; millijoules. An estimate, and what a counter said where there is one."""
+    """Of one frame, the way it runs; millijoules. An estimate, and what a counter said where there is one."""
 
     key: ClassVar[str] = "energy"
     activations: Activations
@@ -85,18 +87,18 @@ class EnergyMetric(Metric):
 
     def measure(self, built: Sequence[Built], context: MeasureContext) -> Mapping[str, Found[Energy]]:
         timing = context.of(LatencyMetric) or LatencyMetric()
-        plan = runtime_plan(built, context, timing.timing(context.data), timing.runtime)
+        parts = {one.name: frame_parts(one, context) for one in built}
         graphs: dict[str, list[GraphFacts]] = {}
         found: dict[str, Found[Energy]] = {}
         for one in built:
             try:
-                graphs[one.name] = [_graph(one, size, context.cache) for size in plan.sizes.values()]
+                graphs[one.name] = [_graph(one, part.size, context.cache) for part in parts[one.name]]
             except ValueError as error:
                 found[one.name] = Found(None, {"energy_estimate_mj": str(error)})
         counter, reason = find_counter()
-        measured = {} if counter is None else _measured(plan, built, counter, context)
+        measured = {} if counter is None else _measured(parts, timing, built, counter, context)
         for name, facts in graphs.items():
-            energy = _energy(plan, facts, measured.get(name), counter, reason)
+            energy = _energy(parts[name], facts, measured.get(name), counter, reason)
             missing = {} if energy.measured_mj is not None else {"energy_mj": energy.why_not_measured}
             found[name] = Found(energy, missing)
         return found
@@ -125,7 +127,7 @@ def _cells(facts: Energy | None) -> tuple[str, ...]:
 def _about(found: Sequence[Energy]) -> str:
     counters = sorted({facts.counter for facts in found if facts.counter is not None and facts.measured_mj is not None})
     reasons = sorted({facts.why_not_measured for facts in found if facts.measured_mj is None})
-    texts = ["Millijoules for one image, summed over the scales."]
+    texts = ["Millijoules for one frame, the way each candidate runs."]
     if counters:
         texts.append(f"Measured by {listed(counters)}, which counts everything that the machine did meanwhile.")
     if reasons:
@@ -140,15 +142,16 @@ def _about(found: Sequence[Energy]) -> str:
 
 
 def _energy(
-    plan: RuntimePlan, graphs: Sequence[GraphFacts], measured: float | None, counter: Counter | None, reason: str
+    parts: Sequence[Part], graphs: Sequence[GraphFacts], measured: float | None, counter: Counter | None, reason: str
 ) -> Energy:
-    estimates = [estimate(graph.macs, graph.moved_bytes) for graph in graphs]
-    at = dict(zip(plan.sizes, graphs, strict=True))[plan.largest]
-    height, width = plan.sizes[plan.largest]
+    estimates = [
+        (part.per_frame, estimate(graph.macs, graph.moved_bytes)) for part, graph in zip(parts, graphs, strict=True)
+    ]
+    largest, at = max(zip(parts, graphs, strict=True), key=lambda pair: pair[0].pixels)
     return Energy(
-        activations=Activations(input_h=height, input_w=width, peak_bytes=at.activation_peak_bytes),
-        arithmetic_mj=sum(one.arithmetic_mj for one in estimates),
-        memory_mj=sum(one.memory_mj for one in estimates),
+        activations=Activations(input_h=largest.size[0], input_w=largest.size[1], peak_bytes=at.activation_peak_bytes),
+        arithmetic_mj=sum(share * one.arithmetic_mj for share, one in estimates),
+        memory_mj=sum(share * one.memory_mj for share, one in estimates),
         source=SOURCE,
         measured_mj=measured,
         counter=None if counter is None else counter.name,
@@ -163,32 +166,42 @@ def _graph(built: Built, size: Size, cache: FactCache) -> GraphFacts:
     return GraphFacts(**cache.facts(key)[-1])
 
 
-def _measured(plan: RuntimePlan, built: Sequence[Built], counter: Counter, context: MeasureContext) -> dict[str, float]:
-    """Millijoules of one image at all scales, for the candidates that could be measured.
+def _measured(
+    parts: Mapping[str, Sequence[Part]],
+    timing: LatencyMetric,
+    built: Sequence[Built],
+    counter: Counter,
+    context: MeasureContext,
+) -> dict[str, float]:
+    """Millijoules of one frame, of those candidates of which they could be measured.
 
     By content and not by structure: how many zeros the weights have may change what arithmetic costs.
     """
-    cache = context.cache
-    usable = context.artefacts.usable(built, plan.runtime, list(plan.sizes.values()))
-    keys = {one.name: _key(plan, one, counter, context) for one in usable}
-    waiting = [one for one in usable if not cache.facts(keys[one.name])]
-    done = len(usable) - len(waiting)
-    for one in context.reporter.track(waiting, "energy", len(usable), done) if waiting else ():
-        scales = [_millijoules(plan, one, scale, image, counter) for scale, image in plan.inputs.items()]
-        cache.add(keys[one.name], scales)
-    found = {name: cache.facts(key)[-1] for name, key in keys.items()}
-    return {name: float(sum(scales)) for name, scales in found.items() if None not in scales}
+    cache, runtime = context.cache, RUNTIMES[timing.runtime]
+    conditions = [runtime.name, runtime.version, timing.threads, counter.name, machine()]
+    keys = {
+        (one.candidate.id, part.size): (fact_key("energy", 2, one.candidate.id, part.size, conditions), one)
+        for one in built
+        for part in parts[one.name]
+        if context.artefacts.usable([one], timing.runtime, [part.size])
+    }
+    waiting = [(hw, key, one) for (_, hw), (key, one) in keys.items() if not cache.facts(key)]
+    done = len(keys) - len(waiting)
+    for hw, key, one in context.reporter.track(waiting, "energy", len(keys), done) if waiting else ():
+        cache.add(key, _millijoules(context.artefacts.path(one, timing.runtime, hw), hw, timing, counter))
+    found: dict[str, float] = {}
+    for one in built:
+        total: float | None = 0.0
+        for part in parts[one.name]:
+            at = keys.get((one.candidate.id, part.size))
+            each = None if at is None else cache.facts(at[0])[-1]
+            total = None if total is None or each is None else total + part.per_frame * each
+        if total is not None:
+            found[one.name] = total
+    return found
 
 
-def _millijoules(
-    plan: RuntimePlan, built: Built, scale: float, image: NDArray[np.float32], counter: Counter
-) -> float | None:
-    session = RUNTIMES[plan.runtime].load(plan.path(built, scale), plan.settings.threads)
-    joules = joules_per_run(partial(session.run, image), counter)
+def _millijoules(artefact: Path, size: Size, timing: LatencyMetric, counter: Counter) -> float | None:
+    session = RUNTIMES[timing.runtime].load(artefact, timing.threads)
+    joules = joules_per_run(partial(session.run, np.full((1, 3, *size), PAD_VALUE, np.float32)), counter)
     return None if joules is None else joules * 1e3
-
-
-def _key(plan: RuntimePlan, built: Built, counter: Counter, context: MeasureContext) -> str:
-    runtime = RUNTIMES[plan.runtime]
-    conditions = [runtime.name, runtime.version, plan.settings.threads, counter.name, machine()]
-    return fact_key("energy", 1, built.candidate.id, [*plan.inputs], [*context.frame.shape[:2]], conditions)

@@ -1,11 +1,12 @@
-"""How far every candidate's maps are from the teacher's, over the sampled frames, in one pass.
+"""How far every candidate's maps are from the reference's, over the sampled frames, in one pass.
 
-Stage t of the teacher is the candidate with t stages, so the teacher's one pass with all stages out answers for all
-of them; a candidate that is not runs its own artefact on the same inputs.
+The reference is the teacher at the recipe's scales. Each candidate is run as it says, and what it says about the whole
+frame is compared on the reference's grid. Stage t of the teacher is the candidate with t stages, so the teacher's one
+pass with all stages out answers for all of them; a candidate that is not runs its own artefact.
 """
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,9 +24,14 @@ from compress.core.built import Built
 from compress.export.onnx_export import stage_outputs
 from compress.measure.base import MeasureContext, Metric
 from compress.measure.facts import Column, Count, Found, MetricFacts, SectionRow
+from compress.measure.pose_inference import inference_key
 from eval.bootstrap import mean_intervals
+from eval.frame_finder import people_of_still
 from eval.frames import Frame, FrameSample
-from eval.maps import MapDifference, SilentTeacher, average_scales, difference, prepare
+from eval.maps import MapDifference, SilentTeacher, average_scales, difference
+from eval.pose import network_input
+from eval.roi_maps import lay_back
+from eval.roi_tracker import RoiTracker
 from eval.runtimes import RUNTIMES, Session
 from teachers.common.errors import UserError
 from teachers.common.files import write_bytes
@@ -145,8 +151,9 @@ class FidelityPlan:
 
     def key(self, candidate: Built) -> str:
         """Under which the per-frame facts of a candidate are noted."""
+        way = inference_key(candidate, self.scales)
         return fact_key(
-            "fidelity", 1, self.teacher.candidate.id, candidate.candidate.id, self.scales, self.sample.digest
+            "fidelity", 2, self.teacher.candidate.id, candidate.candidate.id, way, self.scales, self.sample.digest
         )
 
 
@@ -157,31 +164,72 @@ class Scorer:
         self._plan = plan
         runtime = RUNTIMES["onnxruntime"]
         self._teacher: Session = runtime.load(plan.all_stages, plan.threads)
-        self._others = {
-            built.name: runtime.load(built.artefact, plan.threads) for built in plan.candidates if built.stage is None
-        }
+        self._sessions: dict[str, Session] = {}
+        self._windows: dict[str, RoiTracker] = {}
+        for built in plan.candidates:
+            roi = built.inference.roi if built.inference is not None else None
+            if roi is not None:
+                session = runtime.load(built.artefact, plan.threads)
+                self._windows[built.name] = RoiTracker(session, built.candidate.spec, roi)
+            elif built.stage is None:
+                self._sessions[built.name] = runtime.load(built.artefact, plan.threads)
 
     def score(self, frame: Frame, candidates: Sequence[Built]) -> list[MapDifference]:
-        """How far each of these candidates is from the teacher on this frame."""
+        """How far each of these candidates is from the reference on this frame."""
         plan = self._plan
-        spec = plan.teacher.candidate.spec
-        last, kept = len(spec.stages), self._kept(frame)
-        stages = sorted({built.stage for built in candidates if built.stage is not None} | (set() if kept else {last}))
-        others = [built for built in candidates if built.stage is None]
-        per_scale = []
-        for scale in plan.scales:
-            image = prepare(frame.image, scale, spec.multiple)
-            maps = [self._teacher_maps(image, stages)] if stages else []
-            maps += [torch.from_numpy(part) for built in others for part in self._others[built.name].run(image)]
-            per_scale.append(torch.cat(maps, dim=1))
-        averaged = average_scales(per_scale, frame.image.shape[:2], plan.scales, spec.stride)
-        names: list[int | str] = [*stages, *(built.name for built in others)]
-        found = dict(zip(names, self._split(averaged), strict=True))
-        teacher = found.get(last) or kept
-        assert teacher is not None, "whose maps are not kept is run"
+        last, kept = len(plan.teacher.candidate.spec.stages), self._kept(frame)
+        whole = [built for built in candidates if built.name not in self._windows]
+        wanted = {built.name: self._source(built) for built in whole}
         if kept is None:
-            self._keep(frame, teacher)
-        return [difference(found[built.name if built.stage is None else built.stage], teacher) for built in candidates]
+            wanted[""] = (last, plan.scales)  # a name that no candidate can have
+        found = self._averaged(frame, wanted)
+        for built in candidates:
+            if built.name in self._windows:
+                found[built.name] = self._laid_back(frame, built)
+        reference = kept or found[""]
+        if kept is None:
+            self._keep(frame, reference)
+        return [difference(found[built.name], reference) for built in candidates]
+
+    def _source(self, built: Built) -> "_Source":
+        scales = built.inference.scales if built.inference is not None else None
+        return built.name if built.stage is None else built.stage, scales or self._plan.scales
+
+    def _averaged(self, frame: Frame, wanted: Mapping[str, "_Source"]) -> dict[str, Maps]:
+        """The maps of several sources, each averaged over its scales; every input is made and run once."""
+        spec, image_hw = self._plan.teacher.candidate.spec, (frame.image.shape[0], frame.image.shape[1])
+        per_scale: dict[float, dict[int | str, Tensor]] = {}
+        for scale in {scale for _, scales in wanted.values() for scale in scales}:
+            sources = {source for source, scales in wanted.values() if scale in scales}
+            per_scale[scale] = self._run(network_input(frame.image, scale, spec), sources)
+        found: dict[str, Maps] = {}
+        for scales in {scales for _, scales in wanted.values()}:
+            # All that are averaged over the same scales are resized together.
+            names = [name for name, (_, theirs) in wanted.items() if theirs == scales]
+            stacked = [torch.cat([per_scale[scale][wanted[name][0]] for name in names], dim=1) for scale in scales]
+            averaged = average_scales(stacked, image_hw, scales, spec.stride)
+            found |= dict(zip(names, self._split(averaged), strict=True))
+        return found
+
+    def _run(self, image: NDArray[np.float32], sources: Collection[int | str]) -> dict[int | str, Tensor]:
+        """Heatmaps and PAFs in one tensor (1, C, h, w), by stage of the teacher or by name of a candidate."""
+        stages = [source for source in sources if isinstance(source, int)]
+        names = [name for stage in stages for name in stage_outputs(stage)]
+        maps = self._teacher.outputs(image, names) if names else []
+        found: dict[int | str, Tensor] = {
+            stage: _joined(*pair) for stage, pair in zip(stages, zip(maps[::2], maps[1::2], strict=True), strict=True)
+        }
+        return found | {
+            source: _joined(*self._sessions[source].run(image)) for source in sources if isinstance(source, str)
+        }
+
+    def _laid_back(self, frame: Frame, built: Built) -> Maps:
+        """What a network that looks through windows says about a photograph: nothing where it did not look."""
+        spec, skeleton = built.candidate.spec, built.candidate.spec.skeleton
+        looks = people_of_still(self._windows[built.name], frame.image).looks
+        channels = skeleton.heatmap_channels, skeleton.paf_channels
+        hw = (frame.image.shape[0], frame.image.shape[1])
+        return self._split(torch.from_numpy(lay_back(looks, hw, channels, spec.stride)))[0]
 
     def _file(self, frame: Frame) -> Path | None:
         plan = self._plan
@@ -205,14 +253,18 @@ class Scorer:
             np.save(buffer, torch.cat((maps.heatmaps, maps.pafs), dim=1).numpy(), allow_pickle=False)
             write_bytes(path, buffer.getvalue())
 
-    def _teacher_maps(self, image: NDArray[np.float32], stages: Sequence[int]) -> Tensor:
-        names = [name for stage in stages for name in stage_outputs(stage)]
-        return torch.cat([torch.from_numpy(part) for part in self._teacher.outputs(image, names)], dim=1)
-
     def _split(self, stacked: Tensor) -> list[Maps]:
         skeleton = self._plan.teacher.candidate.spec.skeleton
         heat, paf = skeleton.heatmap_channels, skeleton.paf_channels
         return [Maps(part[:, :heat], part[:, heat:]) for part in torch.split(stacked, heat + paf, dim=1)]
+
+
+_Source = tuple[int | str, tuple[float, ...]]
+"""Whose maps, the teacher's stage or a candidate by name, and the scales over which they are averaged."""
+
+
+def _joined(heatmaps: NDArray[np.float32], pafs: NDArray[np.float32]) -> Tensor:
+    return torch.cat((torch.from_numpy(heatmaps), torch.from_numpy(pafs)), dim=1)
 
 
 def _mean(facts: Sequence[dict[str, float]]) -> Fidelity:

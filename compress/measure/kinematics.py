@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from compress.common.fields import Scale, Text
+from compress.common.fields import Text
 from compress.core.built import Built
 from compress.measure.angle_error import AngleErrorFacts, ClipPlan, measure_angle_errors
 from compress.measure.base import MeasureContext, Metric
@@ -37,7 +37,9 @@ class FrontView(Facts):
 
 
 class Kinematics(MetricFacts):
-    """Keypoints and joint angles against the teacher's on consecutive frames of one video, single scale.
+    """Keypoints and joint angles against the reference's on consecutive frames of one video.
+
+    The reference is the teacher at the recipe's scales; each candidate is run as it says.
 
     The headline numbers, the tier and `joints` are of people seen from the side: the worst of knee, hip, shoulder and
     elbow, raw and filtered (docs/kinematics.md).
@@ -149,12 +151,6 @@ class KinematicsMetric(Metric):
             description="At most, and at most data.images; more show rare large errors surely.",
         ),
     ] = 75
-    scale: Annotated[
-        Scale,
-        Field(
-            description="Network input height over 368, whatever `scales` are; lower: as a phone sees it, and coarser."
-        ),
-    ] = 1.0
 
     def check_source(self, source: str | None) -> None:
         """Joint angles over time need a video."""
@@ -168,15 +164,15 @@ class KinematicsMetric(Metric):
 
     def open(self, data: Data) -> Clip | None:
         """The clip; None for a quick look, whose few images leave too few frames."""
-        return open_clip(self.video or data.source, self.start, min(self.frames, data.images), self.scale)
+        return open_clip(self.video or data.source, self.start, min(self.frames, data.images))
 
     def measure(self, built: Sequence[Built], context: MeasureContext) -> Mapping[str, Found[Kinematics]]:
         clip = context.opened_for(self, Clip)
         if clip is None:
             return {one.name: Found(None, {"oks": _QUICK_LOOK}) for one in built}
         networks = Networks(built[0], built, context.all_stages, context.threads)
-        degrees = measure_angle_errors(ClipPlan(networks, clip), context.cache, context.reporter)
-        facts = {name: _facts(found, clip) for name, found in degrees.items()}
+        degrees = measure_angle_errors(ClipPlan(networks, clip, context.scales), context.cache, context.reporter)
+        facts = {name: _facts(found, clip, context.scales) for name, found in degrees.items()}
         return {name: Found(found, _missing(found)) for name, found in facts.items()}
 
 
@@ -194,7 +190,7 @@ def _missing(facts: Kinematics) -> dict[str, str]:
     return reasons
 
 
-def _facts(degrees: AngleErrorFacts, clip: Clip) -> Kinematics:
+def _facts(degrees: AngleErrorFacts, clip: Clip, scales: Sequence[float]) -> Kinematics:
     """The worst of knee, hip, shoulder and elbow, raw and filtered, and the tier that follows."""
     fidelity, people = degrees.fidelity, degrees.people
     verdict = judge(fidelity)
@@ -228,7 +224,7 @@ def _facts(degrees: AngleErrorFacts, clip: Clip) -> Kinematics:
         ),
         conditions={
             "first_frame": clip.start,
-            "scale": clip.scale,
+            "reference_scales": list(scales),
             "absent": dict(fidelity.absent),
             **fidelity.conditions,
         },

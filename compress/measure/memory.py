@@ -1,22 +1,24 @@
-"""Peak memory of every candidate: of a fresh process that loads the artefact and runs it at the largest scale."""
+"""Peak memory of every candidate: of a fresh process that loads the artefact and runs it on its largest input."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from compress.common.document import Block, Paragraph, Table
+from compress.common.environment import machine
 from compress.common.fact_cache import fact_key
 from compress.common.formatting import NONE, scaled, size
 from compress.core.built import Built
 from compress.measure.base import MeasureContext, Metric
 from compress.measure.facts import Column, Count, Found, MetricFacts, SectionRow
 from compress.measure.latency import LatencyMetric
-from compress.measure.runtime_plan import RuntimePlan, runtime_plan
+from compress.measure.runtime_plan import Size, frame_parts
 from eval.memory import ProbeError, peak_memory
+from eval.runtimes import RUNTIMES
 
 
 class Memory(MetricFacts):
-    """Resident memory of a fresh process that loads the artefact and runs it at the largest scale."""
+    """Resident memory of a fresh process that loads the artefact and runs it on the largest input that it is given."""
 
     key: ClassVar[str] = "memory"
     runtime: str
@@ -44,15 +46,19 @@ class MemoryMetric(Metric):
 
     def measure(self, built: Sequence[Built], context: MeasureContext) -> Mapping[str, Found[Memory]]:
         timing = context.of(LatencyMetric) or LatencyMetric()
-        plan = runtime_plan(built, context, timing.timing(context.data), timing.runtime)
-        found = _measure_peaks(plan, context)
+        largest = {one.name: _largest(one, context) for one in built}
+        for one in built:
+            context.artefacts.usable([one], timing.runtime, [part.size for part in frame_parts(one, context)])
+        refused = {one.name: context.artefacts.why_not(one, built[0], timing.runtime) for one in built}
+        runs = [_Run(one.name, context.timed_as(one), largest[one.name]) for one in built if refused[one.name] is None]
+        found = _measure_peaks(runs, timing, context)
         results: dict[str, Found[Memory]] = {}
         for one in built:
-            refused = context.artefacts.why_not(one, built[0], timing.runtime)
-            if refused is not None:
-                results[one.name] = Found(None, {"peak_memory_bytes": refused})
+            reason_why_not = refused[one.name]
+            if reason_why_not is not None:
+                results[one.name] = Found(None, {"peak_memory_bytes": reason_why_not})
                 continue
-            results[one.name] = found[context.timed_as(one).name]
+            results[one.name] = found[one.name]
             for reason in results[one.name].missing.values():
                 context.reporter.warn(f"{one.name}: peak memory was not measured: {reason}")
         return results
@@ -62,7 +68,7 @@ class MemoryMetric(Metric):
         """The peak, and what the process held before the artefact was loaded."""
         head = ("Candidate", "Peak memory", "Before loading", "Input", "Runtime", "Threads")
         text = (
-            "Peak memory is the resident memory of a fresh process that runs the artefact at the largest scale. Before "
+            "Peak memory is the resident memory of a fresh process that runs the artefact on its largest input. Before "
             "loading, that process holds only the interpreter and the runtime. MB is a million bytes."
         )
         table = tuple(row.table_row(*_cells(row.facts)) for row in rows)
@@ -76,26 +82,42 @@ def _cells(facts: Memory | None) -> tuple[str, ...]:
     return (*used, size((facts.input_h, facts.input_w)), facts.runtime, str(facts.threads))
 
 
-def _measure_peaks(plan: RuntimePlan, context: MeasureContext) -> dict[str, Found[Memory]]:
-    cache, size = context.cache, plan.sizes[plan.largest]
-    keys = {built.name: fact_key("memory", 1, built.candidate.id, size, plan.conditions) for built in plan.candidates}
+@dataclass(frozen=True)
+class _Run:
+    """What is measured for one candidate."""
+
+    name: str
+    timed: Built
+    """As `MeasureContext.timed_as` sees it."""
+    size: Size
+
+
+def _largest(one: Built, context: MeasureContext) -> Size:
+    return max(frame_parts(one, context), key=lambda part: part.pixels).size
+
+
+def _measure_peaks(runs: Sequence[_Run], timing: LatencyMetric, context: MeasureContext) -> dict[str, Found[Memory]]:
+    cache, runtime = context.cache, RUNTIMES[timing.runtime]
+    conditions = [runtime.name, runtime.version, asdict(timing.timing(context.data)), machine()]
+    keys = {run.name: fact_key("memory", 1, run.timed.candidate.id, run.size, conditions) for run in runs}
     # By key: two candidates of the same content, under two names, are measured once.
-    different = {keys[built.name]: built for built in plan.candidates}
+    different = {keys[run.name]: run for run in runs}
     waiting = [key for key in different if not cache.facts(key)]
     done, reasons = len(different) - len(waiting), {}
     for key in context.reporter.track(waiting, "peak memory", len(different), done) if waiting else ():
+        run = different[key]
         try:
-            peak = peak_memory(plan.path(different[key], plan.largest), size, plan.runtime, plan.settings.threads)
+            path = context.artefacts.path(run.timed, timing.runtime, run.size)
+            peak = peak_memory(path, run.size, timing.runtime, timing.threads)
         except ProbeError as error:
             reasons[key] = str(error)
         else:
             cache.add(key, asdict(peak))
-    return {name: _found(plan, cache.facts(key), reasons.get(key, "")) for name, key in keys.items()}
+    about = {"runtime": timing.runtime, "threads": timing.threads}
+    return {run.name: _found(about, run.size, cache.facts(keys[run.name]), reasons.get(keys[run.name])) for run in runs}
 
 
-def _found(plan: RuntimePlan, facts: Sequence[dict[str, int]], reason: str) -> Found[Memory]:
-    if reason:
+def _found(about: Mapping[str, Any], size: Size, facts: Sequence[dict[str, int]], reason: str | None) -> Found[Memory]:
+    if reason is not None:
         return Found(None, {"peak_memory_bytes": reason})
-    height, width = plan.sizes[plan.largest]
-    about = {"runtime": plan.runtime, "threads": plan.settings.threads, "input_h": height, "input_w": width}
-    return Found(Memory.model_validate(about | facts[-1]))
+    return Found(Memory.model_validate({**about, "input_h": size[0], "input_w": size[1]} | facts[-1]))

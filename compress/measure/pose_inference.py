@@ -4,9 +4,9 @@ Stage t of the teacher is the candidate with t stages, so its session with all s
 What was found goes to the cache image by image.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -17,6 +17,9 @@ from compress.common.fact_cache import FactCache
 from compress.common.progress import Reporter
 from compress.core.built import Built
 from compress.export.onnx_export import stage_outputs
+from eval.frame_finder import FrameFinder, frame_finder, people_of_still
+from eval.frame_people import FramePeople, Parts
+from eval.inference import Inference
 from eval.people import Person
 from eval.pose import PoseEstimator
 from eval.runtimes import RUNTIMES, Session
@@ -36,28 +39,64 @@ class Networks:
 
 
 class Finder:
-    """The networks, loaded once."""
+    """The networks, loaded once, each run as its `inference` says."""
 
-    def __init__(self, networks: Networks, candidates: Sequence[Built], scales: Sequence[float] = (1.0,)) -> None:
-        """`candidates`: those of them that are wanted. Scales as `eval.pose.PoseEstimator` takes them."""
-        runtime = RUNTIMES["onnxruntime"]
-        stages = sorted({built.stage for built in candidates if built.stage is not None})
-        shared = _SharedPass(runtime.load(networks.all_stages, networks.threads), stages, len(scales))
-        self._estimators = {
-            built.name: PoseEstimator(
-                _StageView(shared, built.stage)
-                if built.stage is not None
-                else runtime.load(built.artefact, networks.threads),
-                built.candidate.spec,
-                scales,
-            )
-            for built in candidates
-        }
-
-    def people(self, image: NDArray[np.uint8], candidates: Sequence[Built]) -> Iterator[list[Person]]:
-        """Per candidate, the people of an image (H, W, 3) BGR, in its pixels."""
+    def __init__(self, networks: Networks, candidates: Sequence[Built], scales: Sequence[float]) -> None:
+        """`candidates`: those of them that are wanted. scales: of those that have no `inference` of their own."""
+        self._threads, self._all_stages = networks.threads, networks.all_stages
+        self._stages: dict[str, tuple[int, PoseEstimator]] = {}
+        self._alone: dict[str, FrameFinder] = {}
         for built in candidates:
-            yield self._estimators[built.name](image).people
+            inference = built.inference or Inference(scales=tuple(scales))
+            if built.stage is not None and inference.scales is not None:
+                shared = PoseEstimator(_NoSession(), built.candidate.spec, inference.scales)
+                self._stages[built.name] = (built.stage, shared)
+            else:
+                session = RUNTIMES["onnxruntime"].load(built.artefact, networks.threads)
+                self._alone[built.name] = frame_finder(session, built.candidate.spec, inference)
+
+    def people(
+        self, image: NDArray[np.uint8], candidates: Sequence[Built], time_s: float | None
+    ) -> Iterator[FramePeople]:
+        """What each candidate finds in an image (H, W, 3) BGR, in its pixels.
+
+        time_s: of a frame of a video, frame after frame; None for a photograph by itself.
+        """
+        by_scale: dict[float, dict[str, Array]] = {}
+        for built in candidates:
+            if built.name in self._stages:
+                stage, estimator = self._stages[built.name]
+                for scale in estimator.scales:
+                    if scale not in by_scale:
+                        by_scale[scale] = self._all_maps(estimator.network_input(image, scale))
+                heatmaps, pafs = stage_outputs(stage)
+                maps = [(by_scale[scale][heatmaps], by_scale[scale][pafs]) for scale in estimator.scales]
+                found = estimator.estimate(maps, (image.shape[0], image.shape[1]), 0.0)
+                yield FramePeople(found.people, Parts(decoding_s=found.decoding_s), full_frame=found)
+            elif time_s is None:
+                yield people_of_still(self._alone[built.name], image)
+            else:
+                yield self._alone[built.name](image, time_s)
+
+    def _all_maps(self, pixels: Array) -> dict[str, Array]:
+        names = [name for stage in self._wanted_stages for name in stage_outputs(stage)]
+        return dict(zip(names, self._shared.outputs(pixels, names), strict=True))
+
+    @cached_property
+    def _shared(self) -> Session:
+        return RUNTIMES["onnxruntime"].load(self._all_stages, self._threads)
+
+    @cached_property
+    def _wanted_stages(self) -> list[int]:
+        return sorted({stage for stage, _ in self._stages.values()})
+
+
+class _NoSession:
+    """Of an estimator whose maps come from elsewhere."""
+
+    def run(self, image: Array) -> tuple[Array, Array]:
+        """Never called."""
+        raise AssertionError("the maps are those of the shared pass")
 
 
 class Image(Protocol):
@@ -83,51 +122,42 @@ class PeoplePass(Generic[ImageT]):
     count: int
     """How many frames there are in all."""
     scales: Sequence[float]
-    fact: Callable[[ImageT, list[Person], Built], dict[str, Any]]
+    """At which candidates without an `inference` of their own are run."""
+    fact: Callable[[ImageT, FramePeople, Built], dict[str, Any]]
     """What the cache keeps of one candidate's people in one frame."""
+    time_s: Callable[[ImageT], float] | None = None
+    """Of a frame of a video; None for photographs."""
 
     def run(self, networks: Networks, wanted: Mapping[str, Built], cache: FactCache, reporter: Reporter) -> None:
-        """Notes, under the keys of `wanted`, what is not noted yet; frames before that are not read."""
+        """Notes, under the keys of `wanted`, what is not noted yet; frames before that are not read.
+
+        A window that follows people depends on the frames before, so such a candidate goes through all of them again.
+        """
         done = {key: len(cache.facts(key)) for key in wanted}
-        start = min(done.values())
+        begin = {key: self._begin(wanted[key], done[key]) for key in wanted}
+        start = min(begin.values())
         if start >= self.count:
             return
-        finder = Finder(networks, list(wanted.values()), self.scales)
+        finder = Finder(networks, [wanted[key] for key in wanted if begin[key] < self.count], self.scales)
         frames = reporter.track(self.frames(start), self.title, self.count, start)
         for index, frame in enumerate(frames, start):
-            waiting = [key for key in wanted if done[key] <= index]
-            found = finder.people(frame.image, [wanted[key] for key in waiting])
+            waiting = [key for key in wanted if begin[key] <= index]
+            time_s = None if self.time_s is None else self.time_s(frame)
+            found = finder.people(frame.image, [wanted[key] for key in waiting], time_s)
             for key, people in zip(waiting, found, strict=True):
-                cache.add(key, self.fact(frame, people, wanted[key]))
+                if done[key] <= index:
+                    cache.add(key, self.fact(frame, people, wanted[key]))
+
+    def _begin(self, built: Built, done: int) -> int:
+        """The first frame that is needed of it."""
+        follows = self.time_s is not None and built.inference is not None and built.inference.roi is not None
+        return 0 if follows and done < self.count else done
 
 
-class _StageView:
-    """One stage of the teacher's all-stages session, as a session of its own."""
-
-    def __init__(self, shared: "_SharedPass", stage: int) -> None:
-        self._shared, self._names = shared, stage_outputs(stage)
-
-    def run(self, image: Array) -> tuple[Array, Array]:
-        """See eval.runtimes.Runs."""
-        maps = self._shared(image)
-        return maps[self._names[0]], maps[self._names[1]]
-
-
-class _SharedPass:
-    """Runs an input once, however many stages ask for it; keeps one image's inputs, one for each scale."""
-
-    def __init__(self, session: Session, stages: Sequence[int], scales: int) -> None:
-        self._session = session
-        self._names = [name for stage in stages for name in stage_outputs(stage)]
-        self._kept: deque[tuple[Array, dict[str, Array]]] = deque(maxlen=scales)
-
-    def __call__(self, image: Array) -> dict[str, Array]:
-        for seen, maps in self._kept:
-            if np.array_equal(image, seen):
-                return maps
-        maps = dict(zip(self._names, self._session.outputs(image, self._names), strict=True))
-        self._kept.append((image, maps))
-        return maps
+def inference_key(built: Built, scales: Sequence[float]) -> dict[str, Any]:
+    """How it is run, for the key of a fact; scales: where it does not say so itself."""
+    inference = built.inference or Inference(scales=tuple(scales))
+    return inference.model_dump(mode="json", exclude_none=True)
 
 
 def to_fact(people: Sequence[Person]) -> list[dict[str, Any]]:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from compress.common.environment import machine
 from compress.core.built import Built
 from compress.measure.base import MeasureContext
+from compress.measure.clip_use import clip_use
+from compress.measure.inference_parts import Part, parts_of
 from compress.measure.runtime_artefacts import ONNX, RuntimeArtefacts
 from eval.latency import LatencySettings
 from eval.maps import prepare
@@ -55,9 +57,15 @@ class RuntimePlan:
 def runtime_plan(
     built: Sequence[Built], context: MeasureContext, settings: LatencySettings, runtime: str = ONNX
 ) -> RuntimePlan:
-    """Makes the artefacts that are not there yet."""
+    """Of candidates that are run as the reference is. Makes the artefacts that are not there yet."""
     multiple = built[0].candidate.spec.multiple
-    inputs = {scale: prepare(context.frame, scale, multiple) for scale in context.scales_of(built[0])}
+    inputs = {scale: prepare(context.frame, scale, multiple) for scale in context.scales}
     sizes = [(image.shape[2], image.shape[3]) for image in inputs.values()]
     usable = context.artefacts.usable(built, runtime, sizes)
     return RuntimePlan([context.timed_as(one) for one in usable], inputs, runtime, settings, context.artefacts)
+
+
+def frame_parts(one: Built, context: MeasureContext) -> tuple[Part, ...]:
+    """The network inputs that a frame needs, the way a candidate is run."""
+    hw = (context.frame.shape[0], context.frame.shape[1])
+    return parts_of(context.inference_of(one), hw, one.candidate.spec.multiple, clip_use(one, context))

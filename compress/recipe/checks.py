@@ -19,6 +19,7 @@ from compress.recipe.models import MAX_GOALS, AnyStep, Recipe
 from compress.results.goals import Goal, GoalError, parse_goal
 from compress.results.objectives import OBJECTIVES
 from compress.steps.base import SettingError, Step
+from eval.inference import Inference, mistake
 from teachers.common.errors import UserError
 from teachers.registry import teacher_spec
 from teachers.spec import PoseNetSpec
@@ -107,22 +108,26 @@ def check_teacher(data: dict[str, Any], mistakes: Mistakes) -> PoseNetSpec | Non
         return None
 
 
-def check_chains(candidates: Sequence[Expanded], teacher: PoseNetSpec, training: bool, mistakes: Mistakes) -> None:
+def check_chains(
+    candidates: Sequence[Expanded], teacher: PoseNetSpec, data: dict[str, Any], mistakes: Mistakes
+) -> None:
     """Takes every candidate's spec through its steps. Beyond a step that cannot work nothing is known.
 
-    training: whether the recipe has frames to learn from.
+    data: the recipe, for its `training` and its `inference`.
     """
     for candidate in candidates:
-        spec = teacher
+        spec, common = teacher, data.get("inference")
         steps = candidate.data.get("steps") if isinstance(candidate.data, dict) else None
         ended = False
+        if steps == [] and common is None and candidate.data.get("inference") is None:
+            mistakes.add(candidate.user_keys(("steps",)), "needs at least one step, or an `inference` beside it")
         for position, raw in enumerate(_list(steps)):
             if ended:
                 mistakes.add(candidate.user_keys(("steps", position)), "comes after quantize, which is the last step")
                 break
             try:
                 step = _STEP.validate_json(json.dumps(raw), strict=True)
-                if step.learns and not training:
+                if step.learns and not data.get("training"):
                     where = candidate.user_keys(("steps", position))
                     mistakes.add(where, "learns from frames, and the recipe has no `training` with `data`")
                 spec, ended = step.check(spec), step.ends
@@ -132,3 +137,20 @@ def check_chains(candidates: Sequence[Expanded], teacher: PoseNetSpec, training:
                 field = error.field.split(".") if error.field else []
                 mistakes.add(candidate.user_keys(("steps", position, *field)), error.message)
                 break
+        else:
+            _check_inference(candidate, common, spec, mistakes)
+
+
+def _check_inference(candidate: Expanded, common: Any, spec: PoseNetSpec, mistakes: Mistakes) -> None:
+    """Whether the finished network can be run as asked; for what is no `inference` there is a mistake already."""
+    own = candidate.data.get("inference") if isinstance(candidate.data, dict) else None
+    raw = own if own is not None else common
+    if raw is None:
+        return
+    try:
+        misfit = mistake(Inference.model_validate_json(json.dumps(raw), strict=True), spec)
+    except ValidationError:
+        return
+    if misfit is not None:
+        keys: Keys = ("inference", *misfit[0])
+        mistakes.add(candidate.user_keys(keys) if own is not None else keys, misfit[1])

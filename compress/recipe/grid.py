@@ -11,8 +11,8 @@ from compress.recipe.diagnostics import Mistakes, show
 from compress.recipe.models import MAX_CANDIDATES, MAX_STEPS
 
 EACH = "each"
-_Slot = tuple[int, str]
-"""A step's position and the setting that varies."""
+_Slot = Keys
+"""Path of a setting that varies, within its candidate."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,12 @@ class Expanded:
 
     def user_keys(self, keys: Keys) -> Keys:
         """A path within this candidate -> the path in the recipe as it was written."""
-        slot = keys[1:3]
-        if keys[:1] != ("steps",) or slot not in self.choices:
-            return ("candidates", self.origin, *keys)
-        choice = self.choices[slot]
-        chosen: Keys = () if choice is None else (choice,)
-        return ("candidates", self.origin, *keys[:3], EACH, *chosen, *keys[3:])
+        for slot, choice in self.choices.items():
+            end = len(slot)
+            if keys[:end] == slot:
+                chosen: Keys = () if choice is None else (choice,)
+                return ("candidates", self.origin, *slot, EACH, *chosen, *keys[end:])
+        return ("candidates", self.origin, *keys)
 
 
 def expand(candidates: Sequence[Any], mistakes: Mistakes) -> list[Expanded]:
@@ -51,18 +51,28 @@ def expand(candidates: Sequence[Any], mistakes: Mistakes) -> list[Expanded]:
 
 
 def _slots(candidate: Any) -> Iterator[tuple[_Slot, dict[str, Any]]]:
-    steps = candidate.get("steps") if isinstance(candidate, dict) else None
-    if not isinstance(steps, list) or len(steps) > MAX_STEPS:
-        return
-    for position, step in enumerate(steps):
-        for name, value in step.items() if isinstance(step, dict) else ():
-            if name != "step" and isinstance(value, dict) and EACH in value:
-                yield (position, name), value
+    for key, found in candidate.items() if isinstance(candidate, dict) else ():
+        if key == "steps" and isinstance(found, list) and len(found) <= MAX_STEPS:
+            for position, step in enumerate(found):
+                for name, value in step.items() if isinstance(step, dict) else ():
+                    if name != "step" and isinstance(value, dict) and EACH in value:
+                        yield (key, position, name), value
+        elif key == "inference":
+            yield from _slots_below(found, (key,))
+
+
+def _slots_below(data: Any, keys: Keys) -> Iterator[tuple[_Slot, dict[str, Any]]]:
+    if isinstance(data, dict):
+        if EACH in data:
+            yield keys, data
+            return
+        for name, value in data.items():
+            yield from _slots_below(value, (*keys, name))
 
 
 def _values(origin: int, slot: _Slot, raw: dict[str, Any], mistakes: Mistakes) -> list[tuple[int | None, Any]]:
     """The values of one `each` with their positions; a wrong `each` gives nothing, once."""
-    here: Keys = ("candidates", origin, "steps", *slot)
+    here: Keys = ("candidates", origin, *slot)
     for other in raw:
         if other != EACH:
             mistakes.add((*here, other), "`each` stands alone, nothing beside it")
@@ -85,8 +95,17 @@ def _values(origin: int, slot: _Slot, raw: dict[str, Any], mistakes: Mistakes) -
 def _with(candidate: Any, origin: int, chosen: dict[_Slot, tuple[int | None, Any]]) -> Expanded:
     if not chosen:
         return Expanded(candidate, origin, {})
-    steps = list(candidate["steps"])
-    for (position, name), (_, value) in chosen.items():
-        steps[position] = {**steps[position], name: value}
-    choices = {slot: index for slot, (index, _) in chosen.items()}
-    return Expanded({**candidate, "steps": steps}, origin, choices)
+    data = candidate
+    for slot, (_, value) in chosen.items():
+        data = _replaced(data, slot, value)
+    return Expanded(data, origin, {slot: index for slot, (index, _) in chosen.items()})
+
+
+def _replaced(data: Any, keys: Keys, value: Any) -> Any:
+    """The same data with another value at a path."""
+    if not keys:
+        return value
+    key, *rest = keys
+    changed: Any = list(data) if isinstance(data, list) else dict(data)
+    changed[key] = _replaced(data[key], tuple(rest), value)
+    return changed

@@ -62,7 +62,7 @@ def _checked(data: dict[str, Any], schema: Schema, here: bool, mistakes: Mistake
         teacher = check_teacher(data, mistakes)
         check_metrics(data, teacher, mistakes)
         if teacher is not None:
-            check_chains(candidates, teacher, bool(data.get("training")), mistakes)
+            check_chains(candidates, teacher, data, mistakes)
     return recipe, concrete
 
 

@@ -17,6 +17,7 @@ from compress.results.objectives import ObjectiveName
 from compress.steps import STEPS
 from compress.steps.base import Step
 from compress.training.frames import TrainingPlan
+from eval.inference import Inference
 from teachers.spec import Frozen
 
 MAX_CANDIDATES = 1000
@@ -45,17 +46,24 @@ def _file_name(name: str) -> str:
 
 
 class CandidatePlan(Frozen):
-    """The steps that make one candidate from the teacher."""
+    """The steps that make one candidate from the teacher, and how it is run on a frame."""
 
     name: Annotated[
         str,
         AfterValidator(_file_name),
-        Field(description="Names the row and the folder. {stages} stands for the setting `stages` of the steps."),
+        Field(description="Names the row and the folder. {stages} is a setting of the steps or of `inference`."),
     ]
     steps: Annotated[
         tuple[AnyStep, ...],
-        Field(min_length=1, max_length=MAX_STEPS, description="Taken in order, beginning with the teacher."),
+        Field(
+            max_length=MAX_STEPS,
+            description="Taken in order, beginning with the teacher; [] where the teacher's network is run otherwise.",
+        ),
     ]
+    inference: Annotated[
+        Inference | None,
+        Field(description="How it is run on a frame; left out, as the recipe's `inference` says, else at its scales."),
+    ] = None
 
 
 MAX_GOALS = 32
@@ -103,12 +111,20 @@ class Recipe(Frozen):
     data: Data
     scales: Annotated[
         tuple[Scale, ...],
-        Field(min_length=1, max_length=8, description="Maps are averaged over these; each costs a pass of its own."),
+        Field(
+            min_length=1,
+            max_length=8,
+            description="Of the reference: the teacher's maps are averaged over these; each costs a pass of its own.",
+        ),
     ] = (0.5, 1.0, 1.5, 2.0)
     candidates: Annotated[
         tuple[CandidatePlan, ...],
         Field(min_length=1, max_length=MAX_CANDIDATES, description="What is made from the teacher and compared."),
     ]
+    inference: Annotated[
+        Inference | None,
+        Field(description="How candidates without an `inference` of their own are run; the teacher runs at `scales`."),
+    ] = None
     training: Annotated[
         TrainingPlan | None, Field(description="What steps that train learn from; needed where there is such a step.")
     ] = None
@@ -123,6 +139,10 @@ class Recipe(Frozen):
         SearchPlan | None, Field(description="What `compress search` varies; `compress run` takes the recipe as it is.")
     ] = None
 
+    def inference_of(self, plan: CandidatePlan) -> Inference | None:
+        """How a candidate is run; None: at the scales of the reference."""
+        return plan.inference or self.inference
+
     @property
     def learns(self) -> bool:
         """Whether any of its steps trains."""
@@ -133,7 +153,16 @@ class Recipe(Frozen):
         # None of these changes a result: a run without them has the text that it had before there were any.
         unsaid: dict[str, Any] = {name: True for name in ("tracking", "search") if not getattr(self, name)}
         unsaid |= {"data": {"show_frames"}} if self.data.show_frames is None else {}
-        return dump_yaml(self.model_dump(mode="json", exclude=unsaid))
+        data = self.model_dump(mode="json", exclude=unsaid)
+        for part, inference in ((data, self.inference), *zip(data["candidates"], self._inferences, strict=True)):
+            del part["inference"]
+            if inference is not None:
+                part["inference"] = inference.model_dump(mode="json", exclude_none=True)
+        return dump_yaml(data)
+
+    @property
+    def _inferences(self) -> list[Inference | None]:
+        return [plan.inference for plan in self.candidates]
 
     def only(self, name: str) -> "Recipe":
         """The recipe of one candidate alone, without trackers and search; KeyError if there is none of that name."""

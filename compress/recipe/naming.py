@@ -3,10 +3,11 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from compress.common.yaml_source import Keys
 from compress.recipe.diagnostics import Mistakes, shortened, show
 from compress.recipe.grid import Expanded
 from compress.steps import STEPS
@@ -41,11 +42,15 @@ def name_all(candidates: Sequence[Expanded], mistakes: Mistakes) -> list[Expande
 
 
 def _name(candidate: Expanded, owners: Mapping[str, _Owner], mistakes: Mistakes) -> Any:
-    written = candidate.data.get("steps")
+    written, inference = candidate.data.get("steps"), candidate.data.get("inference")
     steps = written if isinstance(written, list) else []
     if "name" not in candidate.data:
-        name = _from_steps(steps)
-        return _with_digest(name, steps) if name.casefold() in owners else name
+        name = _from_steps(steps, inference)
+        return (
+            _with_digest(name, steps if inference is None else [steps, inference])
+            if name.casefold() in owners
+            else name
+        )
     name = candidate.data["name"]
     if not isinstance(name, str):
         return name
@@ -60,23 +65,36 @@ def _taken(owner: _Owner, candidate: Expanded) -> str:
     name, first = owner
     if first.origin != candidate.origin:
         return f"candidates.{first.origin} is called {shortened(name)!r} already"
-    setting = next(iter(candidate.choices))[1]
+    setting = next(iter(candidate.choices))[-1]
     return f"several candidates would be called {shortened(name)!r}; put {{{setting}}} into the name"
 
 
 def _setting(field: str, steps: Sequence[Any], candidate: Expanded) -> str:
     """What stands for `{field}` in a name."""
     # What varies goes before what is fixed, and what is written before what other steps have by default.
-    varied = [index for index, name in candidate.choices if name == field]
-    written = [index for index, step in enumerate(steps) if isinstance(step, dict) and field in step]
-    having = varied or written or [index for index, step in enumerate(steps) if field in _settings(step)]
+    run = dict(_flat(candidate.data.get("inference")))
+    places: list[Keys] = [("steps", index) for index in range(len(steps))]
+    parts = {place: step for place, step in zip(places, steps, strict=True) if isinstance(step, dict)}
+    parts |= {("inference",): run} if run else {}
+    varied = [slot[:2] if slot[0] == "steps" else slot[:1] for slot in candidate.choices if slot[-1] == field]
+    written = [place for place, part in parts.items() if field in part]
+    having = varied or written or [place for place, part in parts.items() if field in _settings(part)]
     if len(having) == 1:
-        return _word(_settings(steps[having[0]])[field])
+        return _word(_settings(parts[having[0]])[field])
     if having:
-        places = " and ".join(f"steps.{index}" for index in having)
-        raise TemplateError(f"{{{field}}} could be that of {places}; leave the name out to have one made")
-    known = [name for step in steps for name in _settings(step)]
+        told = " and ".join(".".join(map(str, place)) for place in having)
+        raise TemplateError(f"{{{field}}} could be that of {told}; leave the name out to have one made")
+    known = [name for part in parts.values() for name in _settings(part)]
     raise TemplateError(f"no step has a setting {{{field}}}{nearest(field, known)}")
+
+
+def _flat(inference: Any) -> Iterator[tuple[str, Any]]:
+    """Every setting of an `inference` by its own name: `size` for roi.size, `scale` for roi.redetect.scale."""
+    for name, value in inference.items() if isinstance(inference, dict) else ():
+        if isinstance(value, dict):
+            yield from _flat(value)
+        else:
+            yield name, value
 
 
 def _settings(step: Any) -> dict[str, Any]:
@@ -90,17 +108,23 @@ def _settings(step: Any) -> dict[str, Any]:
 
 
 def _word(value: Any) -> str:
+    if isinstance(value, list) and value and all(type(item) in (int, float) for item in value):
+        # 256x192 for the sides of a window, 0.5-1 for scales.
+        return ("x" if all(type(item) is int for item in value) else "-").join(f"{item:g}" for item in value)
     return value if isinstance(value, str) else show(value)
 
 
-def _from_steps(steps: Sequence[Any]) -> str:
+def _from_steps(steps: Sequence[Any], inference: Any) -> str:
     """`remove_stages-3--quantize-int8`: the steps and what was written in each, as a folder name."""
     settings = [value for step in steps if isinstance(step, dict) for value in step.values()]
     parts = ["-".join(_word(value) for value in step.values()) for step in steps if isinstance(step, dict)]
+    if isinstance(inference, dict):
+        kind = "roi" if isinstance(inference.get("roi"), dict) else "scale"
+        parts.append("-".join((kind, *(_word(value) for _, value in _flat(inference)))))
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", "--".join(parts)).lstrip("._-") or "candidate"
     whole = len(name) <= _LONGEST and not any(isinstance(value, dict | list) for value in settings)
-    return name if whole else _with_digest(name, steps)
+    return name if whole else _with_digest(name, steps if inference is None else [steps, inference])
 
 
-def _with_digest(name: str, steps: Sequence[Any]) -> str:
-    return f"{name[: _LONGEST - 9]}-{hashlib.sha256(json.dumps(steps).encode()).hexdigest()[:8]}"
+def _with_digest(name: str, made_of: Any) -> str:
+    return f"{name[: _LONGEST - 9]}-{hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:8]}"

@@ -3,6 +3,7 @@
 import copy
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from compress.recipe.grid import EACH
@@ -25,6 +26,7 @@ def editor_schema() -> Schema:
         step["properties"] = {
             name: shape if name == "step" else _or_each(shape) for name, shape in step["properties"].items()
         }
+    _vary_inference(schema)
     # Within another step, `finetune:` says already what it is.
     inner = copy.deepcopy(schema["$defs"]["Distill"])
     inner["required"].remove("step")
@@ -36,9 +38,26 @@ def editor_schema() -> Schema:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "A recipe of compress"}
 
 
+def _vary_inference(schema: Schema) -> None:
+    """Within a candidate, `each` may stand for any part of its `inference`; the recipe's own is one for all."""
+    names = {name: f"Candidate{name}" for name in ("Inference", "Roi", "Redetect")}
+    for name, varied in names.items():
+        shape = json.loads(_renamed(schema["$defs"][name], names))
+        shape["properties"] = {key: _or_each(part) for key, part in shape["properties"].items()}
+        schema["$defs"][varied] = shape
+    plan = schema["$defs"]["CandidatePlan"]["properties"]
+    plan["inference"] = _or_each(json.loads(_renamed(plan["inference"], names)))
+
+
+def _renamed(shape: Schema, names: Mapping[str, str]) -> str:
+    text = json.dumps(shape)
+    for name, new in names.items():
+        text = text.replace(f'#/$defs/{name}"', f'#/$defs/{new}"')
+    return text
+
+
 def _within(shape: Schema) -> Schema:
-    text = json.dumps(shape).replace('#/$defs/Distill"', '#/$defs/Finetune"')
-    found: Schema = json.loads(text)
+    found: Schema = json.loads(_renamed(shape, {"Distill": "Finetune"}))
     return found
 
 

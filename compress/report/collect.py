@@ -6,9 +6,9 @@ from pathlib import Path
 
 from compress.common.run_folder import CANDIDATES
 from compress.core.built import ARTEFACT
-from compress.measure.latency import Latencies, ScaleLatency
+from compress.measure.latency_facts import Latencies, PartLatency
 from compress.report.explorer import Explorer, explorer, plot_axes
-from compress.report.facts import CandidateFacts, ModelFile, ReportFacts, RunFacts, RunGroup, RunView, ScalePanel
+from compress.report.facts import CandidateFacts, ModelFile, PartPanel, ReportFacts, RunFacts, RunGroup, RunView
 from compress.report.search_view import ranked_records, search_points, search_view, standings
 from compress.results.columns import reasons
 from compress.results.comparability import comparable, differences, flatten, reference
@@ -112,17 +112,22 @@ def _explorer(runs: Sequence[RunFacts], objectives: Sequence[str]) -> Explorer |
     return explorer(points, plot_axes(objectives), [run.label for run in runs], objectives)
 
 
-def _panels(records: Sequence[Record]) -> tuple[ScalePanel, ...]:
-    """One panel for each scale at which times were taken, by each record's first latency."""
-    panels: dict[float, list[tuple[str, ScaleLatency, bool]]] = {}
+def _panels(records: Sequence[Record]) -> tuple[PartPanel, ...]:
+    """One panel for each scale and window at which times were taken, by each record's first latency."""
+    panels: dict[tuple[str, float], list[tuple[str, PartLatency, bool]]] = {}
     for record in records:
         latencies = record.facts(Latencies)
-        for timing in latencies.first.scales if latencies is not None else ():
-            panels.setdefault(timing.scale, []).append((record.name, timing, record.role == "teacher"))
+        for timing in latencies.first.parts if latencies is not None else ():
+            place = ("scale", timing.scale) if timing.scale is not None else ("window", timing.input_h * timing.input_w)
+            panels.setdefault(place, []).append((record.name, timing, record.role == "teacher"))
     return tuple(
-        ScalePanel(scale, (bars[0][1].input_h, bars[0][1].input_w), tuple(bars))
-        for scale, bars in sorted(panels.items())
+        PartPanel(_panel_title(bars[0][1]), (bars[0][1].input_h, bars[0][1].input_w), tuple(bars))
+        for _, bars in sorted(panels.items())
     )
+
+
+def _panel_title(timing: PartLatency) -> str:
+    return "Window" if timing.scale is None else f"Scale {timing.scale:g}"
 
 
 def _conditions(records: Sequence[Record]) -> dict[str, dict[str, tuple[str, ...]]]:

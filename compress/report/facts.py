@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from compress.measure.latency import ScaleLatency
+from compress.measure.latency_facts import PartLatency
 from compress.report.explorer import Explorer
 from compress.report.search_view import SearchView
 from compress.results.joint_angle_facts import KinematicsView
@@ -104,12 +104,13 @@ class ModelFile:
 
 
 @dataclass(frozen=True)
-class ScalePanel:
-    """Times at one image scale, in the order of the candidates: name, times, whether it is the teacher."""
+class PartPanel:
+    """Times at one scale or window, in the order of the candidates: name, times, whether it is the teacher."""
 
-    scale: float
+    title: str
+    """`Scale 0.5` or `Window`."""
     input_hw: tuple[int, int]
-    bars: tuple[tuple[str, ScaleLatency, bool], ...]
+    bars: tuple[tuple[str, PartLatency, bool], ...]
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class RunView:
     """Candidate -> its artefact, for those whose artefact is there."""
     explorer: Explorer | None
     """The Pareto plot; None if no candidate has values on both of its axes."""
-    panels: tuple[ScalePanel, ...]
+    panels: tuple[PartPanel, ...]
     kinematics: KinematicsView | None
     """None if no joint angles were measured."""
     training: tuple[Learning, ...]

@@ -3,7 +3,7 @@
 from compress.common.formatting import NONE, degrees, percent, scaled, significant
 from compress.measure.facts import Form
 from compress.measure.fidelity import Fidelity
-from compress.measure.latency import Latency
+from compress.measure.latency_facts import Latency
 from compress.results.columns import COLUMNS, number
 from compress.results.objectives import OBJECTIVES, Objective
 from compress.results.pareto import TIME_OBJECTIVES, within_timing_noise

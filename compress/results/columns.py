@@ -12,6 +12,7 @@ from compress.measure.facts import Column
 from compress.measure.metrics import METRICS
 from compress.results.records import Record
 from compress.steps import STEPS
+from eval.inference import Inference, in_words
 
 Reader = Callable[[Record], Value]
 
@@ -55,6 +56,17 @@ COLUMNS: Mapping[str, tuple[type[Metric], Column[Any]]] = {
 }
 """Every column that a metric fills, and which metric that is."""
 
+INFERENCE = "inference"
+
+
+def run_as(record: Record) -> str:
+    """`scales 0.5, 1` or `window 256x192`: how a candidate is run; the teacher at the scales of the reference."""
+    if record.inference is not None:
+        return in_words(record.inference)
+    scales = record.conditions.get("scales")
+    return in_words(Inference(scales=tuple(scales))) if scales else ""
+
+
 IDENTITY: Mapping[str, Reader] = {
     "name": lambda record: record.name,
     "steps": lambda record: steps_text(record.steps),
@@ -71,12 +83,19 @@ def _reader(metric: type[Metric], column: Column[Any]) -> Reader:
     return read
 
 
-READERS: Mapping[str, Reader] = {**IDENTITY, **{name: _reader(*found) for name, found in COLUMNS.items()}}
+READERS: Mapping[str, Reader] = {
+    **IDENTITY,
+    INFERENCE: run_as,
+    **{name: _reader(*found) for name, found in COLUMNS.items()},
+}
 """Every column that one record alone can fill; any number among them may be a goal."""
+
+WORDS = ("name", "steps", "backbone", INFERENCE)
+"""Columns of a record that hold no number."""
 
 FIRST = (*IDENTITY, *BEFORE_NOTE)
 LATER = tuple(name for name in COLUMNS if name not in BEFORE_NOTE)
-CANDIDATE_COLUMNS = (*FIRST, "on_front", "note", *LATER)
+CANDIDATE_COLUMNS = (*FIRST, "on_front", "note", INFERENCE, *LATER)
 
 
 def neighbours(column: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from compress.measure.coco_ap import LabelledAp
 from compress.measure.kinematics import Kinematics
-from compress.measure.latency import Latencies
+from compress.measure.latency_facts import Latencies
 from compress.results.records import Record
 
 CANNOT_CHANGE_NUMBERS = ("python", "packages", "images_unreadable", "machine.memory_gib", "allocation.reason")
@@ -46,7 +46,7 @@ def _measured_with(record: Record) -> dict[str, str]:
     if (latencies := record.facts(Latencies)) is not None:
         first = latencies.first
         found |= {"runtime": first.runtime, "threads": str(first.threads)}
-        found["timed at"] = ", ".join(f"{timing.input_h}x{timing.input_w}" for timing in first.scales)
+        found["timed at"] = ", ".join(f"{timing.input_h}x{timing.input_w}" for timing in first.parts)
     if (clip := record.facts(Kinematics)) is not None:
         found["clip"] = f"{clip.frames} frames of {clip.clip} from frame {clip.conditions.get('first_frame')}"
     if (ap := record.facts(LabelledAp)) is not None:

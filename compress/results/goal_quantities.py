@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, Protocol, get_args
 
 from compress.measure.kinematics import Kinematics
-from compress.results.columns import COLUMNS, READERS, number, reasons
+from compress.results.columns import COLUMNS, READERS, WORDS, number, reasons
 from compress.results.records import Record
 from eval.angle_errors import AngleErrors
 from eval.angles import MEASURES
@@ -26,7 +26,7 @@ TIER = "kinematic_tier"
 TIER_NAMES: tuple[str, ...] = get_args(TierName)
 """Best first."""
 
-NUMERIC_COLUMNS = tuple(name for name in READERS if name not in ("name", "steps", "backbone", TIER))
+NUMERIC_COLUMNS = tuple(name for name in READERS if name not in (*WORDS, TIER))
 JOINTS = tuple(dict.fromkeys((*JUDGED, *(joint_of(m.name) for m in MEASURES), *(m.name for m in MEASURES))))
 """Both sides together (`knee`), then each column (`right knee`)."""
 ERROR_FIELDS = tuple(field.name for field in fields(AngleErrors) if field.type in (int, float | None))

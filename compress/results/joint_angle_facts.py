@@ -101,8 +101,8 @@ class ClipFacts:
     clip: str
     first_frame: int | None
     frames: int
-    scale: float | None
-    """Network input height over 368."""
+    scales: tuple[float, ...]
+    """Of the reference: network input height over 368."""
     tracks: int
     fps: float | None
     low_pass: str | None
@@ -275,12 +275,11 @@ def _worst(joints: Sequence[JointFacts]) -> Headline:
 def _clip(facts: Kinematics) -> ClipFacts:
     told = facts.conditions
     first, count, low_pass = _number(told, "first_frame"), _number(told, "perturbations"), told.get("low_pass")
-    scale = _number(told, "scale")
     return ClipFacts(
         clip=facts.clip,
         first_frame=None if first is None else int(first),
         frames=facts.frames,
-        scale=None if scale is None else float(scale),
+        scales=tuple(told.get("reference_scales", ())),
         tracks=facts.tracks,
         # A rate computed from time stamps carries rounding; a thousandth of a frame per second makes no other clip.
         fps=None if facts.fps is None else round(facts.fps, 3),

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from compress.common.formatting import counted, listed
-from compress.measure.latency import Latencies, Latency
+from compress.measure.latency_facts import Latencies, Latency
 from compress.results.column_text import column_label
 from compress.results.columns import number
 from compress.results.records import Record

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, RootModel, SerializeAsAny, ValidationError, fie
 from compress.core.notes import Note
 from compress.measure.facts import Count, F, Facts, MetricFacts
 from compress.measure.metrics import METRICS
+from eval.inference import Inference
 from teachers.common.files import append_line
 from teachers.licence import Licence
 
@@ -71,6 +72,8 @@ class Record(Facts):
     parent: str | None
     teacher: str
     steps: tuple[dict[str, Any], ...]
+    inference: Inference | None = None
+    """How it was run; None: at the scales of the reference."""
     stages: Count | None
     backbone: str | None
     measurement: Measurement

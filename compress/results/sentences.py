@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from compress.common.formatting import listed, percent, significant
 from compress.measure.fidelity import Fidelity
 from compress.measure.kinematics import Kinematics
-from compress.measure.latency import Latencies, Latency
+from compress.measure.latency_facts import Latencies, Latency
 from compress.results.column_text import value_text
 from compress.results.columns import number
 from compress.results.goals import Goal, GoalResult

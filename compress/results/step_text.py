@@ -8,6 +8,7 @@ from compress.results.columns import steps_text
 from compress.results.records import Record
 from compress.results.search_facts import ParameterValue
 from compress.steps import STEPS
+from eval.inference import in_words
 
 Settings = Mapping[str, Any]
 
@@ -16,7 +17,8 @@ def recipe_text(record: Record) -> str:
     """What was done to the teacher, step by step, for a reader who does not know the names of the settings."""
     if record.role == "teacher":
         return "the teacher itself"
-    return described_steps(record.steps) or "the teacher, unchanged"
+    steps = described_steps(record.steps) or "the teacher, unchanged"
+    return steps if record.inference is None else f"{steps}, run at {in_words(record.inference)}"
 
 
 def described_steps(steps: Sequence[Settings]) -> str:

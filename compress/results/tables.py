@@ -6,14 +6,14 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from compress.common.values import Value
-from compress.measure.latency import Latencies, Latency
+from compress.measure.latency_facts import Latencies, Latency
 from compress.results.columns import CANDIDATE_COLUMNS, READERS, reasons
 from compress.results.pareto import front
 from compress.results.records import Record
 from teachers.common.files import write_text
 
 LATENCY_COLUMNS = (
-    "name", "scale", "input_h", "input_w", "runtime", "threads", "median_ms", "p90_ms",
+    "name", "part", "scale", "input_h", "input_w", "per_frame", "runtime", "threads", "median_ms", "p90_ms",
     "ratio", "ratio_ci_low", "ratio_ci_high",
 )  # fmt: skip
 
@@ -60,7 +60,7 @@ def note(record: Record) -> str:
 
 
 def latency_rows(records: Sequence[Record]) -> list[dict[str, Value]]:
-    """One row for each record, runtime and scale, keyed by LATENCY_COLUMNS, and one for the `sum` of the scales."""
+    """One row for each record, runtime and part of a frame, keyed by LATENCY_COLUMNS, and one for their `sum`."""
     rows: list[dict[str, Value]] = []
     for record in teacher_first(records):
         latencies = record.facts(Latencies)
@@ -71,11 +71,11 @@ def latency_rows(records: Sequence[Record]) -> list[dict[str, Value]]:
 
 
 def _timings(latency: Latency) -> Iterator[dict[str, Value]]:
-    for timing in latency.scales:
+    for timing in latency.parts:
         yield timing.model_dump()
-    # No p90 of the sum: adding up the scales' p90 would not be one.
+    # No p90 of the sum: adding up the parts' p90 would not be one.
     yield {
-        "scale": "sum",
+        "part": "sum",
         "median_ms": latency.total_ms,
         "ratio": latency.ratio,
         "ratio_ci_low": latency.ratio_ci_low,

@@ -1,8 +1,12 @@
-"""Recipe -> candidates on disk: the steps are applied, the network is exported, the artefact is proved equal to it."""
+"""Recipe -> candidates on disk: the steps are applied, the network is exported, the artefact is proved equal to it.
+
+Candidates that differ in `inference` alone are one network: it is made and exported once.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +19,8 @@ from compress.core.candidate import Candidate, content_id
 from compress.core.notes import Note
 from compress.core.qparams import Int8
 from compress.export.float_rounding import rounding
-from compress.export.onnx_export import save_artefact
+from compress.export.inference_file import load_inference, save_inference
+from compress.export.onnx_export import Graph, load_graph, save_artefact
 from compress.export.parity import PARITY_LIMIT, ParityError
 from compress.quantization.integer_network import IntegerNetwork
 from compress.quantization.qdq_graph import quantized_graph
@@ -23,6 +28,7 @@ from compress.quantization.quantization_file import load_quantization, save_quan
 from compress.run.teacher_stages import TeacherStages, float_graph
 from compress.steps.base import Step
 from compress.steps.context import StepContext
+from eval.inference import Inference
 from eval.runtimes import RUNTIMES
 from teachers.checkpoint import SPEC, WEIGHTS, load_model, save_model
 from teachers.common.errors import UserError
@@ -54,17 +60,26 @@ class Builder:
         """The first candidate of every line."""
         return self.stages.teacher
 
-    def build(self, name: str, steps: Sequence[Step], recipe_text: str) -> Built:
+    def build(self, name: str, steps: Sequence[Step], recipe_text: str, inference: Inference | None = None) -> Built:
         """The candidate, from its folder if an earlier call finished it there, else made now."""
         settings, key = self._key(steps)
-        return self._reload(name, settings, key) or self._make(name, steps, key, recipe_text)
+        for fact in reversed(self.cache.facts(key)):
+            built = self._reload(fact, settings)
+            if built is None:
+                continue
+            if built.name == name and built.inference == inference:
+                return built
+            return self._copy(built, name, inference, key, recipe_text)
+        return self._make(name, steps, key, recipe_text, inference)
 
     def follow(self, name: str, steps: Sequence[Step]) -> None:
         """A further process's part in building the candidate: it trains along, and writes nothing.
 
         It reads the same folder, so it comes to the same answer whether the candidate is built already.
         """
-        if not any(step.learns for step in steps) or self._reload(name, *self._key(steps)):
+        settings, key = self._key(steps)
+        there = any(self._reload(fact, settings) for fact in self.cache.facts(key))
+        if not any(step.learns for step in steps) or there:
             return
         candidate = self.teacher
         for step in steps:
@@ -75,63 +90,77 @@ class Builder:
         settings = [step.model_dump(mode="json") for step in steps]
         learnt = self.context.targets.key if any(step.learns for step in steps) else None
         return settings, fact_key(
-            "built", 5, self.teacher.id, settings, self.context.seed, learnt, content_of_files(steps)
+            "built", 6, self.teacher.id, settings, self.context.seed, learnt, content_of_files(steps)
         )
 
-    def _reload(self, name: str, settings: list[dict[str, object]], key: str) -> Built | None:
-        folder = self.folder / name
-        facts = self.cache.facts(key)
-        if not facts or not all((folder / file).is_file() for file in _FILES):
+    def _reload(self, fact: dict[str, Any], settings: list[dict[str, object]]) -> Built | None:
+        """What an earlier call made, if it is all there."""
+        folder = self.folder / fact["name"]
+        if not all((folder / file).is_file() for file in _FILES):
             return None
         try:
             network, licence = load_model(folder)
             quantization = load_quantization(folder, network)
+            inference = load_inference(folder)
         except UserError:
             return None  # damaged since it was written: made again
-        if (
-            content_id(network, quantization) != facts[-1]["id"]
-            or sha256_of(folder / ARTEFACT) != facts[-1]["artefact_sha256"]
-        ):
+        if content_id(network, quantization) != fact["id"] or sha256_of(folder / ARTEFACT) != fact["artefact_sha256"]:
             return None
-        fact = facts[-1]
         notes = _NOTES.validate_python(fact["notes"])
         candidate = Candidate(
             network, licence, fact["id"], fact["parent"], tuple(settings), notes, quantization, fact["rejected_reason"]
         )
-        return Built(name, candidate, folder / ARTEFACT, self._stage_of(candidate), facts[-1]["parity_max_abs"])
+        stage = self._stage_of(candidate)
+        return Built(fact["name"], candidate, folder / ARTEFACT, stage, fact["parity_max_abs"], inference)
 
-    def _make(self, name: str, steps: Sequence[Step], key: str, recipe_text: str) -> Built:
+    def _copy(self, built: Built, name: str, inference: Inference | None, key: str, recipe_text: str) -> Built:
+        """The same network under another name, run in another way: nothing is computed or exported again."""
+        made = replace(built, name=name, artefact=self.folder / name / ARTEFACT, inference=inference)
+        self._save(made, load_graph(built.artefact), recipe_text)
+        self._note(made, key)
+        return made
+
+    def _make(self, name: str, steps: Sequence[Step], key: str, recipe_text: str, inference: Inference | None) -> Built:
         candidate, context = self.teacher, replace(self.context, building=name)
         for step in steps:
             candidate = step.apply(candidate, context)
-        folder = self.folder / name
-        stage = self._stage_of(candidate)
-        save_model(folder, candidate.network, candidate.licence)
-        save_quantization(folder, candidate.quantization)
-        write_text(folder / RECIPE, recipe_text)
-        write_text(folder / LICENCE, licence_text(candidate))
+        stage, artefact = self._stage_of(candidate), self.folder / name / ARTEFACT
         if candidate.quantization is not None:
             model = quantized_graph(candidate.network, candidate.quantization)
         elif stage is None:
             model = float_graph(candidate.network)
         else:
             model = self.stages.cut(stage)
-        save_artefact(model, candidate.network, candidate.licence, folder / ARTEFACT)
+        unproved = Built(name, candidate, artefact, stage, 0.0, inference)
+        self._save(unproved, model, recipe_text)
         try:
-            parity = largest_difference(candidate, folder / ARTEFACT, self.parity_inputs)
+            made = replace(unproved, parity_max_abs=largest_difference(candidate, artefact, self.parity_inputs))
         except ParityError:
-            (folder / ARTEFACT).unlink()  # an artefact that is not its network is not kept
+            artefact.unlink()  # an artefact that is not its network is not kept
             raise
+        self._note(made, key)
+        return made
+
+    def _save(self, built: Built, graph: Graph, recipe_text: str) -> None:
+        folder, candidate = built.artefact.parent, built.candidate
+        save_model(folder, candidate.network, candidate.licence)
+        save_quantization(folder, candidate.quantization)
+        save_inference(folder, built.inference)
+        write_text(folder / RECIPE, recipe_text)
+        write_text(folder / LICENCE, licence_text(candidate))
+        save_artefact(graph, candidate.network, candidate.licence, built.artefact, built.inference)
+
+    def _note(self, built: Built, key: str) -> None:
         fact = {
-            "id": candidate.id,
-            "parent": candidate.parent,
-            "parity_max_abs": parity,
-            "artefact_sha256": sha256_of(folder / ARTEFACT),
-            "notes": _NOTES.dump_python(candidate.notes, mode="json"),
-            "rejected_reason": candidate.rejected_reason,
+            "name": built.name,
+            "id": built.candidate.id,
+            "parent": built.candidate.parent,
+            "parity_max_abs": built.parity_max_abs,
+            "artefact_sha256": sha256_of(built.artefact),
+            "notes": _NOTES.dump_python(built.candidate.notes, mode="json"),
+            "rejected_reason": built.candidate.rejected_reason,
         }
         self.cache.add(key, fact)
-        return Built(name, candidate, folder / ARTEFACT, stage, parity)
 
     def _stage_of(self, candidate: Candidate) -> int | None:
         """t if the candidate is the teacher's first t stages, weights included."""

@@ -15,7 +15,7 @@ from compress.common.run_folder import CANDIDATES, RECIPE, RECORDS
 from compress.core.built import ARTEFACT
 from compress.export.onnx_export import save_artefact
 from compress.measure.kinematics import Kinematics
-from compress.measure.latency import Latencies
+from compress.measure.latency_facts import Latencies
 from compress.quantization.qdq_graph import graph_of
 from compress.recipe.loader import Recipe, stored_recipe
 from compress.results.goals import chosen, parse_goals

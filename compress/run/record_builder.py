@@ -7,6 +7,7 @@ from typing import Any, Literal
 from compress.core.built import Built
 from compress.measure.evaluator import Evaluation
 from compress.results.records import Measurement, Record
+from eval.inference import Inference
 from teachers.licence import Licence
 
 Role = Literal["teacher", "candidate"]
@@ -21,6 +22,7 @@ class Identity:
     key: str
     teacher: str
     steps: tuple[dict[str, Any], ...]
+    inference: Inference | None
     conditions: Mapping[str, Any]
     licence: Licence
 
@@ -55,6 +57,7 @@ def _record(identity: Identity, **found: Any) -> Record:
         key=identity.key,
         teacher=identity.teacher,
         steps=identity.steps,
+        inference=identity.inference,
         conditions=dict(identity.conditions),
         licence=identity.licence,
         **(blank | found),

@@ -24,6 +24,7 @@ from compress.run.inputs import RunInputs
 from compress.run.record_builder import Identity, Role, failed_record, finished_record
 from compress.steps.base import Step
 from compress.steps.context import StepContext, TellsCurves, Untracked
+from eval.inference import Inference
 from teachers.common.errors import UserError
 
 CANDIDATE_ERRORS = (UserError, ParityError, ValueError, RuntimeError, ArithmeticError, MemoryError)
@@ -36,6 +37,8 @@ class Planned:
 
     name: str
     steps: tuple[Step, ...]
+    inference: Inference | None
+    """How it is run; None: at the scales of the reference."""
     recipe: str
     """The text of a recipe of this candidate alone."""
 
@@ -47,8 +50,11 @@ class Planned:
 
 def planned(recipe: Recipe) -> tuple[Planned, ...]:
     """The rows of a recipe, the teacher first."""
-    candidates = (Planned(plan.name, plan.steps, recipe.only(plan.name).to_yaml()) for plan in recipe.candidates)
-    return (Planned(TEACHER_ROW, (), recipe.to_yaml()), *candidates)
+    candidates = (
+        Planned(plan.name, plan.steps, recipe.inference_of(plan), recipe.only(plan.name).to_yaml())
+        for plan in recipe.candidates
+    )
+    return (Planned(TEACHER_ROW, (), None, recipe.to_yaml()), *candidates)
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ class CandidateRunner:
 
     def build(self, plan: Planned) -> Built:
         """The candidate and its artefact; from its folder if an earlier call finished it there, else made now."""
-        return self._builder.build(plan.name, plan.steps, plan.recipe)
+        return self._builder.build(plan.name, plan.steps, plan.recipe, plan.inference)
 
     def follow(self, plan: Planned) -> None:
         """A further process's part in building a candidate: it trains along, and writes nothing."""
@@ -109,7 +115,7 @@ class CandidateRunner:
         learns = inputs.targets is not None and any(step.learns for step in plan.steps)
         key = fact_key(
             "record",
-            2,
+            3,
             inputs.teacher.id,
             steps,
             inputs.sample.digest,
@@ -118,9 +124,12 @@ class CandidateRunner:
             recipe.measure.model_dump(mode="json"),
             inputs.targets.key if learns and inputs.targets is not None else None,
             content_of_files(plan.steps),
+            None if plan.inference is None else plan.inference.model_dump(mode="json"),
         )
         role: Role = "teacher" if plan.is_teacher else "candidate"
-        return Identity(plan.name, role, key, recipe.teacher, steps, self._conditions, inputs.teacher.licence)
+        return Identity(
+            plan.name, role, key, recipe.teacher, steps, plan.inference, self._conditions, inputs.teacher.licence
+        )
 
     def _measure_context(self) -> MeasureContext:
         inputs = self._inputs

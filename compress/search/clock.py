@@ -6,7 +6,7 @@ So a trial's milliseconds are put on one clock before anything reads them: const
 
 from collections.abc import Callable
 
-from compress.measure.latency import Latencies, Latency
+from compress.measure.latency_facts import Latencies, Latency
 from compress.results.records import Record
 
 Constant = Callable[[str, float], float]
@@ -26,15 +26,15 @@ def on_one_clock(record: Record, teacher: Record, constant: Constant) -> Record:
         _told(one, known[one.runtime, one.threads], constant) if (one.runtime, one.threads) in known else one
         for one in ours.runtimes
     )
-    measurement = record.measurement.replaced(Latencies(runtimes=told))
+    measurement = record.measurement.replaced(ours.model_copy(update={"runtimes": told}))
     return record.model_copy(update={"measurement": measurement})
 
 
 def _told(ours: Latency, theirs: Latency, constant: Constant) -> Latency:
-    sizes = " ".join(f"{one.input_h}x{one.input_w}" for one in theirs.scales)
+    sizes = " ".join(f"{one.input_h}x{one.input_w}" for one in theirs.parts)
     total_ms = ours.ratio * constant(f"teacher_ms {ours.runtime} {ours.threads} {sizes}", theirs.total_ms)
-    drift = total_ms / ours.total_ms  # of all scales alike: they were timed in the same rounds
-    scales = tuple(
-        one.model_copy(update={"median_ms": one.median_ms * drift, "p90_ms": one.p90_ms * drift}) for one in ours.scales
+    drift = total_ms / ours.total_ms  # of all parts alike: they were timed in the same rounds
+    parts = tuple(
+        one.model_copy(update={"median_ms": one.median_ms * drift, "p90_ms": one.p90_ms * drift}) for one in ours.parts
     )
-    return ours.model_copy(update={"total_ms": total_ms, "scales": scales})
+    return ours.model_copy(update={"total_ms": total_ms, "parts": parts})

@@ -111,7 +111,7 @@ class Trials:
     def _runners_of(self, recipe: Recipe) -> TrialRunners:
         setting = _setting(recipe)
         if setting not in self._runners:
-            stages = recipe.model_copy(update={"candidates": stage_table(recipe)})
+            stages = recipe.model_copy(update={"candidates": stage_table(recipe), "inference": None})
             inputs = open_inputs(stages, self._call.out / WORK, self._reporter, learns=True)
             shared = self._places.work / "shared" / fact_key(setting)
             options = RunOptions(
@@ -152,7 +152,7 @@ def stage_table(recipe: Recipe) -> tuple[CandidatePlan, ...]:
 
 
 def _setting(recipe: Recipe) -> str:
-    return recipe.model_copy(update={"candidates": (), "search": None, "tracking": ()}).to_yaml()
+    return recipe.model_copy(update={"candidates": (), "inference": None, "search": None, "tracking": ()}).to_yaml()
 
 
 def record_file(folder: Path) -> Path:

@@ -1,11 +1,11 @@
-"""Bars as PNG: time at each image scale, what int8 does to each layer, which varied paths mattered in a search."""
+"""Bars as PNG: time of each input, what int8 does to each layer, which varied paths mattered in a search."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from compress.common.formatting import significant, size
-from compress.report.facts import ScalePanel
+from compress.report.facts import PartPanel
 from compress.report.figures.canvas import FRONT, INK, QUIET, RULE, TEACHER, new_figure, plain, png_bytes, short
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ Layer = tuple[str, float, bool]
 _MOST_NETWORKS = 6
 
 
-def scales_png(panels: Sequence[ScalePanel], narrow: bool) -> bytes:
-    """A panel for each scale, a bar for each candidate, each panel from zero on its own axis."""
+def scales_png(panels: Sequence[PartPanel], narrow: bool) -> bytes:
+    """A panel for each scale and window, a bar for each candidate, each panel from zero on its own axis."""
     columns = 1 if narrow else 2
     rows = math.ceil(len(panels) / columns)
     bars = max(len(panel.bars) for panel in panels)
@@ -30,7 +30,7 @@ def scales_png(panels: Sequence[ScalePanel], narrow: bool) -> bytes:
     return png_bytes(figure)
 
 
-def _scale(ax: "Axes", panel: ScalePanel, narrow: bool) -> None:
+def _scale(ax: "Axes", panel: PartPanel, narrow: bool) -> None:
     timings = [timing for _, timing, _ in panel.bars]
     places = range(len(panel.bars))
     colours = [TEACHER if is_teacher else FRONT for _, _, is_teacher in panel.bars]
@@ -48,7 +48,7 @@ def _scale(ax: "Axes", panel: ScalePanel, narrow: bool) -> None:
     ax.invert_yaxis()
     ax.set_xlim(0, longest * (1.75 if narrow else 1.45))
     ax.tick_params(axis="y", length=0)
-    ax.set_title(f"Scale {panel.scale:g}, input {size(panel.input_hw)}", loc="left", fontsize=10, fontweight="bold")
+    ax.set_title(f"{panel.title}, input {size(panel.input_hw)}", loc="left", fontsize=10, fontweight="bold")
     ax.set_xlabel("Network time [ms]", fontsize=9)
     ax.grid(axis="x", color=RULE, linewidth=0.6)
     ax.set_axisbelow(True)

@@ -7,11 +7,11 @@ from compress.common.document import Row, RowKind, Table
 from compress.common.formatting import NONE, significant
 from compress.measure.fidelity import Fidelity
 from compress.measure.kinematics import Kinematics
-from compress.measure.latency import Latencies
+from compress.measure.latency_facts import Latencies
 from compress.report.document import Block
 from compress.report.facts import CandidateFacts, RunView
 from compress.results.column_text import ratio_text, value_text
-from compress.results.columns import LATER, number
+from compress.results.columns import LATER, number, run_as
 from compress.results.goals import preference
 from compress.results.recommendation import JudgedRecord, Recommendation
 from compress.results.records import Record
@@ -91,6 +91,7 @@ def _columns(run: RunView, told: Mapping[str, JudgedRecord]) -> list[_Column]:
         _Column("Angle error [deg]", _angles),
         _Column("Tier", lambda one: _tier(one.record), is_minor=True, is_words=True),
         _Column("Front", lambda one: "yes" if one.on_front else "no", is_minor=True, is_words=True),
+        _Column("Run at", lambda one: run_as(one.record), is_minor=True, is_words=True),
         _Column("OKS", lambda one: _fixed(number(one.record, "oks")), is_minor=True),
         _Column("Params", lambda one: _text(one.record, "params"), is_minor=True),
         _Column("MACs", lambda one: _text(one.record, "macs"), is_minor=True),
@@ -152,9 +153,7 @@ def _tier(record: Record) -> str:
 def _caption(run: RunView) -> str:
     parts = []
     if run.panels:
-        count = len(run.panels)
-        summed = f"summed over {count} image scales" if count > 1 else f"at scale {run.panels[0].scale:g}"
-        parts.append(f"Time: network time per frame, {summed}. Ratio: candidate time over teacher time.")
+        parts.append("Time: network time per frame, the way each runs. Ratio: candidate time over teacher time.")
     if any(candidate.record.facts(Fidelity) for candidate in run.candidates):
         parts.append("L2: relative to the teacher's maps.")
     if run.kinematics is not None:

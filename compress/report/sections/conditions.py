@@ -53,7 +53,7 @@ def compared(run: RunView) -> list[Block]:
     for candidate in run.candidates:
         if not candidate.is_teacher:
             facts.append((f"Steps of {candidate.record.name}", steps_text(candidate.record.steps) or "no steps"))
-    sizes_used = ", ".join(f"scale {panel.scale:g}: {size(panel.input_hw)}" for panel in run.panels)
+    sizes_used = ", ".join(f"{panel.title.lower()}: {size(panel.input_hw)}" for panel in run.panels)
     facts.append(("Input sizes when timed, height x width", sizes_used))
     facts += _conditions(run, sample=True)
     rows = tuple(Row(fact) for fact in facts if fact[1])

@@ -10,6 +10,7 @@ from compress.report.facts import RunView
 from compress.report.figures.joint_angles import joints_png
 from compress.report.sections.joint_angle_tables import by_joint, from_front, headline, in_full, labels
 from compress.results.joint_angle_facts import JOINTS, SERIES, AngleFacts, ClipFacts, KinematicsView
+from eval.inference import Inference, in_words
 
 TIERS = "Tiers, and what kept each candidate from a better one"
 FRONTAL = (
@@ -100,7 +101,7 @@ def clip_text(facts: ClipFacts) -> str:
     """`75 frames of walk.mp4 from frame 20 on, 30 frames per second, 2 people, ...`, without a full stop."""
     start = "" if facts.first_frame is None else f" from frame {facts.first_frame} on"
     rate = "" if facts.fps is None else f", {facts.fps:g} frames per second"
-    scale = "" if facts.scale is None else f", at scale {facts.scale:g}"
+    scale = f", reference at {in_words(Inference(scales=facts.scales))}" if facts.scales else ""
     people = "1 person" if facts.tracks == 1 else f"{facts.tracks} people"
     clip = f"{counted(facts.frames, 'frame')} of {facts.clip}{start}{rate}{scale}"
     return f"{clip}, {people}; {filter_text(facts.low_pass)}"

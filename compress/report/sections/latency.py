@@ -1,8 +1,8 @@
-"""Latency: network time at each image scale, summed over the scales in each runtime, and on other devices."""
+"""Latency: network time of each input and of a whole frame in each runtime, and on other devices."""
 
 from compress.common.document import Bullets, Paragraph, Row, Table
 from compress.common.formatting import NONE, counted, listed, significant, size
-from compress.measure.latency import Latencies, Latency
+from compress.measure.latency_facts import Latencies, Latency
 from compress.report.document import Block, Picture
 from compress.report.facts import CandidateFacts, DeviceView, RunView
 from compress.report.figures.bars import scales_png
@@ -17,15 +17,15 @@ def latency_blocks(run: RunView, name: str) -> list[Block]:
     if not run.panels:
         return [Paragraph("No times were measured.")]
     panels = run.panels
-    alt = f"Bars: median network time of each candidate at {counted(len(panels), 'image scale')}."
+    alt = f"Bars: median network time of each candidate at {counted(len(panels), 'input size')}."
     caption = "Bars: medians. Whiskers: 90th percentile. Beside each bar: the ratio to the teacher."
     picture = Picture(name, alt, caption, lambda narrow: scales_png(panels, narrow), has_narrow=True)
     return [picture, _per_scale(run), *_summed(run)]
 
 
 def _per_scale(run: RunView) -> Table:
-    """Figure 4 of Jones's paper in numbers: median and 90th percentile at each scale."""
-    head = ("Candidate", *(f"Scale {panel.scale:g} ({size(panel.input_hw)})" for panel in run.panels))
+    """Figure 4 of Jones's paper in numbers: median and 90th percentile at each scale and window."""
+    head = ("Candidate", *(f"{panel.title} ({size(panel.input_hw)})" for panel in run.panels))
     rows = []
     for candidate in run.candidates:
         cells = []
@@ -34,7 +34,7 @@ def _per_scale(run: RunView) -> Table:
             text = timing and f"{significant(timing.median_ms)} (p90 {significant(timing.p90_ms)})"
             cells.append(text or NONE)
         rows.append(row_of(candidate, cells))
-    caption = f"Network time in ms at each image scale: median, batch 1, {listed(timing_setups(run))}"
+    caption = f"Network time in ms of one input: median, batch 1, {listed(timing_setups(run))}"
     return Table(caption, head, tuple(rows))
 
 
@@ -45,7 +45,7 @@ def timing_setups(run: RunView) -> list[str]:
 
 
 def _summed(run: RunView) -> list[Block]:
-    """Time over all scales for each runtime and thread count, with the paired ratio."""
+    """Time of a frame for each runtime and thread count, with the paired ratio."""
     head = ("Candidate", "Time [ms]", "Ratio (95%)", "In words", "Runtime", "Threads", "Rounds")
     rows: list[Row] = []
     disturbed: list[tuple[str, str]] = []
@@ -61,7 +61,7 @@ def _summed(run: RunView) -> list[Block]:
                 disturbed.append(
                     (candidate.record.name, f"{rounds} stayed disturbed by other load; compare with care.")
                 )
-    caption = "Network time summed over the scales, without decoding; candidate time over teacher time"
+    caption = "Network time of one frame, without decoding; candidate time over teacher time"
     blocks: list[Block] = [Table(caption, head, tuple(rows), key=2, words=(0, 3, 4))]
     return [*blocks, Bullets(tuple(disturbed))] if disturbed else blocks
 
@@ -69,7 +69,7 @@ def _summed(run: RunView) -> list[Block]:
 def _cells(candidate: CandidateFacts, found: Latency) -> tuple[str, ...]:
     words = "the reference" if candidate.is_teacher else speed(found)
     return (
-        f"{found.total_ms:.0f}", ratio_text(found), words, found.runtime, str(found.threads), str(found.rounds),
+        significant(found.total_ms), ratio_text(found), words, found.runtime, str(found.threads), str(found.rounds),
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from compress.common.document import Paragraph, Row, Table
 from compress.common.formatting import NONE, percent
 from compress.core.notes import PruningNote
-from compress.measure.latency import Latencies, ScaleLatency
+from compress.measure.latency_facts import Latencies, PartLatency
 from compress.report.document import Block
 from compress.results.records import Record
 
@@ -59,11 +59,11 @@ def _measured(record: Record, parent: Record, note: PruningNote) -> float | None
     return None if ours is None or theirs is None else ours.ratio / theirs.ratio
 
 
-def _nearest(record: Record, input_hw: Sequence[int]) -> ScaleLatency | None:
+def _nearest(record: Record, input_hw: Sequence[int]) -> PartLatency | None:
     latencies = record.facts(Latencies)
-    scales = latencies.first.scales if latencies is not None else ()
+    parts = latencies.first.parts if latencies is not None else ()
     wanted = input_hw[0] * input_hw[1]
-    return min(scales, key=lambda one: abs(one.input_h * one.input_w - wanted), default=None)
+    return min(parts, key=lambda one: abs(one.input_h * one.input_w - wanted), default=None)
 
 
 def pruning(records: Sequence[Record]) -> list[Block]:

@@ -5,13 +5,13 @@ from collections.abc import Collection, Mapping, Sequence
 from compress.common.document import Block as TextBlock
 from compress.common.document import Bullets, Details, Paragraph, Row, RowKind, Table
 from compress.common.formatting import NONE, listed, scaled, significant
-from compress.measure.latency import Latencies
+from compress.measure.latency_facts import Latencies
 from compress.measure.size import Size
 from compress.report.document import Block, FactSheet, Item
 from compress.report.facts import ModelFile
 from compress.results.budget import limited
 from compress.results.column_text import column_label, difference_text, interval, value_text
-from compress.results.columns import READERS, number
+from compress.results.columns import READERS, number, run_as
 from compress.results.goal_quantities import Column
 from compress.results.goals import GoalResult, meets_all, preference
 from compress.results.recommendation import JudgedRecord, Recommendation
@@ -79,11 +79,9 @@ def _speed(record: Record) -> str:
     if latencies is None:
         return NONE
     latency = latencies.first
-    scales = listed([f"{timing.scale:g}" for timing in latency.scales])
-    summed = f"at scale {scales}" if len(latency.scales) == 1 else f"summed over the scales {scales}"
     setup = f"{latency.runtime}, {latency.threads} thread{'' if latency.threads == 1 else 's'}"
     rate = f"{significant(1000 / latency.total_ms)} frames per second" if latency.total_ms else NONE
-    return f"{rate} ({significant(latency.total_ms)} ms of network time, {summed}; {setup})"
+    return f"{rate} ({significant(latency.total_ms)} ms of network time, {run_as(record)}; {setup})"
 
 
 def _ends(found: Recommendation) -> list[tuple[str, Record]]:
