@@ -20,7 +20,7 @@ _MADV_HUGEPAGE = 14
 _RESERVED_BYTES = 1 << 30
 """Address space, not memory: nothing is resident before it is used. The pages of a pass over a 736x1312 image fit."""
 _HUGE_PAGE = 1 << 21
-# By which a user says what happens to freed memory. Not MALLOC_ARENA_MAX: it is often set in containers to hold
+# By which a user decides what happens to freed memory. Not MALLOC_ARENA_MAX: it is often set in containers to hold
 # memory down, and one arena is within it.
 _VARIABLES = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_")
 _TUNABLES = ("mmap_threshold", "mmap_max", "trim_threshold", "top_pad", "hugetlb")

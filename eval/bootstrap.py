@@ -27,7 +27,7 @@ def interval(statistics: NDArray[np.float64] | Sequence[float]) -> tuple[float, 
 def mean_intervals(values: NDArray[np.float64]) -> list[tuple[float, float]]:
     """Of the mean of each column of (images, columns).
 
-    Empty for a single image: it says nothing of how much images differ.
+    Empty for a single image, which has no spread.
     """
     images = len(values)
     if images < 2:

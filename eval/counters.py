@@ -1,4 +1,4 @@
-"""What the operating system counts about this process and the machine, as far as it says.
+"""What the operating system counts about this process and the machine, as far as it reports it.
 
 Linux gives everything; macOS no load of others by core; Windows only CPU time, so less is seen there.
 """

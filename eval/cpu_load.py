@@ -54,7 +54,7 @@ class RoundUsage:
 
     runs: Mapping[str, RunUsage]
     others: float | None
-    """Cores that other processes kept busy meanwhile; None where the system does not say."""
+    """Cores that other processes kept busy meanwhile; None where the system does not report it."""
 
 
 @dataclass(frozen=True)

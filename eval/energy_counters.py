@@ -1,4 +1,4 @@
-"""What a machine's own counters say of energy: Intel's and AMD's RAPL, or a battery that is being used up.
+"""What a machine's own counters report about energy: Intel's and AMD's RAPL, or a battery that is being used up.
 
 Linux alone, standard library alone, Python 3.9: `compress bench --script` takes this file along.
 """
@@ -35,7 +35,7 @@ def find_counter(root: Path = Path("/sys/class")) -> tuple[Counter | None, str]:
             if text(folder / "status") != "Discharging":
                 return None, "the battery is not being used up: unplug the charger"
             found = battery(folder)
-            return (None, "the battery says neither energy nor charge") if found is None else (found, "")
+            return (None, "the battery reports neither energy nor charge") if found is None else (found, "")
     return None, "this machine offers no energy counter"
 
 
@@ -81,7 +81,7 @@ def battery(folder: Path) -> Counter | None:
 
 
 def text(path: Path) -> str:
-    """What a file of the kernel's says; nothing where it does not exist."""
+    """The content of a file of the kernel; empty where it does not exist."""
     try:
         return path.read_text(errors="replace").strip()
     except OSError:

@@ -1,4 +1,4 @@
-"""What the operating system says about memory: this process's and the machine's. psutil is imported here only.
+"""What the operating system reports about memory: this process's and the machine's. psutil is imported here only.
 
 It is imported where it is needed and no sooner: on Linux the size of a measured process must not include it.
 """

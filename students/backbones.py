@@ -24,7 +24,7 @@ class Backbone:
     layers: Callable[[float], tuple[Layer, ...]]
     """Width multiplier -> the chain, whose last layer lies at stride 8 for input rows that are multiples of 8."""
     widths: bool = True
-    """Whether widths other than 1 are taken. All do; one that cannot be scaled says False."""
+    """Whether widths other than 1 are taken. All do; one that cannot be scaled has False."""
 
 
 _BUILT_IN = (

@@ -2,8 +2,8 @@
 
 Where a layer is narrower than the parent's, its filters are chosen by their L1 norm (Li et al. 2017, "Pruning Filters
 for Efficient ConvNets", section 3.1), and the next layer takes the matching input channels. Where it is wider, the new
-channels are fresh and have no say in those that were inherited, so that the network begins as its parent. So equal
-specs give equal weights, and dropping channels that say nothing changes no map.
+channels are fresh and do not feed those that were inherited, so that the network begins as its parent. So equal
+specs give equal weights, and dropping channels without effect changes no map.
 """
 
 from dataclasses import dataclass

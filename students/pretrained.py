@@ -40,7 +40,7 @@ def read_pretrained(layers: Sequence[Layer], convention: InputSpec, path: Path) 
     """Tensors for a `Chain` of these layers by their names in it: `0.conv.weight` and so on.
 
     The file's network is taken to see RGB 0 to 1, ImageNet's mean taken off and divided by its deviation. That is
-    folded into the first convolution, so that the chain may see what `convention` says. Only where the first
+    folded into the first convolution, so that the chain may see what `convention` describes. Only where the first
     convolution overlaps the image's border do they differ: padding stands for the value 0 of what each of them sees.
     UserError names the first convolution that does not fit.
     """

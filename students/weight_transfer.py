@@ -74,7 +74,7 @@ class WeightTransfer:
         """kept: what each output channel stands for, (out,); seen: each input channel of a filter, (in / groups,)."""
         rows, columns = (kept >= 0).nonzero().flatten(), (seen >= 0).nonzero().flatten()
         weight = old.weight.detach().to(new.weight)
-        new.weight[rows] = 0.0  # channels that the parent lacks have no say
+        new.weight[rows] = 0.0  # channels that the parent lacks have no effect
         new.weight[rows[:, None], columns] = weight[kept[rows]][:, seen[columns]]
         self._count(new.weight, len(rows) * len(columns) * weight[0, 0].numel())
         if old.bias is not None and new.bias is not None:

@@ -18,7 +18,7 @@ from teachers.pip_settings import IndexSettings, PullError, read_settings
 from teachers.zoo import Asset
 
 OnBytes = Callable[[int, int | None], None]
-"""Called with the bytes so far and the total, None where the server does not say."""
+"""Called with the bytes so far and the total, None where the server does not tell."""
 _MAX_BYTES = 2 << 30
 _CHUNK = 1 << 16
 

@@ -28,7 +28,7 @@ from teachers.spec import IMAGE_CHANNELS, BackboneSpec, PoseNetSpec, StageSpec
 
 
 class Maps(NamedTuple):
-    """What the network says about an image, at `stride`."""
+    """The network's output for an image, at `stride`."""
 
     heatmaps: Tensor
     """(N, K+1, h, w): confidence of each keypoint, background last."""

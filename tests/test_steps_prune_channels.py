@@ -137,7 +137,7 @@ BAD = {
     "macs 1": ("target_macs: 1.0", "target_macs: must be less than 1, got 1.0"),
     "part 1": ("pruning_ratios: {backbone: 1.0}", "pruning_ratios.backbone: must be less than 1, got 1.0"),
     "both": ("pruning_ratio: 0.5\n        target_macs: 0.5", "give `pruning_ratio` or `target_macs`, not both"),
-    "neither": ("round_to: 8", "nothing says how much goes"),
+    "neither": ("round_to: 8", "the amount is missing"),
     "no such part": ("pruning_ratios: {stage_7: 0.5}", "no part that can be pruned is called 'stage_7'"),
     "round_to 0": ("pruning_ratio: 0.5\n        round_to: 0", "round_to: must be at least 1, got 0"),
     "too little": ("pruning_ratio: 0.01", "pruning_ratio: nothing would go: rounded to multiples of 8"),

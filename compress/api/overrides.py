@@ -7,7 +7,7 @@ from teachers.common.errors import UserError
 
 
 def override_texts(overrides: Mapping[str, object] | None) -> tuple[str, ...]:
-    """`{"data.images": 8}` -> `("data.images=8",)`. UserError for a value that YAML cannot say."""
+    """`{"data.images": 8}` -> `("data.images=8",)`. UserError for a value that YAML cannot hold."""
     return tuple(f"{path}={_value(path, value)}" for path, value in (overrides or {}).items())
 
 

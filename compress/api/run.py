@@ -46,7 +46,7 @@ def run(call: RunCall, reporter: Reporter) -> RunResult:
 
 
 def follow(call: RunCall) -> None:
-    """The part of each further process that torchrun started: it trains along, writes nothing and says nothing."""
+    """The part of each further process that torchrun started: it trains along, and writes and prints nothing."""
     quiet = Reporter(quiet=True)
     inputs = call.inputs(quiet)
     wait_for_all()

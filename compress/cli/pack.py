@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--half", action="store_true", help="round the tensors that are still fp32 to fp16; else nothing is lost"
     )
     parser.add_argument("--report", metavar="FILE", type=Path, help="also write the sizes as JSON")
-    parser.add_argument("--compare", action="store_true", help="also say what xz makes of the same weights; slow")
+    parser.add_argument("--compare", action="store_true", help="also give what xz reaches on the same weights; slow")
 
 
 def call(options: argparse.Namespace) -> int:

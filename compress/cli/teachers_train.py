@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def call(options: argparse.Namespace) -> int:
-    """Trains, or says that it is done already."""
+    """Trains, or reports that it is done already."""
     # Here, because torch takes seconds to import and `compress teachers list` need not wait for it.
     from compress.common.run_folder import default_out  # noqa: PLC0415
     from compress.teacher_training.recipe import load_teacher_recipe  # noqa: PLC0415

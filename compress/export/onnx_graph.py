@@ -1,6 +1,6 @@
 """What an ONNX graph asks for at an input size: memory for its tensors, arithmetic, bytes to and from memory.
 
-A runtime can do better by cutting tensors into pieces and worse by copying them; this is what the graph itself says.
+A runtime can do better by cutting tensors into pieces and worse by copying them; this is what the graph itself implies.
 What runtimes compute in place or together with a neighbour counts nothing: ReLU, clipping, and the quantisation and
 dequantisation around an int8 convolution. Weights are no activations.
 """

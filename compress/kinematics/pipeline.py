@@ -171,7 +171,7 @@ def _write_overlay(
     people_at: Callable[[int], Sequence[DrawnPerson]],
     reporter: Reporter,
 ) -> dict[str, Any] | None:
-    """What kinematics.json says about the overlay video; None if none was asked for."""
+    """The overlay video in kinematics.json; None if none was asked for."""
     if not call.overlay:
         return None
     path = call.out / f"{call.stem}_kinematics.mp4"

@@ -91,7 +91,7 @@ class Metric(Frozen, ABC):
     description: ClassVar[str]
     """For the recipe's schema: one sentence."""
     default: ClassVar[bool] = False
-    """Whether it is measured where the recipe does not say."""
+    """Whether it is measured if the recipe leaves it out."""
     always: ClassVar[bool] = False
     """Whether it is measured in any case; a recipe then has no such key."""
     per_frame: ClassVar[bool] = False
@@ -125,5 +125,5 @@ class Metric(Frozen, ABC):
 
     @classmethod
     def section(cls, rows: Sequence[SectionRow[Any]]) -> Sequence[Block]:
-        """Blocks of the report under `title`; empty without anything to say. Columns are reported in any case."""
+        """Blocks of the report under `title`; empty if there is nothing to show. Columns are always reported."""
         return ()

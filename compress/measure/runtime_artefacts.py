@@ -38,8 +38,8 @@ class RuntimeArtefacts:
     def usable(self, built: Sequence[Built], runtime: str, sizes: Sequence[tuple[int, int]]) -> list[Built]:
         """Those of the candidates whose artefacts for these input sizes could be made; the teacher comes first.
 
-        Of a format with a fixed input size there is one artefact for each size. None without the teacher's, whom the
-        ratios are to.
+        Of a format with a fixed input size there is one artefact for each size. There is none without the
+        teacher's, to which all ratios refer.
         """
         if not _reads_onnx(runtime):
             self._make(built, runtime, tuple(sizes))

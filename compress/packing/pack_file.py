@@ -39,7 +39,7 @@ _DIGEST_BYTES = 32
 
 
 class Header(Frozen):
-    """What a packed file says before its data."""
+    """What stands in a packed file before its data."""
 
     spec: PoseNetSpec
     licence: Licence

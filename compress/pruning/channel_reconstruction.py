@@ -1,4 +1,4 @@
-"""What channels that go used to say, said by those that stay: every layer refitted by least squares (He et al. 2017).
+"""Channels that stay make up for removed ones: every layer refitted by least squares (He et al. 2017).
 
 Two tensors go along: what the whole network computes, and what the narrower one computes up to here. Each layer's
 weights become those nearest to its own with which the second gives the layer's part of the first, so every layer makes

@@ -106,7 +106,7 @@ def taylor(network: PoseNet, layout: Layout, batches: Iterable[Batch]) -> Scores
 
     Molchanov et al. 2019, "Importance Estimation for Neural Network Pruning", equation 8, for the filters and biases
     that make a channel. ValueError without batches, and where the network's maps are the targets: it is at the loss's
-    minimum, so its first order says nothing; `gauss_newton` does.
+    minimum, so its first order is zero; `gauss_newton` is of second order.
     """
     losses: list[float] = []
 
@@ -119,7 +119,7 @@ def taylor(network: PoseNet, layout: Layout, batches: Iterable[Batch]) -> Scores
     scores = _mean_of_squares(network, layout, noted())
     # Targets are kept in half precision, so the teacher itself has a loss of about 1e-7 and gradients that are noise.
     if sum(losses) / len(losses) < _AT_THE_TARGETS:
-        raise ValueError("the network's maps are the targets, so its gradients say nothing")
+        raise ValueError("the network's maps are the targets, so its gradients are zero")
     return scores
 
 

@@ -1,6 +1,6 @@
 """How long each convolution takes at each width, measured in the runtime that will run it, once per machine.
 
-Multiply-accumulates say little about time: runtimes compute 8 or 16 channels at once, depthwise convolutions wait for
+Multiply-accumulates predict time poorly: runtimes compute 8 or 16 channels at once, depthwise convolutions wait for
 memory, and small layers pay for being started. So every convolution that a search asks about is run alone and timed;
 what was measured is kept in CACHE/latency, one file for each runtime, version, number of threads and CPU.
 

@@ -1,4 +1,4 @@
-"""What weights that go used to say, said by those that stay: every layer refitted by least squares, zeros held.
+"""Weights that stay make up for removed ones: every layer refitted by least squares, zeros held.
 
 For each output the best weights with these zeros, exactly: the surgeon's update of LeCun et al. (1990) and Hassibi and
 Stork (1993) for all that goes at once, on what the layers before really give.
@@ -37,7 +37,7 @@ def obs_scores(network: PoseNet, batches: Sequence[Tensor]) -> Scores:
     """What a layer's output would lose without the weight, were the layer's other weights refitted; of its spread.
 
     The root of w^2 / [H^-1]_jj (Hassibi and Stork 1993, equation (5), H of the layer's squared error as in Frantar and
-    Alistarh 2022) over the standard deviation of the output. What others can say as well scores low, however large it
+    Alistarh 2022) over the standard deviation of the output. What others can replace scores low, however large it
     is. Weights that are zero score 0, and are taken to stay so.
     """
     judging = _Judging()

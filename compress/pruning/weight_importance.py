@@ -20,7 +20,7 @@ def wanda_scores(network: PoseNet, images: Sequence[Tensor]) -> Scores:
     """The weight's size times that of the channel it reads, over that of the channel it makes.
 
     Published networks have their batch norms folded in, and channels a hundred times larger than others: a weight's own
-    size then says little. Sizes are root mean squares over the images, (1, 3, H, W) each. The first factor is that of
+    size then means little. Sizes are root mean squares over the images, (1, 3, H, W) each. The first factor is that of
     Wanda (Sun et al. 2023); the second makes scores of different channels and layers comparable.
     """
     read: dict[str, Tensor] = {}

@@ -1,4 +1,4 @@
-"""pydantic's findings as plain sentences that say what was expected and what was there."""
+"""pydantic's findings as plain sentences: what was expected and what was found."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What a recipe says of a search: what varies, what counts, how much is tried. Plain records; `space` reads `vary`."""
+"""A recipe's `search`: what varies, what counts, how much is tried. Plain records; `space` reads `vary`."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -89,7 +89,7 @@ class SearchPlan(Frozen):
         ),
     ] = 3.0
     trials: Annotated[
-        int, Field(ge=1, le=MAX_TRIALS, description="How many different trials there are, unless --trials says.")
+        int, Field(ge=1, le=MAX_TRIALS, description="How many different trials there are, unless --trials is given.")
     ] = 50
 
     @model_validator(mode="after")

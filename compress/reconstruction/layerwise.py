@@ -30,7 +30,7 @@ class Both(NamedTuple):
 
 
 class Layerwise:
-    """Arithmetic on `Both`: a layer's weights are what `fitted` says, its second tensor what `settled` makes of it."""
+    """Arithmetic on `Both`: `fitted` gives the weights of a layer, `settled` its second tensor."""
 
     def fitted(
         self, name: str, conv: nn.Conv2d, found: Sequence[Tensor], wanted: Sequence[Tensor]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 RIDGE = 0.01
-"""Of the mean of the inputs' squares: keeps weights where the calibration frames say nothing about them."""
+"""Of the mean of the inputs' squares: keeps weights where the calibration frames do not determine them."""
 _TOGETHER = 64
 """Columns that are chosen before what they spoil reaches those far away, in one product (GPTQ's lazy updates)."""
 _NEXT_TO_NOTHING = 1e-12

@@ -131,7 +131,7 @@ def _panel_title(timing: PartLatency) -> str:
 
 
 def _conditions(records: Sequence[Record]) -> dict[str, dict[str, tuple[str, ...]]]:
-    """A condition that is None in every record says nothing and is left out: huge pages kept, so no reason why not."""
+    """A condition that is None in every record is left out: huge pages kept, so no reason why not."""
     table: dict[str, dict[str, tuple[str, ...]]] = {}
     for record in records:
         for key, value in flatten(record.conditions).items():

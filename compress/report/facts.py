@@ -1,4 +1,4 @@
-"""Everything the report says, as a tree of frozen facts; compress/report/collect.py makes it from records.
+"""Everything the report shows, as a tree of frozen facts; compress/report/collect.py makes it from records.
 
 Tests look at this tree; sections and figures only read it.
 """

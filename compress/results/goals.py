@@ -1,6 +1,6 @@
 """Goals of a recipe: `angle_p95_deg <= 10`, `kinematic_tier >= usable with care`. They judge, they never measure.
 
-A goal is met, missed, or neither where its value was not measured; then it says why and no candidate passes by it.
+A goal is met, missed, or neither where its value was not measured; then no candidate passes, with the reason.
 """
 
 import operator

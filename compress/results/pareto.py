@@ -62,7 +62,7 @@ def directions(objectives: Sequence[str]) -> list[bool]:
 
 
 def objective_values(record: Record, objectives: Sequence[str]) -> Point:
-    """A record's values for the objectives; all None if an error ended it, or if its maps have died."""
+    """A record's values for the objectives; all None if an error ended it, or if it is rejected."""
     if not record.usable:
         return [None] * len(objectives)
     return [number(record, name) for name in objectives]

@@ -1,6 +1,6 @@
 """The recommended model, as facts: from the recipe's goals, from a budget, or without either by a rule that is stated.
 
-Limits say what is enough. Among the candidates that keep all of them the first objective decides; a budget moves the
+Limits define what is enough. Among the candidates that keep all of them the first objective decides; a budget moves the
 objectives that it limits behind those that it leaves open.
 """
 

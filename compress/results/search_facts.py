@@ -57,7 +57,7 @@ class SearchFacts:
     growth: Growth | None
     """None before anything finished."""
     importance: Mapping[str, Mapping[str, float]]
-    """Objective -> varied path -> share; empty where too few trials say anything."""
+    """Objective -> varied path -> share; empty where there are too few trials."""
     importance_reason: str | None
     """Why `importance` is empty."""
     next_choices: tuple[Mapping[str, ParameterValue], ...]

@@ -47,7 +47,7 @@ NOTHING_TOLD = SeenFacts()
 
 
 def seen_facts(facts: Kinematics) -> SeenFacts:
-    """What a record says of views and labels."""
+    """What a record holds about views and labels."""
     planes: list[tuple[str, LabelFrames]] = [("side", facts.labels)]
     if facts.front is not None:
         planes.append(("front", facts.front.labels))

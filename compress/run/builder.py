@@ -212,7 +212,7 @@ def content_of_files(steps: Sequence[Step]) -> list[str]:
 
 
 def licence_text(candidate: Candidate) -> str:
-    """What LICENCE.txt says beside the weights."""
+    """The text of LICENCE.txt beside the weights."""
     licence = candidate.licence
     return (
         f"The weights in this folder come from: {licence.source or 'a source that was not stated'}\n"

@@ -116,7 +116,7 @@ def _read(out: Path) -> dict[str, Any] | None:
 
 
 def _choose(sample: FrameSample, teacher: ShownNetwork, threads: int) -> Frame:
-    """Of the first frames the one in which the teacher is surest of most keypoints; no candidate has a say."""
+    """Of the first frames the one in which the teacher is surest of most keypoints; candidates do not matter."""
     find = _estimator(teacher, threads)
     frames = list(islice(sample.frames(), _LOOKED_AT))
     seen = [sum(float(person.keypoints[:, 2].sum()) for person in find(frame.image).people) for frame in frames]

@@ -44,7 +44,7 @@ class RunInputs:
 
     @property
     def conditions(self) -> dict[str, Any]:
-        """Machine, versions, frames and teacher: what every record of the run says."""
+        """Machine, versions, frames and teacher: part of every record of the run."""
         return environment() | {
             "source": self.sample.source.name,
             "images": len(self.sample.indices),

@@ -50,7 +50,7 @@ class Model:
     threads: int
 
     def facts(self) -> dict[str, Any]:
-        """What files of results say about it; no path of this machine."""
+        """What files of results hold about it; no path of this machine."""
         return {
             "name": self.name,
             "kind": self.kind,
@@ -191,7 +191,7 @@ def _loaded(name: str, kind: Literal["teacher", "folder", "onnx"], artefact: Pat
     carried = session.metadata()
     if "spec" not in carried:
         raise UserError(
-            f"{artefact}: was not made by us: its metadata hold no spec, so nothing says what its maps mean; "
+            f"{artefact}: was not made by us: its metadata hold no spec, so the meaning of its maps is unknown; "
             "an .onnx file from a candidate's folder would do"
         )
     try:

@@ -15,7 +15,7 @@ Role = Literal["teacher", "candidate"]
 
 @dataclass(frozen=True)
 class Identity:
-    """What a record says whether or not its candidate could be made."""
+    """What a record holds whether or not its candidate could be made."""
 
     name: str
     role: Role

@@ -109,7 +109,7 @@ class CandidateRunner:
         return failed_record(self.identity(plan), error)
 
     def identity(self, plan: Planned) -> Identity:
-        """What a record says in any case; its key stands for all that the measurements depend on."""
+        """What a record holds in any case; its key stands for all that the measurements depend on."""
         inputs = self._inputs
         recipe, steps = inputs.recipe, tuple(step.model_dump(mode="json") for step in plan.steps)
         learns = inputs.targets is not None and any(step.learns for step in plan.steps)

@@ -66,7 +66,7 @@ class Artefacts:
 
     @contextmanager
     def _speaking(self) -> Iterator[None]:
-        """What a store says, in one line and without its password."""
+        """A store's error message, in one line and without its password."""
         try:
             yield
         except UserError:

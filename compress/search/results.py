@@ -73,7 +73,7 @@ def _growth(call: SearchCall, entries: Sequence[TrialEntry]) -> Growth | None:
         return None
     costs = [costs_of(entry, call.objectives, call.smaller) for entry in able]
     start = [point for point, entry in zip(costs, able, strict=True) if entry.notes.enqueued_as is not None]
-    # Of the plain table where there is one: a network whose maps have died would stretch it beyond all use.
+    # Of the plain table where there is one: a network whose maps collapsed would stretch it beyond all use.
     reference = reference_of(start if len(start) > 1 else costs)
     signed = dict(zip(call.objectives, reference, strict=True))
     return Growth(
@@ -90,7 +90,7 @@ def _growth(call: SearchCall, entries: Sequence[TrialEntry]) -> Growth | None:
 def _importance(study: SearchStudy, entries: Sequence[TrialEntry]) -> tuple[dict[str, dict[str, float]], str | None]:
     chosen = [entry for entry in ranking(entries) if entry.choices]
     if len(chosen) < _FEWEST_FOR_IMPORTANCE:
-        return {}, f"{len(chosen)} complete trials with choices say too little; it takes {_FEWEST_FOR_IMPORTANCE}"
+        return {}, f"{len(chosen)} complete trials with choices are too few; it takes {_FEWEST_FOR_IMPORTANCE}"
     try:
         return study.importance(), None
     except ValueError as error:

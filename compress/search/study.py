@@ -89,7 +89,7 @@ class SearchStudy:
 
     @contextmanager
     def speaking(self) -> Iterator[None]:
-        """Turns what a database says into one line without the password.
+        """Turns a database's message into one line without the password.
 
         TrialTakenError where a trial was ended already.
         """
@@ -211,7 +211,7 @@ class ActiveTrial:
         self.notes = notes_from(trial.user_attrs)
 
     def choose(self, choice: Parameter) -> Scalar:
-        """What was enqueued, or else what the sampler says."""
+        """What was enqueued, or else what the sampler proposes."""
         with self._study.speaking():
             return _suggested(self._trial, choice)
 

@@ -41,7 +41,7 @@ class Leader:
 
 
 def train_along(out: Path, make: Callable[[], Trials]) -> None:
-    """Each further process's part: it writes no candidate, no record and no answer to the study, and says nothing.
+    """Each further process's part: it writes no candidate, no record and no answer to the study, and prints nothing.
 
     make: called when the first process has claimed the folder.
     """

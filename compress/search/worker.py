@@ -175,7 +175,7 @@ class Worker:
         return None
 
     def _circling(self, entries: Sequence[TrialEntry]) -> bool:
-        """Whether the sampler has only repeated itself for a while, or there is nothing else to say."""
+        """Whether the sampler has only repeated itself for a while, or there is nothing else to propose."""
         latest = [entry for entry in entries if entry.counts or entry.notes.same_as is not None][-_REPEATS:]
         size = self._space.size
         exhausted = size is not None and len(_tried(entries)) >= size
@@ -245,7 +245,7 @@ class Worker:
         costs = {str(goal) for goal in self._goals if goal.part in (None, "latency", "memory")}
         refused = record.rejected_reason
         if refused is not None:
-            missed["int8 collapse check"] = 1.0  # its maps have died: whatever its time, it never ranks
+            missed["int8 collapse check"] = 1.0  # its maps collapsed: whatever its time, it never ranks
         notes = replace(notes, measured=values, feasible=not missed, costly=bool(costs & missed.keys()))
         if notes.learns and self._rungs[notes.rung] < 1:
             return Outcome("screened", notes, None, missed | {"screened": 1 / (1 + notes.rung)})

@@ -52,7 +52,7 @@ def _taylor(asked: Asked) -> Scores:
     try:
         return taylor(asked.network, asked.layout, asked.batches)
     except ValueError as error:
-        raise UserError(f"importance: taylor: {error}; gauss_newton says what the maps need") from error
+        raise UserError(f"importance: taylor: {error}; use gauss_newton") from error
 
 
 IMPORTANCE: Mapping[str, Callable[[Asked], Scores]] = {

@@ -1,6 +1,6 @@
 """distill: the network learns the teacher's last-stage maps, at every one of its stages (Cao et al., eqs. (1), (2)).
 
-Hinton et al. (2015) call such targets soft: they say more than labels do, and need none.
+Hinton et al. (2015) call such targets soft: they carry more information than labels, and need none.
 """
 
 from typing import TYPE_CHECKING, Annotated, Literal

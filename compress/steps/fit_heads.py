@@ -50,7 +50,7 @@ class FitHeads(Step):
     def apply(self, candidate: "Candidate", context: "StepContext") -> "Candidate":
         """The candidate with fitted heads, or with the given ones where those were better on the held-out frames.
 
-        Its note says what L2 was there, before and after.
+        Its note holds L2 there, before and after.
         """
         self.check(candidate.spec)
         targets, reporter = context.targets, context.reporter

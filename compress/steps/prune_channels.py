@@ -118,9 +118,9 @@ class PruneChannels(Step):
     @model_validator(mode="after")
     def _says_how_much(self) -> "PruneChannels":
         if self.pruning_ratio is not None and self.target_macs is not None:
-            raise ValueError("give `pruning_ratio` or `target_macs`, not both: each says how much goes")
+            raise ValueError("give `pruning_ratio` or `target_macs`, not both: each sets the amount")
         if self.pruning_ratio is None and self.target_macs is None and not self.pruning_ratios:
-            raise ValueError("nothing says how much goes: give `pruning_ratio`, `target_macs` or `pruning_ratios`")
+            raise ValueError("the amount is missing: give `pruning_ratio`, `target_macs` or `pruning_ratios`")
         return self
 
     @property
@@ -202,7 +202,7 @@ class PruneChannels(Step):
             table.save()
 
     def _note(self, candidate: "Candidate", after: Layout, chosen: list[ChosenWidths]) -> PruningNote:
-        """What the report says of the step."""
+        """What the report shows of the step."""
         before = _layout(candidate.spec)
         first, last = chosen[0].parent_predicted_ms, chosen[-1].predicted_ms
         predicted = None
@@ -256,13 +256,13 @@ class PruneChannels(Step):
 
 
 def _require_folded(spec: PoseNetSpec) -> None:
-    """The norm after a channel's filters says how much it matters, whatever their size; the scores do not know that."""
+    """A norm after a channel's filters makes their size irrelevant; importance scores are based on size."""
     norms = [node.name for node in read_graph(spec).nodes if isinstance(node.operation, InstanceNorm)]
     if norms:
         raise SettingError(
             "step",
             f"cannot prune {spec.backbone.name}: {norms[0]} normalises each image by its own numbers, and no "
-            "importance here says which channels before it matter; remove_stages, swap_backbone and distill work on it",
+            "importance here ranks the channels before it; remove_stages, swap_backbone and distill work on it",
         )
 
 

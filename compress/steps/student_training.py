@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class TrainingSettings(Protocol):
-    """What `distill` and `quantize.qat` have in common; their fields say what each means."""
+    """What `distill` and `quantize.qat` have in common; their fields describe what each means."""
 
     @property
     def schedule(self) -> Schedule: ...

@@ -36,7 +36,7 @@ class SwapBackbone(Step):
     """Puts `backbone` in the backbone's place."""
 
     step: Literal["swap_backbone"] = "swap_backbone"
-    backbone: Annotated[BackboneName, Field(description="The new backbone; docs/recipes.md says what each costs.")]
+    backbone: Annotated[BackboneName, Field(description="The new backbone; docs/recipes.md lists what each costs.")]
     width: Annotated[
         float,
         Field(ge=0.05, le=4, allow_inf_nan=False, description="Times its channels; time falls with about the square."),

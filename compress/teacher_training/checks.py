@@ -69,7 +69,7 @@ def check_network(data: dict[str, Any], mistakes: Mistakes) -> PoseNetSpec | Non
     if spec.skeleton != COCO_18:
         mistakes.add(
             ("network", key),
-            f"must have the skeleton {COCO_18.name}, COCO's labels say no other; got {spec.skeleton.name}",
+            f"must have the skeleton {COCO_18.name}, COCO's labels have no other; got {spec.skeleton.name}",
         )
     return spec
 

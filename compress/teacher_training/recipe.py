@@ -29,7 +29,7 @@ class NetworkPlan(Frozen):
 
     architecture: Annotated[
         Text | None,
-        Field(description="openpose-coco-vgg19, openpose-mobilenet-thin, or a folder whose spec.json says it all."),
+        Field(description="openpose-coco-vgg19, openpose-mobilenet-thin, or a folder with a spec.json."),
     ] = None
     stages: Annotated[
         int | None,

@@ -84,7 +84,7 @@ class TrackerThread:
 
 
 def warn(reporter: Reporter, text: str) -> None:
-    """One line that says what this means for the run: nothing."""
+    """One line: the run goes on without it."""
     reporter.warn(f"tracking: {text}; the run goes on, and the same command tells the rest later")
 
 

@@ -39,7 +39,7 @@ class BatchSpec(NamedTuple):
 
 @runtime_checkable
 class BatchSampler(Protocol):
-    """Samples that say themselves which of them go together."""
+    """Samples that decide themselves which of them go together."""
 
     def dealt(self, step: int, dealing: BatchSpec) -> list[int]:
         """The samples of a step's batch, over all processes and parts."""

@@ -38,7 +38,7 @@ class FrameBalance:
 
 @dataclass(frozen=True)
 class TeacherSamples:
-    """What the teacher says about crops of the cached frames."""
+    """The teacher's maps of crops of the cached frames."""
 
     filled: TargetIndex
     spec: PoseNetSpec

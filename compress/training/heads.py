@@ -17,7 +17,7 @@ from compress.training.samples import TrainingSample
 from teachers.posenet import Chain, ConvBlock, PoseNet, Stage
 
 RIDGE = 1e-4
-"""Of the mean of the inputs' squares: keeps weights where the frames say nothing about them."""
+"""Of the mean of the inputs' squares: keeps weights where the frames do not determine them."""
 
 
 @torch.no_grad()

@@ -50,7 +50,7 @@ class Targets:
 
     maps: Maps
     mask: Tensor
-    """(N, h, w): 1 where the maps may be learnt from, 0 where they say nothing."""
+    """(N, h, w): 1 where the maps may be learnt from, 0 where they are unknown."""
 
 
 class MapsLoss(nn.Module):

@@ -5,7 +5,7 @@ away, channels differ in size by factors of a hundred and more, and so do weight
 another. After ReLU they also rise and fall together, so that steps of one sign add up, while what tells things apart is
 in small differences between channels, held by large weights that nearly cancel.
 
-Here a convolution acts on its inputs less their means, turned and scaled so that none of them says what another says
+Here a convolution acts on its inputs less their means, turned and scaled so that none of them predicts another
 already (whitened), and a weight is learnt as a multiple of the spread of its output. The network computes the same; its
 optimiser sees signals of one size that are independent, as with the input half of K-FAC (Martens and Grosse 2015,
 section 4), taken once, before the training. Unlike batch norm this adds no noise of the batch, to which stages that
@@ -178,7 +178,7 @@ def precondition(convolutions: Sequence[WhitenedConv | SharedConv], squares: Squ
     found = [conv.gradient_scales(squares) for conv in convolutions]
     sizes = [parameter.numel() for conv in convolutions for parameter in conv.parameters()]
     means = [float(factors.square().mean()) ** 0.5 for pair in found for factors in pair]
-    # A flat tensor has factors of zero here: nothing says how far it may move, so it stays as it is.
+    # A flat tensor has factors of zero here: its step size is unknown, so it stays as it is.
     told = [(size, mean) for size, mean in zip(sizes, means, strict=True) if mean > 0]
     if not told:
         return
@@ -209,7 +209,7 @@ def _roots(covariance: Tensor) -> tuple[Tensor, Tensor]:
     sizes = variances.clamp_min(0.0).sqrt()
     sizes = sizes.clamp_min(max(_SMALLEST * float(sizes.mean()), 1e-12))
     correlations = covariance.double() / sizes[..., :, None] / sizes[..., None, :]
-    # Of itself whatever is silent here says as much as the others: else it would be blown up once it speaks.
+    # A channel that is zero on these images gets unit scale: otherwise it would be scaled up without limit later.
     correlations.diagonal(dim1=-2, dim2=-1).fill_(1.0)
     values, vectors = torch.linalg.eigh(correlations)
     roots = (values.clamp_min(0.0) + _NOISE).sqrt()

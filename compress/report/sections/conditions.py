@@ -18,7 +18,7 @@ SAMPLE = {
     "scales": "Image scales",
     "base_height": "Input height at scale 1",
 }
-"""Conditions, by the last part of their name, that say what was compared; the others say under which conditions."""
+"""Conditions, by the last part of their name, that tell what was compared; the others tell how."""
 
 
 def failures(run: RunView) -> list[Block]:

@@ -1,4 +1,4 @@
-"""Sections of metrics: what each metric's own `section` says, or its columns for one that says nothing."""
+"""Sections of metrics: what each metric's own `section` gives, or its columns where it gives nothing."""
 
 from collections.abc import Mapping
 from typing import Any

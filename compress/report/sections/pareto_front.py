@@ -60,7 +60,7 @@ def _notes(run: RunView) -> list[Block]:
     if texts:
         blocks.append(Paragraph(" ".join(texts)))
     if run.search is not None:
-        # What a trial is called says nothing.
+        # A trial's name carries no information.
         made = [(c.record.name, f"{recipe_text(c.record)}.") for c in on_front if c.record.steps]
         blocks += [Details("How the candidates on the front were made", (Bullets(tuple(made)),))] if made else []
     return blocks

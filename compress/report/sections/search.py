@@ -121,7 +121,7 @@ def _importance(view: SearchView, suffix: str) -> list[Block]:
     head = ("Varied path", *(_capital(column_label(objective)) for objective in told))
     text = (
         "Importance: the share of each objective's variance that a varied path explains within the searched ranges. "
-        "It does not say in which direction."
+        "It does not tell the direction."
     )
     alt = f"Bars: importance of {listed([_path(path) for path in paths])}, for each objective."
     return [Paragraph(text), _importance_picture(told, alt, suffix), Table("Importance", head, rows)]
