@@ -2,16 +2,18 @@
 
 People are assigned to tracks by the mean distance of their keypoints (the assignment with the smallest sum, not the
 first that fits). Distances are in person sizes, so near and far people follow the same rule, and the distance allowed
-grows with the time that passed, so one setting serves 1 and 240 frames per second.
+grows with the time that passed, so one setting serves 1 and 240 frames per second. eval.track_crossings looks back.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eval.people import Person
+from eval.track_crossings import FEWEST, Sight, exchanges
 
 _IMPOSSIBLE = 1e6
 _VELOCITY_MEMORY_S = 0.25
@@ -133,10 +135,13 @@ class Tracker:
         return numbers
 
     def tracks(self) -> list[Track]:
-        """All tracks so far, by number."""
-        return [
-            Track(t.number, np.array(t.frames, np.int64), np.array(t.times_s), np.stack(t.keypoints)) for t in self._all
-        ]
+        """All tracks so far, by number; who is who after two people met is decided with hindsight."""
+        return uncrossed(
+            [
+                Track(t.number, np.array(t.frames, np.int64), np.array(t.times_s), np.stack(t.keypoints))
+                for t in self._all
+            ]
+        )
 
     def _assign(self, people: Sequence[Person], time_s: float) -> list[_Open | None]:
         chosen: list[_Open | None] = [None] * len(people)
@@ -163,3 +168,34 @@ class Tracker:
         passed = time_s - track.times_s[-1]
         allowed = min(self.settings.max_distance + self.settings.max_speed * passed, self.settings.farthest)
         return distance if distance <= allowed else _IMPOSSIBLE
+
+
+def uncrossed(tracks: Sequence[Track]) -> list[Track]:
+    """The tracks with bodies given back that two people exchanged while they passed each other."""
+    found = list(tracks)
+    for i, j in combinations(range(len(found)), 2):
+        found[i], found[j] = _uncrossed(found[i], found[j])
+    return found
+
+
+def _uncrossed(one: Track, other: Track) -> tuple[Track, Track]:
+    if len(np.intersect1d(one.frames, other.frames, assume_unique=True)) < 2 * FEWEST:
+        return one, other
+    frames, first = np.unique(np.concatenate([one.frames, other.frames]), return_index=True)
+    times = np.concatenate([one.times_s, other.times_s])[first]
+    keypoints = np.full((2, len(frames), *one.keypoints.shape[1:]), np.nan, np.float32)
+    keypoints[..., 2] = 0.0
+    for each, track in zip(keypoints, (one, other), strict=True):
+        each[np.searchsorted(frames, track.frames)] = track.keypoints
+    sizes = [person_size(each) for track in (one, other) for each in track.keypoints]
+    sights = [Sight(times, each.astype(np.float64)) for each in keypoints]
+    swap = exchanges(sights[0], sights[1], float(np.median(sizes)))
+    if not swap.any():
+        return one, other
+    given = np.where(swap[:, None, None], keypoints[::-1], keypoints)
+    return _track(one.number, frames, times, given[0]), _track(other.number, frames, times, given[1])
+
+
+def _track(number: int, frames: NDArray[np.int64], times: NDArray[np.float64], keypoints: NDArray[np.float32]) -> Track:
+    there = (keypoints[..., 2] > 0).any(axis=1)
+    return Track(number, frames[there], times[there], keypoints[there])
