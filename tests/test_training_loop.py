@@ -31,6 +31,7 @@ from compress.training.samples import TrainingSample
 from compress.training.schedule import Schedule
 from compress.training.student import AveragedWeights
 from compress.training.validation import validate
+from eval.oks import OksCounts
 from teachers.common.errors import UserError
 from teachers.posenet import first_stages
 
@@ -87,6 +88,25 @@ def test_the_best_by_validation_is_kept(shared: Path, tmp_path: Path, monkeypatc
     trained = train(tiny_job(shared), tmp_path)
     assert len(looked) == 4 and trained.facts["best_step"] == 4
     assert same(weights(trained), looked[1]) and not same(weights(trained), looked[3])
+
+
+def test_it_ends_early_where_nothing_gets_better_and_stays_ended(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scores are made up: better once, then never again."""
+    scores = iter([3.0, 1.0, 2.0, 2.0, 0.5])
+
+    def made_up(network: Any, samples: Any, device: Any) -> Any:
+        found = validate(network, samples, device)
+        return replace(found, paf_rel_l2=next(scores), joint_rel_l2=0.0, people=OksCounts(0, 0, 0.0))
+
+    monkeypatch.setattr(loop, "validate", made_up)
+    job = tiny_job(shared, tiny_schedule(steps=40, validate_every=4, patience=2))
+    trained = train(job, tmp_path)
+    assert trained.facts["steps"] == 12 and trained.facts["best_step"] == 4
+    again = train(job, tmp_path)
+    assert again.facts["steps"] == 12 and same(weights(again), weights(trained))
+    assert next(scores) == 0.5
 
 
 @pytest.mark.parametrize("form", FORMS)

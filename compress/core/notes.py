@@ -22,6 +22,10 @@ class HeldOutLook(BranchesL2):
     step: int
     score: float
     """What training selects weights by: lower is better."""
+    oks: float | None = None
+    """Of the people that the student's maps and the teacher's both decode to; None where there are none."""
+    people_recall: float | None = None
+    """Share of the teacher's people that the student finds."""
 
 
 class LossPoint(Frozen):

@@ -72,6 +72,8 @@ class TrainingCurve:
         """Notes a validation after `step` steps; whether it is the best so far."""
         best = self.best()
         look = {"joint_rel_l2": found.joint_rel_l2, "paf_rel_l2": found.paf_rel_l2, "score": found.score}
+        people = {"oks": found.people.oks, "people_recall": found.people.people_recall}
+        look |= {name: value for name, value in people.items() if value is not None}
         self.facts["validations"].append({"step": step, **look})
         self._follow("validation", step, look)
         return best is None or found.score < best["score"]
@@ -80,6 +82,16 @@ class TrainingCurve:
         """The best validation so far."""
         looks: list[dict[str, float]] = self.facts["validations"]
         return min(looks, key=lambda look: look["score"], default=None)
+
+    def has_stalled(self) -> bool:
+        """Whether `patience` looks in a row found neither a better OKS nor better maps than the looks before."""
+        patience, looks = self._schedule.patience, self.facts["validations"]
+        if patience is None or len(looks) <= patience:
+            return False
+        before, recent = looks[:-patience], looks[-patience:]
+        return max(look.get("oks", 0.0) for look in recent) <= max(look.get("oks", 0.0) for look in before) and (
+            min(look["score"] for look in recent) >= min(look["score"] for look in before)
+        )
 
     def images_per_s(self) -> float | None:
         """Over the last steps of this call."""
@@ -94,6 +106,7 @@ class TrainingCurve:
             for part in (
                 self._last,
                 f"held out: joints {best['joint_rel_l2']:.3f} PAFs {best['paf_rel_l2']:.3f}" if best else "",
+                f"OKS {best['oks']:.3f} of {best['people_recall']:.0%}" if best and "oks" in best else "",
                 f"{speed:.1f} images/s" if speed else "",
             )
             if part

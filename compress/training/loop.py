@@ -121,18 +121,22 @@ class Trainer:
         if not self._curve.facts["validations"]:
             self._look()
         started = saved = time.monotonic()
-        batches = self._order.from_step(first, schedule.steps, _threads(self._engine))
+        steps = first if self._has_stalled() else schedule.steps
+        batches = self._order.from_step(first, steps, _threads(self._engine))
         for parts in self._reporter.track(batches, "training", schedule.steps, first, self._curve.words):
             self._curve.add(self._step, self._update(parts))
             self._step += 1
             last = self._step == schedule.steps
             if last or self._step % schedule.validate_every == 0:
                 self._look()
+                last |= self._has_stalled()
             now = time.monotonic()
             if last or now - saved > _SECONDS_BETWEEN_CHECKPOINTS:
                 self._curve.facts["seconds"] += now - saved
                 saved = now
                 self._save()
+            if last:
+                break
         self._engine.wait()
         return self._finished((self._step - first) * schedule.batch_size / max(1e-9, time.monotonic() - started))
 
@@ -170,6 +174,13 @@ class Trainer:
         network = self._shipped(self._average)
         if self._curve.look(self._step, validate(network, self._job.held_out, self._engine.device)):
             self._best = {name: tensor.clone() for name, tensor in self._average.tensors.items()}
+
+    def _has_stalled(self) -> bool:
+        """As the first process finds: batch norms make held-out maps differ a little from one to the other."""
+        if self._job.schedule.patience is None:
+            return False
+        found = torch.tensor(float(self._curve.has_stalled()), device=self._engine.device)
+        return bool(self._engine.from_first({"stalled": found})["stalled"])
 
     def _save(self) -> None:
         """By the first process alone; the others do not wait, as each looks at a clock of its own."""

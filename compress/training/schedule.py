@@ -40,6 +40,15 @@ class Schedule(Frozen):
     ] = 1
     validate_every: Annotated[int, Field(ge=1, description="Steps between two looks at the held-out frames.")] = 500
 
+    patience: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="Training ends early after so many looks in a row without a better OKS or better maps on the "
+            "held-out frames; left out, it runs all steps.",
+        ),
+    ] = None
+
     def rate(self, step: int) -> float:
         """The learning rate of step `step`, from 0: a linear rise, then half a cosine down to 1% of the peak."""
         rising = max(1, round(self.warmup * self.steps))

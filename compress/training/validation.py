@@ -1,4 +1,4 @@
-"""How good a student is on frames that it never learns from: the L2 that candidates are ranked by, whole frames."""
+"""How good a student is on frames that it never learns from: L2 of the maps, and the people that are in them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,8 +8,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from compress.quantization.fake_quant import FakeQuantized
 from compress.training.samples import TrainingSample
-from teachers.posenet import Maps
+from eval.oks import OksCounts, compare_people
+from eval.people import Person, decode
+from teachers.posenet import Maps, PoseNet
+from teachers.spec import PoseNetSpec
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,8 @@ class Validation:
     joint_rel_l2: float
     paf_rel_l2: float
     frames: int
+    people: OksCounts = OksCounts(0, 0, 0.0)  # noqa: RUF009 - frozen
+    """The student's people against the teacher's, those that both sets of maps decode to; nothing without a spec."""
 
     @property
     def score(self) -> float:
@@ -34,8 +40,8 @@ class Validation:
 @torch.inference_mode()
 def validate(network: nn.Module, samples: Iterable[TrainingSample], device: torch.device) -> Validation:
     """The network, in evaluation mode, on whole frames; ValueError if the targets show no person in any of them."""
-    network = network.to(device)
-    apart, wanted, frames = np.zeros(2), np.zeros(2), 0
+    network, spec = network.to(device), _spec_of(network)
+    apart, wanted, frames, people = np.zeros(2), np.zeros(2), 0, OksCounts(0, 0, 0.0)
     for sample in samples:
         image = torch.from_numpy(np.ascontiguousarray(sample.image.transpose(2, 0, 1)))[None].to(device).float()
         found = network(image)
@@ -44,11 +50,23 @@ def validate(network: nn.Module, samples: Iterable[TrainingSample], device: torc
         ours = Maps(found.heatmaps.cpu(), found.pafs.cpu())
         apart += _squares(Maps(ours.heatmaps - theirs.heatmaps, ours.pafs - theirs.pafs), cells)
         wanted += _squares(theirs, cells)
+        if spec is not None:
+            people += compare_people(_people(theirs, spec), _people(ours, spec), spec.skeleton)
         frames += 1
     if not wanted.all():
         raise ValueError("no held-out frame shows a person, so the best weights cannot be chosen")
     joints, pafs = np.sqrt(apart / wanted).tolist()
-    return Validation(joints, pafs, frames)
+    return Validation(joints, pafs, frames, people)
+
+
+def _spec_of(network: nn.Module) -> PoseNetSpec | None:
+    whole = network.network if isinstance(network, FakeQuantized) else network
+    return whole.spec if isinstance(whole, PoseNet) else None
+
+
+def _people(maps: Maps, spec: PoseNetSpec) -> list[Person]:
+    heatmaps, pafs = (part[0].float().numpy() for part in (maps.heatmaps, maps.pafs))
+    return decode(heatmaps, pafs, spec.skeleton, (spec.stride, spec.stride))
 
 
 def _squares(maps: Maps, cells: Tensor) -> NDArray[np.float64]:
