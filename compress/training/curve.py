@@ -89,9 +89,9 @@ class TrainingCurve:
         if patience is None or len(looks) <= patience:
             return False
         before, recent = looks[:-patience], looks[-patience:]
-        return max(look.get("oks", 0.0) for look in recent) <= max(look.get("oks", 0.0) for look in before) and (
-            min(look["score"] for look in recent) >= min(look["score"] for look in before)
-        )
+        oks = [max(float(look.get("oks", 0.0)) for look in part) for part in (before, recent)]
+        score = [min(float(look["score"]) for look in part) for part in (before, recent)]
+        return oks[1] <= oks[0] and score[1] >= score[0]
 
     def images_per_s(self) -> float | None:
         """Over the last steps of this call."""
