@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from eval.roi_window import Window
 from teachers.skeleton import Skeleton
 
 Image = NDArray[np.uint8]
@@ -33,9 +34,21 @@ class DrawnPerson:
     """(K,) keypoints that were not seen where they are drawn: their limbs are dotted, and they themselves are rings."""
 
 
-def draw_people(image: Image, people: Sequence[DrawnPerson], skeleton: Skeleton, caption: str = "") -> Image:
-    """A copy of the picture (H, W, 3) with the people, and their angles in a table at the top left."""
+def draw_people(
+    image: Image,
+    people: Sequence[DrawnPerson],
+    skeleton: Skeleton,
+    caption: str = "",
+    windows: Sequence[Window] = (),
+) -> Image:
+    """A copy of the picture (H, W, 3) with the people, and their angles in a table at the top left.
+
+    windows: where the network looked; drawn thinly.
+    """
     drawn = image.copy()
+    for window in windows:
+        far = (window.left + window.width - 1, window.top + window.height - 1)
+        cv2.rectangle(drawn, (window.left, window.top), far, MIDDLE, 1, cv2.LINE_AA)
     unit = max(0.35, min(image.shape[:2]) / 1000)  # so that lines and letters keep their share of the picture
     corner = 0.0
     for person in people:

@@ -17,6 +17,7 @@ from compress.common.progress import Reporter
 from compress.kinematics import analysis, plots
 from compress.kinematics.analysis import Clip, drawn_frames, watch
 from compress.kinematics.pipeline import KinematicsCall, KinematicsResult, run_kinematics
+from eval.frame_finder import WholeFrame
 from eval.overlay import DrawnPerson
 from eval.people_json import read_people
 from eval.pose import PoseEstimator
@@ -211,7 +212,8 @@ def test_memory_does_not_grow_with_the_video(tmp_path: Path) -> None:
     peaks, frames_drawn = [], 0
     for frames in (20, 80):
         video = grey_video(tmp_path / f"{frames}.mp4", even_times(frames))
-        clip, estimator = Clip(video.name, video, None), PoseEstimator(KnownPeople(lambda _: [person]), spec)
+        clip = Clip(video.name, video, None)
+        estimator = WholeFrame(PoseEstimator(KnownPeople(lambda _: [person]), spec))
         tracemalloc.start()
         watched = watch(clip, estimator, Reporter(), lambda *_: None)
         frames_drawn += sum(1 for _ in drawn_frames(clip, lambda _: drawn, spec.skeleton))

@@ -1,6 +1,10 @@
 """The contract that every step inherits, and what each one promises on top."""
 
+import atexit
 import json
+import shutil
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +18,17 @@ from compress.steps import STEPS, Step
 from compress.steps.base import SettingError
 from compress.steps.context import StepContext
 from compress.steps.remove_stages import RemoveStages
+from teachers.checkpoint import save_model
 from teachers.posenet import PoseNet
+
+MODEL = Path(tempfile.mkdtemp(prefix="compress-test-")) / "model"
+"""What `load_model` loads: the tiny network with other weights."""
+save_model(MODEL, PoseNet(tiny_spec()).eval(), LICENCE)
+atexit.register(shutil.rmtree, MODEL.parent, True)
 
 # A valid setting for each step on the tiny three-stage network; a step without one fails the first test below.
 SETTINGS: dict[str, dict[str, Any]] = {
+    "load_model": {"model": str(MODEL)},
     "remove_stages": {"stages": 2},
     "prune_channels": {"pruning_ratio": 0.5, "round_to": 2},
     "prune_weights": {"sparsity": 0.4},

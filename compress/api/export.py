@@ -63,7 +63,7 @@ def export(
     path = Path(f"{Path(model).resolve().name}{exporter.suffix}") if out is None else Path(out)
     if candidate.quantization is not None:
         return _export_quantized(candidate, exporter, path, str(model))
-    request = ExportRequest(input_hw, precision, candidate.licence)
+    request = ExportRequest(input_hw, precision, candidate.licence, candidate.inference)
     image = parity_image()
     shipped = reporter.wait(
         f"converting to {exporter.name}", lambda: ship(candidate.network, exporter, path, request, image)
@@ -86,7 +86,7 @@ def _export_quantized(candidate: Candidate, exporter: Exporter, out: Path, model
     pixels = prepare(parity_image().pixels, 0.5, candidate.spec.stride)
     with replacing(out) as temporary:
         graph = quantized_graph(candidate.network, candidate.quantization)
-        save_artefact(graph, candidate.network, candidate.licence, temporary)
+        save_artefact(graph, candidate.network, candidate.licence, temporary, candidate.inference)
         apart = largest_difference(candidate, temporary, [pixels])
     return Exported(out, (out,), exporter.name, precision, None, candidate.licence, None, apart)
 

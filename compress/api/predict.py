@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress.api.models import LoadedModel, load
+from eval.frame_finder import frame_finder, people_of_still
 from eval.frame_types import Frame, Unreadable
 from eval.frame_video import VideoFrames
 from eval.frames import open_source
+from eval.inference import Inference
 from eval.people import Person
-from eval.pose import PoseEstimator
 from teachers.common.errors import UserError
 
 Image = str | Path | NDArray[np.uint8]
@@ -31,23 +32,24 @@ class Prediction:
 
 
 def predict(
-    model: str | Path | LoadedModel, images: Image | Sequence[Image], *, scales: Sequence[float] = (1.0,)
+    model: str | Path | LoadedModel, images: Image | Sequence[Image], *, inference: Inference | None = None
 ) -> list[Prediction]:
     """Finds the people of images: paths, folders, or pixels (H, W, 3) uint8 in BGR order, as OpenCV reads them.
 
     Of a video the first frame is taken; `compress.kinematics` follows people through all of them.
-    scales: of the image; maps are averaged over them. Raises UserError for a model or an image that cannot be read.
+    inference: scales of the image, or windows around the people; if left out, as the model says.
+    Raises UserError for a model or an image that cannot be read.
 
     >>> people = compress.predict("openpose-mobilenet-thin", "photo.jpg")[0].people
     """
     loaded = model if isinstance(model, LoadedModel) else load(model)
-    estimator = PoseEstimator(loaded.session, loaded.spec, scales)
+    finder = frame_finder(loaded.session, loaded.spec, inference or loaded.model.usual_inference)
     found = []
     for frame in frames_of([images] if isinstance(images, str | Path | np.ndarray) else images):
         if isinstance(frame, Unreadable):
             raise UserError(f"{frame.name}: {frame.reason}")
-        estimate = estimator(frame.image)
-        found.append(Prediction(frame.name, tuple(estimate.people), estimate.network_s, estimate.decoding_s))
+        seen = people_of_still(finder, frame.image)
+        found.append(Prediction(frame.name, tuple(seen.people), seen.parts.network_s, seen.parts.decoding_s))
     return found
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from compress.cli.inference_options import add_inference, inference_of
 from compress.cli.numbers import Numbers
 from compress.common.environment import session_threads
 from compress.common.progress import Reporter
@@ -80,9 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="F",
         help="how many times slower than life the video plays: 8 for 240 frames a second shown at 30 (default: 1)",
     )
-    parser.add_argument(
-        "--scales", metavar="S", action=Numbers, default=[1.0], help="image scales (default: 1); see predict"
-    )
+    add_inference(parser)
     parser.add_argument("--threads", type=int, help="of the network (default: all cores)")
     _add(parser, "no-video", action="store_true", help="write no overlay video")
 
@@ -100,6 +99,7 @@ def call(options: argparse.Namespace) -> int:
     with reporter.download(f"model {text}") as on_bytes:
         model = open_model(text, threads, on_bytes)
     print(f"model: {text} ({reason}); licence of its weights: {model.licence.name}")
+    inference = inference_of(options, model)
     out = options.out or Path("kinematics") / short_name(Path(name).stem)
     result = run_kinematics(
         KinematicsCall(
@@ -109,7 +109,7 @@ def call(options: argparse.Namespace) -> int:
             out=out,
             person=options.person,
             settings=settings,
-            scales=tuple(options.scales),
+            inference=inference,
             time_range=time_range,
             slowmo_factor=options.slowmo_factor,
             overlay=not options.no_video,

@@ -38,7 +38,8 @@ def call(options: argparse.Namespace) -> int:
         model = saved_candidate(options.model, on_bytes)
     network = model.network
     file = reporter.wait(
-        f"packing {options.model}", lambda: pack(network, model.licence, options.half, model.quantization)
+        f"packing {options.model}",
+        lambda: pack(network, model.licence, options.half, model.quantization, model.inference),
     )
     write_bytes(options.out, file.data)
     print(columns(table_rows(size_stages(file))))

@@ -1,7 +1,6 @@
-"""compress predict MODEL IMAGE... [--out DIR] [--scales S...] [--maps]"""
+"""compress predict MODEL IMAGE... [--out DIR] [--scales S... | --roi HxW] [--maps]"""
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -9,18 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress.api.predict import frames_of
-from compress.cli.numbers import Numbers
+from compress.cli.inference_options import add_inference, inference_of
 from compress.common.environment import session_threads
 from compress.common.progress import Reporter
 from compress.kinematics.output_folder import make_folder
 from compress.run.model_lookup import open_model
+from eval.frame_finder import frame_finder, people_of_still
+from eval.frame_people import FramePeople
 from eval.frames import Unreadable
+from eval.inference import Inference
 from eval.overlay import DrawnPerson, draw_people
 from eval.people_json import write_people
-from eval.pose import Estimate, PoseEstimator
+from eval.roi_maps import lay_back
 from teachers.common.errors import UserError
 from teachers.common.files import replacing, short_name, write_bytes
 from teachers.skeleton import Skeleton
+from teachers.spec import PoseNetSpec
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,9 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an image, a folder of images, or a video or built-in sample, of which the first frame is taken",
     )
     parser.add_argument("--out", metavar="DIR", type=Path, default=Path("predict"), help="(default: predict/)")
-    parser.add_argument(
-        "--scales", metavar="S", action=Numbers, default=[1.0], help="image scales; maps are averaged over them"
-    )
+    add_inference(parser)
     parser.add_argument("--maps", action="store_true", help="also write heatmaps and PAFs as .npz")
     parser.add_argument("--threads", type=int, help="of the network (default: all cores)")
 
@@ -46,7 +47,8 @@ def call(options: argparse.Namespace) -> int:
     threads = session_threads(options.threads)
     with reporter.download(f"model {options.model}") as on_bytes:
         model = open_model(options.model, threads, on_bytes)
-    estimator = PoseEstimator(model.session, model.spec, options.scales)
+    inference = inference_of(options, model)
+    finder = frame_finder(model.session, model.spec, inference)
     make_folder(options.out)
     failed: list[str] = []
     written: set[str] = set()
@@ -56,7 +58,7 @@ def call(options: argparse.Namespace) -> int:
             reporter.warn(failed[-1])
             continue
         try:
-            found = estimator(frame.image)
+            found = people_of_still(finder, frame.image)
         except UserError as error:
             failed.append(f"{frame.name}: {error}")
             reporter.warn(failed[-1])
@@ -64,9 +66,9 @@ def call(options: argparse.Namespace) -> int:
         name = _free_name(frame.name, written)
         _write(options.out / name, frame.image, found, model.spec.skeleton)
         if options.maps:
-            _write_maps(options.out / f"{name}_maps.npz", found, options.scales)
+            _write_maps(options.out / f"{name}_maps.npz", found, frame.image, inference, model.spec)
         people = "1 person" if len(found.people) == 1 else f"{len(found.people)} people"
-        times = f"network {found.network_s * 1e3:.1f} ms, decoding {found.decoding_s * 1e3:.1f} ms"
+        times = f"network {found.parts.network_s * 1e3:.1f} ms, decoding {found.parts.decoding_s * 1e3:.1f} ms"
         print(f"{options.out / name}: {people}; {times}")
     if not written:
         raise UserError(f"none of the images could be read: {'; '.join(failed)}")
@@ -84,7 +86,7 @@ def _free_name(name: str, taken: set[str]) -> str:
     return free
 
 
-def _write(path: Path, image: NDArray[np.uint8], found: Estimate, skeleton: Skeleton) -> None:
+def _write(path: Path, image: NDArray[np.uint8], found: FramePeople, skeleton: Skeleton) -> None:
     write_people(path.with_name(f"{path.name}_keypoints.json"), found.people)
     drawn = [
         DrawnPerson(number, person.keypoints.astype(np.float64), {})
@@ -95,6 +97,17 @@ def _write(path: Path, image: NDArray[np.uint8], found: Estimate, skeleton: Skel
     write_bytes(path.with_name(f"{path.name}_overlay.png"), data.tobytes())
 
 
-def _write_maps(path: Path, found: Estimate, scales: Sequence[float]) -> None:
+def _write_maps(
+    path: Path, found: FramePeople, image: NDArray[np.uint8], inference: Inference, spec: PoseNetSpec
+) -> None:
+    """Of windows, their maps laid back into the frame on the grid of scale 1."""
+    if inference.roi is None:
+        assert found.full_frame is not None, "without windows it is the whole frame"
+        heatmaps, pafs = found.full_frame.heatmaps, found.full_frame.pafs
+    else:
+        channels = spec.skeleton.heatmap_channels, spec.skeleton.paf_channels
+        maps = lay_back(found.looks, (image.shape[0], image.shape[1]), channels, spec.stride)[0]
+        heatmaps, pafs = maps[: channels[0]], maps[channels[0] :]
+    scales = inference.scales or (1.0,)
     with replacing(path) as temporary:
-        np.savez(temporary, heatmaps=found.heatmaps, pafs=found.pafs, scales=np.asarray(scales, np.float64))
+        np.savez(temporary, heatmaps=heatmaps, pafs=pafs, scales=np.asarray(scales, np.float64))

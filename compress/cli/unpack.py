@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from compress.export.inference_file import save_inference
 from compress.packing.pack_file import unpack_any
 from compress.quantization.quantization_file import save_quantization
 from teachers.checkpoint import save_model
@@ -19,8 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def call(options: argparse.Namespace) -> int:
     """0 once the folder is written; nothing is written of a file that is damaged."""
     refuse_folder(options.out)
-    network, licence, quantization = unpack_any(_read(options.file), str(options.file))
+    network, licence, quantization, inference = unpack_any(_read(options.file), str(options.file))
     save_quantization(options.out, quantization)
+    save_inference(options.out, inference)
     save_model(options.out, network, licence)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     print(f"{options.out}: {len(network.stages)} stages, {parameters:,} parameters; licence: {licence.name}")

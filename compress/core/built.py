@@ -19,5 +19,8 @@ class Built:
     stage: int | None
     """The teacher's stage whose maps are this candidate's maps; None if it is not the teacher's first stages."""
     parity_max_abs: float
-    inference: Inference | None = None
-    """How it is run on a frame; None: at the scales of the reference."""
+
+    @property
+    def inference(self) -> Inference | None:
+        """How it is run on a frame; None: at the scales of the reference."""
+        return self.candidate.inference

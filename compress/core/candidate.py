@@ -6,6 +6,7 @@ from typing import Any
 
 from compress.core.notes import Note
 from compress.core.qparams import Quantization
+from eval.inference import Inference
 from teachers.licence import Licence
 from teachers.posenet import PoseNet
 from teachers.spec import PoseNetSpec
@@ -28,6 +29,8 @@ class Candidate:
     """None where all is float. The network then holds the weights that the artefact has, as floats."""
     rejected_reason: str | None = None
     """Why a step rejects it: it is measured, but is on no front, meets no goal and is never recommended."""
+    inference: Inference | None = None
+    """How it is run on a frame, no part of the content; None: at the scales of the reference."""
 
     @property
     def spec(self) -> PoseNetSpec:
@@ -61,6 +64,7 @@ class Candidate:
             notes=(*self.notes, *notes),
             quantization=quantization,
             rejected_reason=rejected_reason or self.rejected_reason,
+            inference=self.inference,
         )
 
 

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress.common.progress import Reporter
+from eval.frame_finder import FrameFinder
 from eval.overlay import DrawnPerson, draw_people
 from eval.people import Person
-from eval.pose import PoseEstimator
+from eval.roi_window import Window
 from eval.tracks import Track, Tracker
 from eval.video import TimedFrame, VideoReader, read_video
 from teachers.common.errors import UserError
@@ -20,6 +21,8 @@ from teachers.common.files import sha256_of
 from teachers.skeleton import Skeleton
 
 TimeRange = tuple[float, float]
+_ESTIMATED_AFTER = 30
+"""Frames after which the user is told how fast it goes: the first ones load memory."""
 SAME_RATE = 0.1
 """Rates that differ by less are the same: phones write 240 where 237 frames a second were kept."""
 
@@ -69,10 +72,12 @@ class Watched:
     problems: list[str]
     video: dict[str, Any]
     rates: dict[str, Any]
+    windows: list[tuple[Window, ...]]
+    """Where the network looked in each frame of the clip; empty where it saw the whole frame alone."""
 
 
 def watch(
-    clip: Clip, estimator: PoseEstimator, reporter: Reporter, on_people: Callable[[int, Sequence[Person]], None]
+    clip: Clip, finder: FrameFinder, reporter: Reporter, on_people: Callable[[int, Sequence[Person]], None]
 ) -> Watched:
     """Finds and follows the people of a clip; `on_people` gets each frame's index in the video and its people.
 
@@ -82,16 +87,23 @@ def watch(
     first, last_s = 0, 0.0
     times: list[float] = []
     seconds: list[tuple[float, float]] = []
+    windows: list[tuple[Window, ...]] = []
+    passes = 0
     started = time.perf_counter()
     with read_video(clip.path) as video:
         for frame in reporter.track(clip.frames(video), f"people in {clip.name}", clip.expected(video)):
-            found = estimator(frame.image)
             time_s = frame.time_s / clip.slowmo_factor
+            found = finder(frame.image, time_s)
             tracker.update(found.people, time_s)
             on_people(frame.index, found.people)
             first = first if times else frame.index
             times.append(time_s)
-            seconds.append((found.network_s, found.decoding_s))
+            seconds.append((found.parts.network_s, found.parts.decoding_s))
+            windows.append(tuple(look.window for look in found.looks))
+            passes += found.full_frame is not None
+            if len(times) == _ESTIMATED_AFTER:
+                per_s = len(times) / (time.perf_counter() - started)
+                reporter.say(f"{clip.name}: about {per_s:.3g} frames per second, video and drawing not counted")
         last_s = video.timing.frames / video.fps
         if not times:
             start, end = clip.time_range or (0.0, 0.0)
@@ -101,20 +113,25 @@ def watch(
         facts = _video_facts(clip, video)
         problems = [*facts["problems"], *slow_motion_notes(video, clip.slowmo_factor)]
     rates = _rates(np.array(seconds), time.perf_counter() - started)
-    return Watched(first, np.array(times), tracker.tracks(), problems, facts, rates)
+    rates |= {"full_frame_passes": passes, "windows": sum(map(len, windows))}
+    return Watched(first, np.array(times), tracker.tracks(), problems, facts, rates, windows)
 
 
 def drawn_frames(
-    clip: Clip, people_at: Callable[[int], Sequence[DrawnPerson]], skeleton: Skeleton
+    clip: Clip,
+    people_at: Callable[[int], Sequence[DrawnPerson]],
+    skeleton: Skeleton,
+    windows: Sequence[Sequence[Window]] = (),
 ) -> Iterator[tuple[NDArray[np.uint8], float]]:
     """Each frame of the clip with people drawn in, and its time in the video, which stays slow motion if it was.
 
-    people_at: the clip's frame, counted from 0 -> the people drawn in it.
+    people_at: the clip's frame, counted from 0 -> the people drawn in it. windows: of each frame, drawn thinly.
     """
     with read_video(clip.path) as video:
         for position, frame in enumerate(clip.frames(video)):
             caption = f"{frame.time_s / clip.slowmo_factor:.2f} s  frame {frame.index}"
-            yield draw_people(frame.image, people_at(position), skeleton, caption), frame.time_s
+            looked = windows[position] if position < len(windows) else ()
+            yield draw_people(frame.image, people_at(position), skeleton, caption, looked), frame.time_s
 
 
 def slow_motion_notes(video: VideoReader, factor: float) -> list[str]:

@@ -18,6 +18,8 @@ from compress.kinematics.output_folder import FACTS, check_folder, clear
 from compress.kinematics.plots import joints_png, segments_png, velocities_png
 from compress.report.figures.canvas import short
 from compress.run.model_lookup import Model
+from eval.frame_finder import frame_finder
+from eval.inference import Inference
 from eval.kinematic_files import (
     kinematics_facts,
     write_angles_mot,
@@ -32,7 +34,6 @@ from eval.maps import BASE_HEIGHT
 from eval.overlay import DrawnPerson
 from eval.people import DecodeSettings, Person
 from eval.people_json import write_people
-from eval.pose import PoseEstimator
 from eval.track_choice import KeepSettings, OnePersonChoice, choose_person, keep_people
 from eval.tracks import Track, TrackSettings
 from eval.video import VideoWriter, read_video
@@ -53,8 +54,8 @@ class KinematicsCall:
     out: Path
     person: PersonChoice = "highest_likelihood"
     settings: KinematicsSettings = field(default_factory=KinematicsSettings)
-    scales: tuple[float, ...] = (1.0,)
-    """Of the image; several are averaged. More help with small people and cost time."""
+    inference: Inference = field(default_factory=lambda: Inference(scales=(1.0,)))
+    """On the whole frame at some scales, or through a window that follows each person."""
     time_range: TimeRange | None = None
     """As the video plays; results have true seconds, which differ by `slowmo_factor`."""
     slowmo_factor: float = 1.0
@@ -99,7 +100,7 @@ def run_kinematics(call: KinematicsCall, reporter: Reporter) -> KinematicsResult
 
     Without a person in the video, the people of each frame, the CSV's header and kinematics.json are written.
     """
-    estimator = PoseEstimator(call.model.session, call.model.spec, call.scales)
+    finder = frame_finder(call.model.session, call.model.spec, call.inference)
     with read_video(call.video):
         pass  # what is no video is refused before a folder is made for it
     check_folder(call.out, call.name)
@@ -110,7 +111,7 @@ def run_kinematics(call: KinematicsCall, reporter: Reporter) -> KinematicsResult
         def note(frame: int, people: Sequence[Person]) -> None:
             write_people(made / f"{call.stem}_{frame:06d}.json", people)
 
-        watched = watch(clip, estimator, reporter, note)
+        watched = watch(clip, finder, reporter, note)
         tracks = keep_people(watched.tracks)
         numbers = _chosen(tracks, call.person)
         subjects = [_subject(number, track, watched, call) for number, track in enumerate(tracks, start=1)]
@@ -176,7 +177,7 @@ def _write_overlay(
         return None
     path = call.out / f"{call.stem}_kinematics.mp4"
     rate = watched.video["fps_measured"] or watched.video["fps_declared"]
-    frames = drawn_frames(clip, people_at, call.model.spec.skeleton)
+    frames = drawn_frames(clip, people_at, call.model.spec.skeleton, watched.windows)
     with VideoWriter(path, rate) as writer:
         start_s = float(watched.times[0]) * clip.slowmo_factor
         for image, time_s in reporter.track(frames, "overlay video", len(watched.times)):
@@ -221,7 +222,11 @@ def _facts(
             "end_s": float(watched.times[-1]),
         },
         "model": call.model.facts(),
-        "estimation": {"base_height": BASE_HEIGHT, "scales": list(call.scales), "decoding": asdict(DecodeSettings())},
+        "estimation": {
+            "base_height": BASE_HEIGHT,
+            **call.inference.model_dump(mode="json", exclude_none=True),
+            "decoding": asdict(DecodeSettings()),
+        },
         "tracking": asdict(TrackSettings()),
         "kept_people": asdict(KeepSettings()),
         "person_choice": call.person,

@@ -15,6 +15,7 @@ from compress.core.qparams import Quantization
 from compress.packing.huffman import CodeError
 from compress.packing.pack_tensors import FLOAT_BITS, Packed, TensorHeader, pack_tensor, unpack_tensor
 from compress.quantization.quantization_file import integers, require_fit, values
+from eval.inference import Inference
 from teachers.common.errors import UserError
 from teachers.licence import Licence
 from teachers.posenet import PoseNet
@@ -46,6 +47,8 @@ class Header(Frozen):
     tensors: tuple[TensorHeader, ...]
     quantization: Annotated[Quantization, Field(discriminator="precision")] | None = None
     """With int8, tensors hold the integers of the weights that have steps."""
+    inference: Inference | None = None
+    """How the network is run on a frame unless told otherwise."""
 
 
 class Unpacked(NamedTuple):
@@ -54,6 +57,7 @@ class Unpacked(NamedTuple):
     network: PoseNet
     licence: Licence
     quantization: Quantization | None
+    inference: Inference | None
 
 
 class _Front(NamedTuple):
@@ -77,9 +81,13 @@ class PackedFile:
 
 
 def pack(
-    network: PoseNet, licence: Licence, half: bool = False, quantization: Quantization | None = None
+    network: PoseNet,
+    licence: Licence,
+    half: bool = False,
+    quantization: Quantization | None = None,
+    inference: Inference | None = None,
 ) -> PackedFile:
-    """The file of a network; UserError for one that `unpack` would refuse.
+    """The file of a network, and how it is run; UserError for one that `unpack` would refuse.
 
     half: tensors that neither share values nor fit fp16 are rounded to it; those with a value too large stay fp32.
     """
@@ -89,7 +97,7 @@ def pack(
     rounded = _rounded(state, exact) if half else {}
     tensors = tuple((exact | rounded).values())
     entries = tuple(tensor.entry for tensor in tensors)
-    header = Header(spec=network.spec, licence=licence, tensors=entries, quantization=quantization)
+    header = Header(spec=network.spec, licence=licence, tensors=entries, quantization=quantization, inference=inference)
     text = header.model_dump_json(exclude_none=True).encode()
     if len(text) > LONGEST_HEADER or text.count(b"{") > MOST_PARTS:
         raise UserError("the network has too many layers to be packed: see docs/pack-format.md, Limits")
@@ -144,7 +152,7 @@ def unpack_any(data: bytes, where: str) -> Unpacked:
     if header.quantization is not None:
         require_fit(header.quantization, network, where)
         network.load_state_dict(values(network.state_dict(), header.quantization))
-    return Unpacked(network.eval(), header.licence, header.quantization)
+    return Unpacked(network.eval(), header.licence, header.quantization, header.inference)
 
 
 def _opened(data: bytes, where: str) -> tuple[Header, bytes]:

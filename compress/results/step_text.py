@@ -110,7 +110,12 @@ def _fit_heads(step: Settings) -> str:
     return "its last layers fitted to the teacher's maps"
 
 
+def _load_model(step: Settings) -> str:
+    return f"{step['model']} in its place"
+
+
 _WORDS: Mapping[str, Callable[[Settings], str]] = {
+    "load_model": _load_model,
     "remove_stages": _remove_stages,
     "swap_backbone": _swap_backbone,
     "replace_stages": _replace_stages,

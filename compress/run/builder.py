@@ -63,13 +63,16 @@ class Builder:
     def build(self, name: str, steps: Sequence[Step], recipe_text: str, inference: Inference | None = None) -> Built:
         """The candidate, from its folder if an earlier call finished it there, else made now."""
         settings, key = self._key(steps)
-        for fact in reversed(self.cache.facts(key)):
+        # Its own folder before that of another one of the same network, and the newest first.
+        known = self.cache.facts(key)
+        known.reverse()
+        known.sort(key=lambda fact: fact["name"] != name)
+        for fact in known:
             built = self._reload(fact, settings)
-            if built is None:
-                continue
-            if built.name == name and built.inference == inference:
+            if built is not None and built.name == name and built.inference == inference:
                 return built
-            return self._copy(built, name, inference, key, recipe_text)
+            if built is not None:
+                return self._copy(built, name, inference, key, recipe_text)
         return self._make(name, steps, key, recipe_text, inference)
 
     def follow(self, name: str, steps: Sequence[Step]) -> None:
@@ -108,14 +111,22 @@ class Builder:
             return None
         notes = _NOTES.validate_python(fact["notes"])
         candidate = Candidate(
-            network, licence, fact["id"], fact["parent"], tuple(settings), notes, quantization, fact["rejected_reason"]
+            network=network,
+            licence=licence,
+            id=fact["id"],
+            parent=fact["parent"],
+            steps=tuple(settings),
+            notes=notes,
+            quantization=quantization,
+            rejected_reason=fact["rejected_reason"],
+            inference=inference,
         )
-        stage = self._stage_of(candidate)
-        return Built(fact["name"], candidate, folder / ARTEFACT, stage, fact["parity_max_abs"], inference)
+        return Built(fact["name"], candidate, folder / ARTEFACT, self._stage_of(candidate), fact["parity_max_abs"])
 
     def _copy(self, built: Built, name: str, inference: Inference | None, key: str, recipe_text: str) -> Built:
         """The same network under another name, run in another way: nothing is computed or exported again."""
-        made = replace(built, name=name, artefact=self.folder / name / ARTEFACT, inference=inference)
+        candidate = replace(built.candidate, inference=inference)
+        made = replace(built, name=name, candidate=candidate, artefact=self.folder / name / ARTEFACT)
         self._save(made, load_graph(built.artefact), recipe_text)
         self._note(made, key)
         return made
@@ -124,6 +135,7 @@ class Builder:
         candidate, context = self.teacher, replace(self.context, building=name)
         for step in steps:
             candidate = step.apply(candidate, context)
+        candidate = replace(candidate, inference=inference)
         stage, artefact = self._stage_of(candidate), self.folder / name / ARTEFACT
         if candidate.quantization is not None:
             model = quantized_graph(candidate.network, candidate.quantization)
@@ -131,7 +143,7 @@ class Builder:
             model = float_graph(candidate.network)
         else:
             model = self.stages.cut(stage)
-        unproved = Built(name, candidate, artefact, stage, 0.0, inference)
+        unproved = Built(name, candidate, artefact, stage, 0.0)
         self._save(unproved, model, recipe_text)
         try:
             made = replace(unproved, parity_max_abs=largest_difference(candidate, artefact, self.parity_inputs))

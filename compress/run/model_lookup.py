@@ -4,7 +4,7 @@ A teacher without an artefact is exported once, proved equal to its network, and
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from compress.common.run_folder import CANDIDATES, RECIPE, RECORDS
 from compress.core.built import ARTEFACT
+from compress.export.inference_file import load_inference
 from compress.export.onnx_export import save_artefact
 from compress.measure.kinematics import Kinematics
 from compress.measure.latency_facts import Latencies
@@ -22,6 +23,7 @@ from compress.results.goals import chosen, parse_goals
 from compress.results.records import Record, read_records
 from compress.run.builder import largest_difference
 from compress.run.load_candidate import saved_candidate
+from eval.inference import INFERENCE, Inference, check_inference, read_inference
 from eval.runtimes import RUNTIMES, Session
 from teachers.assets import cache_part, nearest
 from teachers.checkpoint import SPEC, WEIGHTS, is_model, load_spec
@@ -48,6 +50,13 @@ class Model:
     licence: Licence
     session: Session
     threads: int
+    inference: Inference | None = None
+    """How it is run on a frame, if it says so."""
+
+    @property
+    def usual_inference(self) -> Inference:
+        """How it is run unless told otherwise; without a word of its own, at one scale, 1."""
+        return self.inference or Inference(scales=(1.0,))
 
     def facts(self) -> dict[str, Any]:
         """What files of results hold about it; no path of this machine."""
@@ -82,8 +91,9 @@ def open_model(text: str, threads: int, on_bytes: OnBytes | None = None) -> Mode
         raise _not_a_model(text, path)
     name = path.resolve().name
     if not (path / ARTEFACT).is_file():
-        return _loaded(name, "folder", _exported(text, on_bytes), threads)
-    model = _loaded(name, "folder", path / ARTEFACT, threads)
+        loaded = _loaded(name, "folder", _exported(text, on_bytes), threads)
+        return replace(loaded, inference=load_inference(path))
+    model = replace(_loaded(name, "folder", path / ARTEFACT, threads), inference=load_inference(path))
     if model.spec != load_spec(path):
         raise UserError(
             f"{path}: {SPEC} and {ARTEFACT} are of two different networks; remove {ARTEFACT} and call again"
@@ -200,7 +210,10 @@ def _loaded(name: str, kind: Literal["teacher", "folder", "onnx"], artefact: Pat
     except ValidationError as error:
         first = error.errors()[0]
         raise UserError(f"{artefact}: the spec or the licence in its metadata is wrong: {first['msg']}") from error
-    return Model(name, kind, artefact, spec, licence, session, threads)
+    inference = read_inference(carried.get(INFERENCE), str(artefact))
+    if inference is not None:
+        check_inference(inference, spec)
+    return Model(name, kind, artefact, spec, licence, session, threads, inference)
 
 
 def _not_a_model(text: str, path: Path) -> UserError:

@@ -7,6 +7,7 @@ from compress.steps.base import Step
 from compress.steps.cluster_weights import ClusterWeights
 from compress.steps.distill import Distill
 from compress.steps.fit_heads import FitHeads
+from compress.steps.load_model import LoadModel
 from compress.steps.prune_channels import PruneChannels
 from compress.steps.prune_weights import PruneWeights
 from compress.steps.quantize import Quantize
@@ -16,6 +17,7 @@ from compress.steps.swap_backbone import SwapBackbone
 from teachers.common.plugins import extended
 
 _BUILT_IN: tuple[type[Step], ...] = (
+    LoadModel,
     RemoveStages,
     SwapBackbone,
     ReplaceStages,

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 from torch import Tensor, nn
 
+from eval.inference import Inference
 from teachers.licence import Licence
 from teachers.posenet import PoseNet
 
@@ -25,6 +26,8 @@ class ExportRequest:
     """The only size of a format with a fixed one; else the size at which the network is traced."""
     precision: Precision
     licence: Licence
+    inference: Inference | None = None
+    """How the network is run on a frame, for formats with room to say so."""
 
 
 class Exporter(Protocol):

@@ -27,5 +27,6 @@ class OnnxExporter:
 
     def convert(self, network: PoseNet, path: Path, request: ExportRequest) -> Sequence[str]:
         """See `Exporter`."""
-        save_artefact(cut_at_stage(export_all_stages(network), len(network.stages)), network, request.licence, path)
+        graph = cut_at_stage(export_all_stages(network), len(network.stages))
+        save_artefact(graph, network, request.licence, path, request.inference)
         return [path.name]

@@ -1,0 +1,95 @@
+"""An int8 artefact of ours -> the network and the grids that it was written from: the reverse of `qdq_graph`."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import numpy_helper
+from pydantic import ValidationError
+
+from compress.core.qparams import Int8, QuantParams
+from compress.export.onnx_export import load_graph
+from compress.quantization.quantization_file import require_fit
+from teachers.weights import load_weights
+from teachers.common.errors import UserError
+from teachers.licence import Licence
+from teachers.posenet import PoseNet
+from teachers.spec import PoseNetSpec
+
+Arrays = dict[str, NDArray[np.generic]]
+_INT8 = ".weight.integers"
+_GRID = ".scale"
+
+
+class ReadArtefact(NamedTuple):
+    """What an artefact holds."""
+
+    network: PoseNet
+    licence: Licence
+    quantization: Int8
+
+
+def artefact_facts(path: Path) -> tuple[PoseNetSpec, Licence]:
+    """The spec and the licence in an artefact's metadata. UserError for a file that is no int8 artefact of ours."""
+    return _facts(_graph(path), path)
+
+
+def read_artefact(path: Path) -> ReadArtefact:
+    """The network with the weights that the integers stand for. UserError for what is no int8 artefact of ours."""
+    model = _graph(path)
+    spec, licence = _facts(model, path)
+    held: Arrays = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
+    network = PoseNet(spec)
+    weights = {
+        name.removesuffix(_INT8): tuple(float(step) for step in held[f"{name.removesuffix(_INT8)}.weight.step"])
+        for name in held
+        if name.endswith(_INT8)
+    }
+    grids = {
+        name.removesuffix(_GRID): QuantParams(scale=float(values), zero=int(held[f"{name.removesuffix(_GRID)}.zero"]))
+        for name, values in held.items()
+        if name.endswith(_GRID) and values.ndim == 0 and f"{name.removesuffix(_GRID)}.zero" in held
+    }
+    state = {name: torch.from_numpy(_tensor(name, held, path).copy()) for name in network.state_dict()}
+    load_weights(network, state, str(path))
+    quantization = require_fit(Int8(grids=grids, weights=weights), network, str(path))
+    assert isinstance(quantization, Int8)
+    return ReadArtefact(network.eval(), licence, quantization)
+
+
+def _tensor(name: str, held: Arrays, path: Path) -> NDArray[np.float32]:
+    """A weight as it was before it was written: whole, or integers times their steps."""
+    if name in held:
+        return np.asarray(held[name], np.float32)
+    integers, steps = held.get(f"{name}.integers"), held.get(f"{name}.step")
+    if integers is None or steps is None:
+        raise UserError(f"{path}: holds no {name}; only int8 artefacts that `compress` wrote can be read")
+    shape = (-1, *[1] * (integers.ndim - 1))
+    return np.asarray(integers.astype(np.float32) * steps.astype(np.float32).reshape(shape), np.float32)
+
+
+def _graph(path: Path) -> onnx.ModelProto:
+    try:
+        return load_graph(path)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: there is no such file") from error
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UserError(f"{path}: not a whole ONNX file") from error
+    except Exception as error:  # protobuf's DecodeError derives from Exception alone
+        raise UserError(f"{path}: not a whole ONNX file: {error}") from error
+
+
+def _facts(model: onnx.ModelProto, path: Path) -> tuple[PoseNetSpec, Licence]:
+    said = {entry.key: entry.value for entry in model.metadata_props}
+    if "spec" not in said or not any(one.name.endswith(_INT8) for one in model.graph.initializer):
+        raise UserError(f"{path}: is no int8 artefact of ours; give a candidate's folder for a float network")
+    try:
+        spec = PoseNetSpec.model_validate_json(said["spec"])
+        return spec, Licence.model_validate_json(said.get("licence", '{"name": "unknown", "source": ""}'))
+    except ValidationError as error:
+        raise UserError(
+            f"{path}: the spec or the licence in its metadata is wrong: {error.errors()[0]['msg']}"
+        ) from error
