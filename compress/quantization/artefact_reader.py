@@ -13,11 +13,11 @@ from pydantic import ValidationError
 from compress.core.qparams import Int8, QuantParams
 from compress.export.onnx_export import load_graph
 from compress.quantization.quantization_file import require_fit
-from teachers.weights import load_weights
 from teachers.common.errors import UserError
 from teachers.licence import Licence
 from teachers.posenet import PoseNet
 from teachers.spec import PoseNetSpec
+from teachers.weights import load_weights
 
 Arrays = dict[str, NDArray[np.generic]]
 _INT8 = ".weight.integers"
