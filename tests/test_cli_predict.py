@@ -208,7 +208,7 @@ def test_unreadable_images_are_named_and_passed_over(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--scales", "0"], "scale 0"),
+        (["--scales", "0"], "--scales: must lie between 0.1 and 10, got 0"),
         (["--threads", "0"], "between 1 and 512"),
         (["--threads", "1000000"], "between 1 and 512"),
         (["--out", "FILE"], "cannot be written"),

@@ -69,6 +69,7 @@ DOORS = {
         "compress/export/onnx_export.py",
         "compress/pruning/layer_model.py",
         "compress/export/onnx_graph.py",
+        "compress/quantization/artefact_reader.py",
         "compress/quantization/qdq_graph.py",
     },
     "safetensors": {

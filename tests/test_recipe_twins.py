@@ -25,6 +25,7 @@ RECIPES = (
     "deep_compression",
     "distill_few_stages",
     "distill_stages",
+    "follow",
     "mobile",
     "mobile_student",
     "quantize",
@@ -66,8 +67,21 @@ def twin(recipe: dict[str, Any], here: Path) -> dict[str, Any]:
     for candidate in small["candidates"]:
         for step in candidate["steps"]:
             _shorten(step)
+            if step["step"] == "load_model":
+                step["model"] = str(here / "teacher")
+        _look_closely(candidate.get("inference", {}))
     # Where YAML has one step twice, by its anchor, both are the same object: it was made short once or twice, alike.
     return small
+
+
+def _look_closely(inference: dict[str, Any]) -> None:
+    """Windows and scales of the size of the twin's photographs."""
+    roi = inference.get("roi")
+    if roi is not None:
+        roi["size"] = {"each": [[64, 48]]} if isinstance(roi["size"], dict) else [64, 48]
+        roi["redetect"] = {"scale": 0.25}
+    if "scales" in inference:
+        inference["scales"]["each"] = [[0.25]]
 
 
 def _shorten(step: dict[str, Any]) -> None:
@@ -77,7 +91,7 @@ def _shorten(step: dict[str, Any]) -> None:
         if isinstance(value, dict) and "each" in value:
             # The tiny teacher has three stages.
             fitting = [one for one in value["each"] if step["step"] != "remove_stages" or one <= 2]
-            value["each"] = fitting[:MOST] if name == "backbone" else fitting[-1:]
+            value["each"] = fitting[:MOST] if name == "backbone" else (fitting or [2])[-1:]
     for learning in (step if step["step"] == "distill" else None, step.get("finetune"), step.get("qat")):
         if learning is not None:
             learning["schedule"] |= SHORT
