@@ -48,10 +48,13 @@ def read_artefact(path: Path) -> ReadArtefact:
         for name in held
         if name.endswith(_INT8)
     }
+    # A pool lies on the grid of what it reads, under a name that no layer has.
+    pools = {name for node in model.graph.node if node.op_type == "MaxPool" for name in node.output}
     grids = {
         name.removesuffix(_GRID): QuantParams(scale=float(values), zero=int(held[f"{name.removesuffix(_GRID)}.zero"]))
         for name, values in held.items()
         if name.endswith(_GRID) and values.ndim == 0 and f"{name.removesuffix(_GRID)}.zero" in held
+        if name.removesuffix(_GRID) not in pools
     }
     state = {name: torch.from_numpy(_tensor(name, held, path).copy()) for name in network.state_dict()}
     load_weights(network, state, str(path))
