@@ -4,6 +4,7 @@ The teacher's inputs at all scales of the reference are run in the same round, s
 time. Candidates that share a network and an input size share the run.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -114,7 +115,8 @@ def _enough(plan: InferencePlan, rounds: Sequence[Round], seed: int) -> bool:
 
 
 def _latencies(plan: InferencePlan, rounds: Sequence[Round], seed: int) -> dict[str, Latency]:
-    sums: dict[str, Sum] = {"": dict.fromkeys(plan.reference, 1.0)}  # a name that no candidate can have
+    # Two scales may need inputs of one size, which are run once. The empty name is one that no candidate can have.
+    sums: dict[str, Sum] = {"": {run: float(count) for run, count in Counter(plan.reference).items()}}
     for name, parts in plan.candidates.items():
         whole: dict[str, float] = {}
         for position, part in enumerate(parts):
