@@ -70,7 +70,7 @@ DOORS = {
         "compress/pruning/layer_model.py",
         "compress/export/onnx_graph.py",
         "compress/quantization/artefact_reader.py",
-        "compress/quantization/qdq_graph.py",
+        "compress/export/graph_writer.py",
     },
     "safetensors": {
         "teachers/checkpoint.py",

@@ -1,29 +1,22 @@
-"""Candidate -> artefact: an ONNX file with dynamic height and width, made by torch's exporter.
+"""Candidate -> artefact: an ONNX file with dynamic height and width.
 
-The exporter needs seconds for a network (8 s for the six-stage teacher on two cores), cutting a finished graph
-needs milliseconds. So a network is exported once with the maps of every stage as outputs, and a candidate that is
-the first t stages of it is cut out at stage t. Every artefact is then compared with its own network on real frames.
+A network is written once with the maps of every stage as outputs, and a candidate that is the first t stages of it is
+cut out at stage t. Every artefact is then compared with its own network on real frames.
 """
 
 import hashlib
-import logging
-import warnings
 from pathlib import Path
 
 import onnx
-import torch
 from onnx.utils import Extractor
-from torch import Tensor, nn
 
 from compress.core.qparams import pairs_fit
+from compress.export.graph_writer import BRANCHES, write_graph
 from eval.inference import INFERENCE, Inference
 from eval.onnx_session import SUMS_FIT
 from teachers.common.files import replacing
 from teachers.licence import Licence
 from teachers.posenet import PoseNet
-
-OPSET = 18
-_LARGEST_SIDE = 8192
 
 Graph = onnx.ModelProto
 """An ONNX model in memory."""
@@ -34,40 +27,11 @@ def stage_outputs(stage: int) -> tuple[str, str]:
     return f"heatmaps_{stage}", f"pafs_{stage}"
 
 
-class _AllStages(nn.Module):
-    def __init__(self, network: PoseNet) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        return tuple(maps for stage in self.network.all_stages(image) for maps in stage)
-
-
 def export_all_stages(network: PoseNet) -> onnx.ModelProto:
     """The network as ONNX: input `image` (1, 3, H, W), outputs `heatmaps_t` and `pafs_t` for every stage t."""
-    multiple = network.spec.multiple
-    rows = torch.export.Dim("rows", min=2, max=_LARGEST_SIDE // multiple)
-    columns = torch.export.Dim("columns", min=2, max=_LARGEST_SIDE // multiple)
-    names = [name for stage in range(len(network.stages)) for name in stage_outputs(stage + 1)]
-    # The exporter reports each operator library that is not installed; none is needed here.
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        program = torch.onnx.export(
-            _AllStages(network).eval(),
-            (torch.zeros(1, 3, 8 * multiple, 10 * multiple),),
-            input_names=["image"],
-            output_names=names,
-            dynamic_shapes=({2: multiple * rows, 3: multiple * columns},),
-            opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
-        )
-    if program is None:
-        raise RuntimeError("torch.onnx.export gave no program")
-    model: onnx.ModelProto = program.model_proto
-    _forget_origins(model)
-    return model
+    named = ((stage, stage_outputs(stage + 1)) for stage in range(len(network.stages)))
+    outputs = {name: (stage, branch) for stage, names in named for name, branch in zip(names, BRANCHES, strict=True)}
+    return write_graph(network, None, outputs)
 
 
 def cut_at_stage(model: onnx.ModelProto, stage: int) -> onnx.ModelProto:
@@ -128,13 +92,3 @@ def save_graph(model: onnx.ModelProto, path: Path) -> None:
     """Writes an ONNX file whole or not at all."""
     with replacing(path) as temporary:
         onnx.save_model(model, temporary)
-
-
-def _forget_origins(model: onnx.ModelProto) -> None:
-    """The exporter notes source files and stack traces on every node: noise, and paths of the exporting machine."""
-    model.doc_string = ""
-    graph = model.graph
-    del graph.metadata_props[:]
-    for item in (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
-        del item.metadata_props[:]
-        item.doc_string = ""

@@ -6,7 +6,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from compress.export.onnx_export import OPSET, save_graph
+from compress.export.graph_writer import OPSET
+from compress.export.onnx_export import save_graph
 from compress.pruning.channel_graph import Convolution
 
 _IR_VERSION = 10
