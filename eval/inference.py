@@ -24,7 +24,7 @@ INFERENCE_FILE = "inference.json"
 
 
 class Redetect(Frozen):
-    """The full-frame pass that finds people whom no window follows."""
+    """The full-frame pass that finds people that no window follows."""
 
     scale: Scale = 0.5
     """Lower: cheaper; people must then be larger to be found."""

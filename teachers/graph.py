@@ -87,7 +87,7 @@ class Graph:
 
     @cached_property
     def consumers(self) -> dict[str, tuple[Node, ...]]:
-        """Who reads the image or the node of this name; nobody reads the last stage's maps."""
+        """The readers of the image or of the node of this name; the last stage's maps have none."""
         found: dict[str, list[Node]] = {name: [] for name in (IMAGE, *self.by_name)}
         for node in self.nodes:
             for name in dict.fromkeys(node.inputs):

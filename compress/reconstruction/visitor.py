@@ -48,7 +48,7 @@ def walk(network: PoseNet, arithmetic: Arithmetic[T], image: T) -> list[tuple[T,
         for name in node.inputs:
             unread[name] -= 1
             if not unread[name] and name not in graph.maps:
-                del values[name]  # a tensor lives as long as somebody is to read it
+                del values[name]  # a tensor is kept as long as a later layer reads it
     return [(values[stage.heatmaps], values[stage.pafs]) for stage in graph.stages]
 
 

@@ -10,7 +10,7 @@ SIDE_VIEWS = ("right", "left")
 
 @dataclass(frozen=True)
 class LimbLabels:
-    """Frames of one pair of limbs, summed over people. None where nobody looked."""
+    """Frames of one pair of limbs, summed over people. None where sides were not repaired."""
 
     network: str
     """`teacher` or `candidate`."""

@@ -1,4 +1,4 @@
-"""Photographs for views: each once as a JPEG of bounded size, beside the boxes of the people whom the teacher finds.
+"""Photographs for views: each once as a JPEG of bounded size, beside the boxes of the people that the teacher finds.
 
 Views are cut from these files, never from the originals: a frame of a video would have to be decoded from its start
 each time, and a photograph of 12 million pixels for a window of 256 x 192. Both files are written whole or not at all,
@@ -32,7 +32,7 @@ _LONGEST = 1024
 """Longer sides are halved and halved again by area: a window needs no more."""
 _QUALITY = 95
 _FEWEST_KEYPOINTS = 6
-"""Fewer are a limb, or nobody."""
+"""Fewer are a limb, or no person."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,9 @@ class PhotoStore:
         self._folder, self._finder, self._reporter = folder, finder, reporter
 
     def fill(self, frames: Sequence[FrameRef]) -> tuple[Photo, ...]:
-        """All of them that can be read; looks for people in those that are new, and says how many show nobody.
+        """All of them that can be read; looks for people in those that are new, and reports how many show none.
 
-        UserError where none can be read, where nobody is in any of them, or where the disk is full.
+        UserError where none can be read, where there is no person in any of them, or where the disk is full.
         """
         waiting = [frame for frame in frames if self._photo(frame) is None]
         work = self._reporter.track(read_frames(waiting), "people", len(frames), len(frames) - len(waiting))
@@ -96,9 +96,11 @@ class PhotoStore:
             raise UserError("training.data: none of its frames can be read")
         empty = sum(not photo.people for photo in found)
         if empty == len(found):
-            raise UserError("training.data: the teacher finds nobody in any of its frames; a larger find_scale may do")
+            raise UserError(
+                "training.data: the teacher finds no person in any of its frames; a larger find_scale may do"
+            )
         if empty:
-            self._reporter.say(f"training data: nobody is found in {empty} of {len(found)} photographs")
+            self._reporter.say(f"training data: no person is found in {empty} of {len(found)} photographs")
         return tuple(found)
 
     def _files(self, frame: FrameRef) -> tuple[Path, Path]:

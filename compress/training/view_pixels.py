@@ -1,4 +1,4 @@
-"""The pixels of one view: one matrix from the photograph, then what a camera, a codec or somebody in front may do."""
+"""The pixels of one view: one matrix from the photograph, then what a camera, a codec or a person in front may do."""
 
 import math
 from dataclasses import dataclass
