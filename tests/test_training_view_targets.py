@@ -67,9 +67,9 @@ def test_photographs_without_people_are_told_and_all_of_them_refused(
     with shown():
         targets = view_targets(tmp_path)[1]
         assert {bool(photo.people) for photo in targets.photos} == {True, False}
-    assert "nobody is found in 1 of 4 photographs" in capsys.readouterr().err
+    assert "no person is found in 1 of 4 photographs" in capsys.readouterr().err
     script(monkeypatch, lambda image: [])
-    with pytest.raises(UserError, match="finds nobody in any"):
+    with pytest.raises(UserError, match="finds no person in any"):
         view_targets(tmp_path, views=SMALL.model_copy(update={"find_scale": 0.5}))[1].prepare()
 
 
