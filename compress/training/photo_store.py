@@ -96,9 +96,7 @@ class PhotoStore:
             raise UserError("training.data: none of its frames can be read")
         empty = sum(not photo.people for photo in found)
         if empty == len(found):
-            raise UserError(
-                "training.data: the teacher finds no person in any frame; a larger find_scale may do"
-            )
+            raise UserError("training.data: the teacher finds no person in any frame; a larger find_scale may do")
         if empty:
             self._reporter.say(f"training data: no person is found in {empty} of {len(found)} photographs")
         return tuple(found)
