@@ -10,7 +10,7 @@ from teachers.posenet import PoseNet
 
 
 class OnnxExporter:
-    """torch's exporter; spec and licence go into the file's own metadata."""
+    """Written node by node; spec and licence go into the file's own metadata."""
 
     name, suffix, fixed_size = "onnx", ".onnx", False
     runtime: str | None = "onnxruntime"
