@@ -137,3 +137,19 @@ def test_a_source_without_frames_is_told(here: Path, tmp_path: Path, capsys: pyt
     path = recipe(tmp_path, {"a": [INT8]}, training=training)
     assert run_command(["run", str(path), "--out", str(tmp_path / "out")]) == 2
     assert "empty" in capsys.readouterr().err
+
+
+def test_two_frames_to_learn_from_are_told_and_give_a_candidate_or_a_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A budget that ranges of one frame cannot keep ends in a sentence with its limit, never in a bare number."""
+    save_model(tmp_path / "teacher", tiny_teacher(), LICENCE)
+    make_photos(tmp_path / "photos", 2)
+    plans = {"budget": [{"step": "quantize", "precision": "int8", "max_rel_l2": 0.01}]}
+    others = {"data": {"source": str(tmp_path / "photos"), "images": 2}, "measure": {"latency": False, "memory": False}}
+    code = run_command(["run", str(recipe(tmp_path, plans, **others)), "--out", str(tmp_path / "out")])
+    said = capsys.readouterr().err
+    assert "ranges are found on 1 frame of training.data" in said and "2 asked for, 1 of 2 frames are held out" in said
+    (record,) = [one for one in records(tmp_path / "out") if one["name"] == "budget"]
+    assert code == (1 if record["error"] else 0)
+    assert record["error"] is None or "at most 0.02 is allowed (ranges that were found on few frames" in record["error"]

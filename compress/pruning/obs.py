@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from compress.pruning.weight_importance import Scores
 from compress.reconstruction.layerwise import LARGEST_SYSTEM, Layerwise, keep, passed, places, rows, with_tensors
-from compress.reconstruction.least_squares import Moments, moments, ridged
+from compress.reconstruction.least_squares import Moments, damped, moments, ridged
 from teachers.posenet import PoseNet
 
 _SILENT = 1e-12
@@ -97,7 +97,7 @@ def refitted_with_zeros(weights: Tensor, zero: Tensor, found: Moments) -> Tensor
     start = weights.masked_fill(zero, 0.0)
     missing = (found.targets - start @ found.inputs).masked_fill(zero, 0.0)
     parts = [
-        torch.linalg.solve(systems, missing[group, some])
+        damped(systems, lambda able, right=missing[group, some]: torch.linalg.solve(able, right))  # type: ignore[misc]
         for group, some, systems in _systems(ridged(found.inputs), zero)
     ]
     return start + torch.cat(parts).view_as(weights).masked_fill(zero, 0.0)
@@ -106,8 +106,10 @@ def refitted_with_zeros(weights: Tensor, zero: Tensor, found: Moments) -> Tensor
 def _inverse_diagonals(system: Tensor, zero: Tensor) -> Tensor:
     """(G, R, C): how freely each row's weights can move, if its other ones that are not zero make up for it."""
     if not zero.any():
-        return torch.diagonal(torch.linalg.inv(system), dim1=-2, dim2=-1)[:, None].expand(zero.shape)
-    parts = [torch.diagonal(torch.linalg.inv(systems), dim1=-2, dim2=-1) for _, _, systems in _systems(system, zero)]
+        return torch.diagonal(damped(system, torch.linalg.inv), dim1=-2, dim2=-1)[:, None].expand(zero.shape)
+    parts = [
+        torch.diagonal(damped(systems, torch.linalg.inv), dim1=-2, dim2=-1) for _, _, systems in _systems(system, zero)
+    ]
     return torch.cat(parts).view(zero.shape)
 
 

@@ -40,7 +40,7 @@ def refitted(weights: Tensor, found: Moments) -> Tensor:
     """The weights (G, R, C + 1) nearest to the given ones with which the inputs give the targets best."""
     system = ridged(found.inputs)
     missing = found.targets - weights @ found.inputs
-    change: Tensor = torch.linalg.solve(system, missing.mT).mT
+    change = damped(system, lambda able: torch.linalg.solve(able, missing.mT)).mT
     return weights + change
 
 
@@ -54,8 +54,8 @@ def in_columns(weights: Tensor, found: Moments, chosen: Callable[[Tensor, Tensor
     strength = torch.diagonal(found.inputs, dim1=-2, dim2=-1)[..., :columns].mean(dim=0)
     order = torch.cat((torch.argsort(strength, descending=True), torch.tensor([columns])))
     left = weights[..., order].clone()
-    inverse = torch.linalg.inv(ridged(found.inputs)[:, order][:, :, order])
-    upper = torch.linalg.cholesky(inverse, upper=True)
+    system = ridged(found.inputs)[:, order][:, :, order]
+    upper = damped(system, lambda able: torch.linalg.cholesky(torch.linalg.inv(able), upper=True))
     for first in range(0, columns, _TOGETHER):
         end = min(first + _TOGETHER, columns)
         shares = torch.empty_like(left[..., first:end])
@@ -70,6 +70,24 @@ def in_columns(weights: Tensor, found: Moments, chosen: Callable[[Tensor, Tensor
     whole = torch.empty_like(left)
     whole[..., order] = left
     return whole
+
+
+def damped(systems: Tensor, solve: Callable[[Tensor], Tensor]) -> Tensor:
+    """`solve(systems)`; where they (..., C, C) are singular in double precision, with ever more on the diagonal.
+
+    Few frames leave inputs that say the same, and one input much larger than all others hides the ridge. ValueError for
+    numbers that are not finite: no ridge helps there.
+    """
+    if not torch.isfinite(systems).all():
+        raise ValueError("a layer's inputs are no finite numbers: what was trained before has diverged")
+    largest = torch.diagonal(systems, dim1=-2, dim2=-1).amax(dim=-1, keepdim=True)
+    more = torch.zeros_like(largest)
+    for exponent in range(-8, 1):
+        try:
+            return solve(systems + torch.diag_embed(more.expand(*systems.shape[:-1])))
+        except torch.linalg.LinAlgError:
+            more = largest * 10.0**exponent + _NEXT_TO_NOTHING
+    raise ValueError("a layer's inputs say nothing that weights could be fitted to; more calibration frames may help")
 
 
 def ridged(inputs: Tensor) -> Tensor:

@@ -37,6 +37,7 @@ from teachers.common.files import sha256_of, write_text
 ROUNDED_LIMIT = 0.02
 """Relative L2 of the maps where precision changed. In int8 alone they are equal; between float layers and int8 ones a
 sum may end on either side of a half, and in half precision runtimes differ in how they add up."""
+_HINT = "ranges that were found on few frames make it large; more frames in training.data make it small"
 _FILES = (SPEC, WEIGHTS, ARTEFACT, RECIPE, LICENCE)
 """What a finished candidate's folder holds."""
 _NOTES: TypeAdapter[tuple[Note, ...]] = TypeAdapter(tuple[Note, ...])
@@ -202,11 +203,14 @@ def largest_difference(candidate: Candidate, artefact: Path, inputs: Sequence[ND
         for name, ours, theirs, noise in named:
             apart = float(np.abs(ours - theirs.numpy()).max())
             if candidate.quantization is None:
-                same = apart <= PARITY_LIMIT * max(1.0, float(theirs.abs().max())) + noise
+                allowed = PARITY_LIMIT * max(1.0, float(theirs.abs().max())) + noise
+                same, told = apart <= allowed, f"by {apart:.3g}; at most {allowed:.3g} is allowed"
             else:
-                same = np.linalg.norm(ours - theirs.numpy()) <= ROUNDED_LIMIT * np.linalg.norm(theirs.numpy())
+                relative = float(np.linalg.norm(ours - theirs.numpy()) / max(np.linalg.norm(theirs.numpy()), 1e-12))
+                same = relative <= ROUNDED_LIMIT
+                told = f"by {relative:.3g} of their size; at most {ROUNDED_LIMIT:g} is allowed ({_HINT})"
             if not same:  # NaN fails too
-                raise ParityError(f"{artefact.name}: {name} differ from the network's by {apart:.3g}")
+                raise ParityError(f"{artefact.name}: {name} differ from the network's {told}")
             largest = max(largest, apart)
     return largest
 

@@ -12,6 +12,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from compress.common.formatting import counted
 from compress.core.notes import CollapseFacts, Note, QuantizationNote
 from compress.core.qparams import Half
 from compress.quantization.collapse_check import collapse_facts, collapse_reasons
@@ -32,6 +33,8 @@ COLLAPSE_CHECK = "int8 collapse check"
 """Begins the reason why a candidate is rejected."""
 SENSITIVITY_FRAMES = 4
 COLLAPSE_FRAMES = 16
+FEW_FRAMES = 8
+"""Below it the ranges of calibration are told to be doubtful."""
 _LARGEST_HALF = 65504.0
 
 
@@ -143,6 +146,12 @@ class Quantize(Step):
                 targets.prepare()
         seen = targets.calibration(self.calibration_frames, stride)
         held_out = targets.held_out_images(COLLAPSE_FRAMES, stride)
+        if len(targets.frames.train) < FEW_FRAMES:
+            few = counted(len(targets.frames.train), "frame")
+            context.reporter.warn(
+                f"int8: ranges are found on {few} of training.data; what other frames show beyond "
+                f"them is cut off. Give {FEW_FRAMES} or more"
+            )
         network = folded(candidate.network)
         if self.cross_layer_equalization:
             network = equalize(network, seen)

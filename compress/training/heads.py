@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from compress.reconstruction.least_squares import damped
 from compress.training.samples import TrainingSample
 from teachers.posenet import Chain, ConvBlock, PoseNet, Stage
 
@@ -88,6 +89,6 @@ class _Pull:
         ridged.diagonal()[:-1] += RIDGE * float(ridged.diagonal()[:-1].mean()) + 1e-12
         ridged.diagonal()[-1] += 1e-9
         missing = self._targets - given @ self._inputs
-        fitted = (given + torch.linalg.solve(ridged, missing.T).T).float()
+        fitted = (given + damped(ridged, lambda able: torch.linalg.solve(able, missing.T)).T).float()
         conv.weight.copy_(fitted[:, :-1].reshape(conv.weight.shape))
         conv.bias.copy_(fitted[:, -1])
