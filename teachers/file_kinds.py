@@ -1,5 +1,6 @@
 """What kind of weights file this is, told by its first bytes: suffixes are renamed, downloads replaced by web pages."""
 
+import zipfile
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +11,7 @@ WANTED = (
     "a .caffemodel (with or without its .prototxt), a PyTorch state dict, a .safetensors or a frozen TensorFlow graph"
 )
 _HEAD = 4096
+_TORCH_MEMBERS = ("data.pkl", ".format_version", "byteorder")
 _CAFFE_LAYER = b"\xa2\x06"
 """Tag of NetParameter.layer, field 100 of caffe.proto; a file without a name begins with it."""
 _CAFFE_V1_LAYERS = b"\x12"
@@ -27,7 +29,9 @@ def kind_of(path: Path) -> Kind:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
     if not head:
         raise UserError(f"{path}: is empty; wanted is {WANTED}")
-    if head.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
+    if head.startswith(b"PK\x03\x04"):
+        return _of_zip(path, head)
+    if head.startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
         return "torch"
     # Eight bytes give the length of the JSON header that follows them.
     if head[8:9] == b"{" and head[5:8] == bytes(3):
@@ -42,6 +46,19 @@ def kind_of(path: Path) -> Kind:
     raise UserError(
         f"{path}: begins with the bytes {head[:8].hex(' ')}, which no format begins with; wanted is {WANTED}"
     )
+
+
+def _of_zip(path: Path, head: bytes) -> Kind:
+    """PyTorch's files are zips with a data.pkl; one that was cut short is told by its first member's name."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError):
+        names = [head[30 : 30 + int.from_bytes(head[26:28], "little")].decode("utf-8", "replace")]
+    if any(name.rpartition("/")[2] in _TORCH_MEMBERS for name in names):
+        return "torch"
+    inside = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    raise UserError(f"{path}: is a zip archive of other files ({inside or 'none'}); unzip it if the weights are inside")
 
 
 def _of_named_protobuf(head: bytes) -> Kind:

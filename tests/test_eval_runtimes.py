@@ -2,6 +2,7 @@
 
 import gc
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from compress.export.shipping import Image, ship
 from eval.runtimes import RUNTIMES
 from eval.runtimes.facts import FORMAT, facts_file
 from teachers.common.errors import UserError
+from teachers.common.install import install_command
 from teachers.licence import Licence
 from teachers.posenet import PoseNet
 from teachers.spec import PoseNetSpec
@@ -202,7 +204,7 @@ def test_a_runtime_that_is_not_installed_names_its_extra(monkeypatch: pytest.Mon
     others = [name for name in RUNTIMES if name != "onnxruntime"]
     assert len(others) >= 4
     for name in others:
-        with pytest.raises(UserError, match=rf'pip install "pose-compress\[{name}\]"'):
+        with pytest.raises(UserError, match=re.escape(install_command(name))):
             RUNTIMES[name].load(tmp_path / "any", 1)
 
 

@@ -11,6 +11,7 @@ from compress.cli.main import run_command
 from compress.measure.latency import Latencies
 from compress.results.records import read_records
 from eval.runtimes import RUNTIMES
+from teachers.common.install import install_command
 
 if TYPE_CHECKING:
     from compress_tiny_run import TinyRun
@@ -52,7 +53,7 @@ def test_a_runtime_that_is_not_installed_stops_the_run(
     monkeypatch.setattr("eval.runtimes.base._is_there", lambda module: False)
     words = ["--out", str(tmp_path / "out"), "--set", "measure.latency.runtime=ncnn"]
     assert run_command(["run", str(tiny_run.recipe), *words]) == 2
-    assert 'pip install "pose-compress[ncnn]"' in capsys.readouterr().err
+    assert install_command("ncnn") in capsys.readouterr().err
     assert not (tmp_path / "out" / "records.jsonl").exists()
 
 

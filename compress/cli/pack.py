@@ -3,6 +3,7 @@
 import argparse
 import json
 import lzma
+import shlex
 from pathlib import Path
 
 from compress.common.progress import Reporter
@@ -53,7 +54,8 @@ def call(options: argparse.Namespace) -> int:
         print(
             f"rounded to fp16: {len(file.rounded)} tensors; the unpacked network is not quite the one that was packed"
         )
-    print(f"{options.out}: compress unpack {options.out} --out DIR; a smaller download, the network runs no faster")
+    print(f"{options.out}: a smaller download, the network runs no faster; it is a model again after")
+    print(shlex.join(["compress", "unpack", str(options.out), "--out", "DIR"]))
     return 0
 
 

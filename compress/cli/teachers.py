@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from compress.cli import teachers_train
+from compress.cli.next_commands import next_commands
 from compress.common.progress import Reporter
 from compress.results.summary import columns
 from teachers.assets import asset_facts, locate
@@ -63,10 +64,8 @@ def _import(options: argparse.Namespace) -> int:
     parameters = sum(parameter.numel() for parameter in imported.network.parameters())
     print(f"{options.out}: {imported.kind}, {len(imported.network.stages)} stages, {parameters:,} parameters")
     print(f"licence of its weights, and of every candidate made from them: {imported.licence.name}")
-    print(f"compress predict {options.out} IMAGE")
-    print(f"compress kinematics VIDEO --model {options.out}")
-    recipe = "openpose_vgg" if "vgg" in imported.kind else "stage_prune"
-    print(f"compress run recipes/{recipe}.yaml --set teacher={options.out}")
+    for line in next_commands(options.out, len(imported.network.stages), "vgg" in imported.kind):
+        print(line)
     return 0
 
 

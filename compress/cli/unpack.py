@@ -1,6 +1,7 @@
 """compress unpack FILE --out DIR"""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from compress.export.inference_file import save_inference
@@ -26,7 +27,7 @@ def call(options: argparse.Namespace) -> int:
     save_model(options.out, network, licence)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     print(f"{options.out}: {len(network.stages)} stages, {parameters:,} parameters; licence: {licence.name}")
-    print(f"compress predict {options.out} IMAGE")
+    print(shlex.join(["compress", "predict", str(options.out), "IMAGE"]))
     return 0
 
 

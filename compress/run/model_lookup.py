@@ -3,6 +3,7 @@
 A teacher without an artefact is exported once, proved equal to its network, and kept in CACHE/artefacts.
 """
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from compress.export.inference_file import load_inference
 from compress.export.onnx_export import save_artefact
 from compress.measure.kinematics import Kinematics
 from compress.measure.latency_facts import Latencies
+from compress.packing.pack_file import MAGIC
 from compress.quantization.qdq_graph import graph_of
 from compress.recipe.loader import Recipe, stored_recipe
 from compress.results.goals import chosen, parse_goals
@@ -218,6 +220,11 @@ def _loaded(name: str, kind: Literal["teacher", "folder", "onnx"], artefact: Pat
 
 def _not_a_model(text: str, path: Path) -> UserError:
     if path.is_file():
+        if path.open("rb").read(len(MAGIC)) == MAGIC:
+            unpack = shlex.join(["compress", "unpack", text, "--out", "DIR"])
+            return UserError(f"{text}: is a packed model; first {unpack}")
+        if is_model(path.parent):
+            return UserError(f"{text}: a model is a folder; give {path.parent}, in which this file lies")
         return UserError(
             f"{text}: a model is a teacher's name, a folder or an .onnx file; this is another file. Of published "
             f"weights `compress teachers import {text} --out DIR` makes one"

@@ -25,6 +25,7 @@ from compress.search.optuna_storage import open_storage
 from compress.search.seeded_sampler import BEAT, STATES, SeededSampler, entry_of
 from compress.search.storage_url import beats_itself, hidden, without_secrets
 from teachers.common.errors import UserError
+from teachers.common.install import install_command
 
 _RECIPE = "recipe"
 
@@ -108,7 +109,7 @@ class SearchStudy:
         except (ImportError, ValueError) as error:
             if isinstance(error, ImportError):
                 raise UserError(
-                    f"--storage {hidden(self._plan.url)}: its driver is missing: pip install 'pose-compress[postgres]'"
+                    f"--storage {hidden(self._plan.url)}: its driver is missing: {install_command('postgres')}"
                 ) from None
             raise
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from compress.common.formatting import listed
 from compress.common.progress import Reporter
 from compress.common.run_folder import CANDIDATES
 from compress.common.yaml_source import dump_yaml
@@ -260,7 +261,8 @@ class Worker:
     def _say(self, outcome: Outcome) -> None:
         notes = outcome.notes
         told = notes.error or ", ".join(f"{name} {value:.4g}" for name, value in notes.measured.items())
-        word = outcome.state if notes.feasible else f"{outcome.state}, misses a constraint"
+        broken = [name for name, value in (outcome.constraints or {}).items() if value > 0 and name != "screened"]
+        word = outcome.state if notes.feasible else f"{outcome.state}, misses {listed(broken)}"
         self._reporter.say(f"{notes.name}: {word}: {told}")
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from eval.runtimes.facts import ArtefactFacts
 from teachers.common.errors import UserError
+from teachers.common.install import install_command
 
 Array = NDArray[np.float32]
 
@@ -83,8 +84,8 @@ def missing_extra(name: str, extra: str | None, modules: Sequence[str]) -> str |
     absent = [module for module in modules if not _is_there(module)]
     if not absent:
         return None
-    package = "pose-compress" if extra is None else f'"pose-compress[{extra}]"'
-    return f"{name} is not installed here (no module {', '.join(absent)}): pip install {package}"
+    command = f"pip install {absent[0]}" if extra is None else install_command(extra)
+    return f"{name} is not installed here (no module {', '.join(absent)}): {command}"
 
 
 def require(hint: str | None) -> None:

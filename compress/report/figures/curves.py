@@ -90,7 +90,7 @@ def history_png(histories: Sequence[History], narrow: bool) -> bytes:
 
 def _history(ax: "Axes", history: History) -> None:
     styles: tuple[tuple[str, str, str, dict[str, str]], ...] = (
-        ("screened", "not trained to the end", "o", {"markerfacecolor": "none", "color": BEHIND}),
+        ("screened", "stopped before the last rung", "o", {"markerfacecolor": "none", "color": BEHIND}),
         ("infeasible", "breaks a constraint", "x", {"color": BEHIND}),
         ("candidate", "complete", "o", {"color": FRONT}),
         ("start", "stage table", "s", {"color": START}),

@@ -41,7 +41,7 @@ def _caption(explorer: Explorer) -> str:
     if "start" in kinds:
         texts.append("Squares: the stage table, with which the search began.")
     if "screened" in kinds:
-        texts.append("Hollow circles: not trained to the end, not ranked.")
+        texts.append("Hollow circles: stopped before the last rung of training, not ranked.")
     if "infeasible" in kinds:
         texts.append("Crosses: break a constraint or are rejected by the int8 collapse check.")
     if len(explorer.runs) > 1:

@@ -91,10 +91,12 @@ def _growth(growth: Growth, name: str) -> Picture:
 
 def _histories(view: SearchView, name: str) -> Picture:
     labels = listed([history.objective.label for history in view.histories])
+    stopped = any(moment.kind == "screened" for history in view.histories for moment in history.moments)
+    hollow = " Hollow: stopped before the last rung, not ranked." if stopped else ""
     return Picture(
         name,
         f"Dots: every trial's {labels}, in the order of the trials, with the best so far as a line.",
-        "Trials in the order of their numbers. Hollow: not trained to the end, not ranked.",
+        "Trials in the order of their numbers." + hollow,
         lambda narrow: history_png(view.histories, narrow),
         has_narrow=True,
     )
@@ -110,7 +112,7 @@ def _importance(view: SearchView, suffix: str) -> list[Block]:
     """How much of each objective's differences every varied path explains."""
     told = {name: shares for name, shares in view.facts.importance.items() if shares and name in OBJECTIVES}
     if not told:
-        why = view.facts.importance_reason or "too few trials were trained to the end"
+        why = view.facts.importance_reason or "too few trials are complete"
         return [Paragraph(f"The importance of the varied paths is not known: {why}.")]
     paths = list(dict.fromkeys(path for shares in told.values() for path in shares))
     paths.sort(key=lambda path: -max(shares.get(path, 0.0) for shares in told.values()))
