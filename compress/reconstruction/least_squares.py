@@ -85,7 +85,7 @@ def damped(systems: Tensor, solve: Callable[[Tensor], Tensor]) -> Tensor:
     for exponent in range(-8, 1):
         try:
             return solve(systems + torch.diag_embed(more.expand(*systems.shape[:-1])))
-        except torch.linalg.LinAlgError:
+        except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
             more = largest * 10.0**exponent + _NEXT_TO_NOTHING
     raise ValueError("a layer's inputs say nothing that weights could be fitted to; more calibration frames may help")
 

@@ -206,7 +206,8 @@ def largest_difference(candidate: Candidate, artefact: Path, inputs: Sequence[ND
                 allowed = PARITY_LIMIT * max(1.0, float(theirs.abs().max())) + noise
                 same, told = apart <= allowed, f"by {apart:.3g}; at most {allowed:.3g} is allowed"
             else:
-                relative = float(np.linalg.norm(ours - theirs.numpy()) / max(np.linalg.norm(theirs.numpy()), 1e-12))
+                size = max(float(np.linalg.norm(theirs.numpy())), 1e-12)
+                relative = float(np.linalg.norm(ours - theirs.numpy())) / size
                 same = relative <= ROUNDED_LIMIT
                 told = f"by {relative:.3g} of their size; at most {ROUNDED_LIMIT:g} is allowed ({_HINT})"
             if not same:  # NaN fails too
