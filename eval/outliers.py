@@ -48,10 +48,15 @@ class OutlierFilter:
     """On each side, for a bone's usual length."""
     min_length_noise: float = 0.05
     """Of the bone's usual length."""
+    acceleration: float = 20.0
+    """Sizes per second squared that a limb may have: so much of what is off is a swing, and comes on top of the limits.
+    Without it the swings of a runner at 30 frames per second went as outliers."""
 
     def __post_init__(self) -> None:
         if not min(self.sigmas, self.sigmas_with_length, self.length_sigmas) > 0:
             raise UserError(f"outlier filter: sigmas must lie above 0, got {self}")
+        if not self.acceleration >= 0:
+            raise UserError(f"outlier filter: acceleration must not be negative, got {self.acceleration}")
 
 
 def find_outliers(times: Array, seen: Array, skeleton: Skeleton, max_gap_s: float, settings: OutlierFilter) -> Mask:
@@ -68,13 +73,16 @@ def find_outliers(times: Array, seen: Array, skeleton: Skeleton, max_gap_s: floa
     dropped = np.zeros(there.shape, bool)
     if len(times) < 3:
         return dropped
-    least = settings.min_noise * _size(seen)
+    size = _size(seen)
+    least = settings.min_noise * size
     jumps = _bone_jumps(times, seen[..., :2], skeleton, settings) > settings.length_sigmas
     limit = np.where(jumps, settings.sigmas_with_length, settings.sigmas)
+    # Half-way through a gap of n frames a straight guess is off by a ((n + 1) h)^2 / 8.
+    swing = {n: settings.acceleration * size * ((n + 1) * spacing(times)) ** 2 / 8 for n in _STRICTNESS}
     for _ in range(_ROUNDS):
         away = {length: _left_out(times, seen[..., :2], there & ~dropped, length, max_gap_s) for length in _STRICTNESS}
         noise = np.hypot(_noise(away[1]), least)
-        now = _worst({length: each / noise / limit / _STRICTNESS[length] for length, each in away.items()})
+        now = _worst({n: each / (noise * limit * _STRICTNESS[n] + swing[n]) for n, each in away.items()})
         if not now.any():
             break
         dropped |= now

@@ -38,13 +38,13 @@ def rmse(track: Array, clean: Array, fps: float = 30.0, settings: KinematicsSett
 
 @pytest.mark.parametrize(
     ("fps", "faces", "lengths"),
-    [(30.0, 1, (3, 5, 8, 11, 15)), (30.0, -1, (3, 9, 15)), (60.0, 1, (5,)), (240.0, -1, (9,))],
+    [(30.0, 1, (3, 8, 15)), (30.0, -1, (5, 11)), (60.0, 1, (5,)), (240.0, -1, (9,))],
 )
 def test_exchanged_legs_of_a_walker_leave_no_trace_in_the_knees(
     fps: float, faces: int, lengths: tuple[int, ...]
 ) -> None:
     """Lengths in thirtieths of a second."""
-    clean = walker(4, fps, faces)
+    clean = walker(4 if fps < 100 else 1.5, fps, faces)
     rng = np.random.default_rng(int(fps) + faces)
     without = []
     for seed, thirtieths in enumerate(lengths):
@@ -59,7 +59,7 @@ def test_exchanged_legs_of_a_walker_leave_no_trace_in_the_knees(
     assert fps >= 60 or (len(without) == len(lengths) and max(without) > 4)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     st.sampled_from([walker, runner, jumping_jack]),
     st.integers(3, 15),
@@ -79,7 +79,7 @@ def test_any_exchange_of_half_a_second_is_taken_back(make, length: int, start: i
     assert (found.keypoints[:, right, :2] == clean[:, right, :2])[seen].all()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     st.sampled_from([walker, runner, jumping_jack]),
     st.sampled_from([1, -1]),
@@ -115,15 +115,18 @@ def test_nothing_is_made_up_and_nothing_but_limbs_is_touched() -> None:
     assert (found.keypoints[found.doubled][:, 2] == 0).all() and np.isnan(found.keypoints[found.doubled][:, 0]).all()
 
 
-@pytest.mark.parametrize("make", [walker, runner])
-@pytest.mark.parametrize("onto", ["right", "left"])
-@pytest.mark.parametrize("fps", [30.0, 120.0])
+@pytest.mark.parametrize(
+    ("make", "onto", "fps"),
+    [(walker, "right", 30.0), (walker, "left", 30.0), (runner, "right", 30.0), (runner, "left", 30.0),
+     (walker, "right", 120.0)],
+)  # fmt: skip
 def test_the_wrong_label_of_a_doubled_leg_is_dropped(make, onto: str, fps: float) -> None:  # type: ignore[no-untyped-def]
-    clean = make(4, fps)
+    starts = (1.0, 1.4, 2.1, 2.6) if fps < 100 else (1.0,)
+    clean = make(starts[-1] + 1.4, fps)
     gone = rows("left" if onto == "right" else "right", LEG[1:])
     there = rows(onto, LEG[1:])
     tried = 0
-    for start_s in (1.0, 1.4, 2.1, 2.6):
+    for start_s in starts:
         stretch = slice(round(start_s * fps), round((start_s + 0.3) * fps))
         found = repaired(doubled(noisy(clean, 1.0), stretch, onto), fps)
         apart = np.hypot(*np.moveaxis(clean[:, gone, :2] - clean[:, there, :2], -1, 0)) > 40
@@ -133,7 +136,7 @@ def test_the_wrong_label_of_a_doubled_leg_is_dropped(make, onto: str, fps: float
         assert np.isfinite(found.keypoints[:, there, 0])[wrong].mean() >= 0.9
         assert found.counts()["legs"]["doubled"] >= 0.7 * wrong.sum()
         tried += 1
-    assert tried == 4
+    assert tried == len(starts)
 
 
 def test_legs_that_pass_each_other_are_no_doubled_limb() -> None:
