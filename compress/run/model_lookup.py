@@ -25,6 +25,7 @@ from compress.results.goals import chosen, parse_goals
 from compress.results.records import Record, read_records
 from compress.run.builder import largest_difference
 from compress.run.load_candidate import saved_candidate
+from compress.run.shipped_models import shipped_models
 from eval.inference import INFERENCE, Inference, check_inference, read_inference
 from eval.runtimes import RUNTIMES, Session
 from teachers.assets import cache_part, nearest
@@ -78,13 +79,15 @@ class Model:
 
 
 def open_model(text: str, threads: int, on_bytes: OnBytes | None = None) -> Model:
-    """The model that a teacher's name, a folder or an .onnx file stands for, loaded.
+    """The model that a teacher's or a shipped model's name, a folder or an .onnx file stands for, loaded.
 
     UserError names what would do: a wrong name, a folder without a model, an .onnx file that is not ours.
     """
     path = Path(text).expanduser()
     if text in teacher_names():
         return _loaded(text, "teacher", _exported(text, on_bytes), threads)
+    if (shipped := shipped_models().get(text)) is not None:
+        return _loaded(text, "onnx", shipped.artefact, threads)
     if path.suffix.lower() == ".onnx":
         if not path.is_file():
             raise UserError(f"{text}: there is no such file{_nearest(text)}")
@@ -226,7 +229,7 @@ def _not_a_model(text: str, path: Path) -> UserError:
         if is_model(path.parent):
             return UserError(f"{text}: a model is a folder; give {path.parent}, in which this file lies")
         return UserError(
-            f"{text}: a model is a teacher's name, a folder or an .onnx file; this is another file. Of published "
+            f"{text}: a model is a name, a folder or an .onnx file; this is another file. Of published "
             f"weights `compress teachers import {text} --out DIR` makes one"
         )
     if not path.is_dir():
@@ -238,7 +241,7 @@ def _not_a_model(text: str, path: Path) -> UserError:
 
 
 def _nearest(text: str) -> str:
-    return nearest(text, [*teacher_names(), *map(str, sorted(_models_below(RUNS)))])
+    return nearest(text, [*teacher_names(), *shipped_models(), *map(str, sorted(_models_below(RUNS)))])
 
 
 def _models_below(folder: Path) -> Iterator[Path]:
