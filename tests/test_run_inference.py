@@ -146,3 +146,17 @@ def test_a_photograph_takes_a_window_too(out: Path, tiny_run: "TinyRun", tmp_pat
     words = ["predict", str(out / "candidates" / "stages-2"), photo, "--roi", "64x48", "--maps", "--out", str(tmp_path)]
     assert run_command(words) == 0
     assert list(tmp_path.glob("*_maps.npz")) and list(tmp_path.glob("*_keypoints.json"))
+
+
+def test_bench_takes_the_window_that_was_measured(
+    out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    artefact = str(out / "candidates" / "window" / "model.onnx")
+    words = ["bench", artefact, "--rounds", "3", "--out", str(tmp_path / "bench.json")]
+    assert run_command(words) == 0
+    assert json.loads((tmp_path / "bench.json").read_text())["input_hw"] == [64, 48]
+    assert run_command([*words, "--height", "64", "--width", "64"]) == 0
+    assert json.loads((tmp_path / "bench.json").read_text())["input_hw"] == [64, 64]
+    assert run_command(["bench", artefact, str(out / "candidates" / "scale" / "model.onnx"), *words[2:]]) == 0
+    assert json.loads((tmp_path / "bench.json").read_text())["input_hw"] == [368, 656]
+    assert capsys.readouterr().out.count("as the artefacts were measured") == 1

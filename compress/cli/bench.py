@@ -1,11 +1,14 @@
 """compress bench ARTEFACT... [--out FILE]"""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
 from compress.bench import standalone
 from eval import energy_counters, onnx_session, silent_imports
+from eval.inference import INFERENCE, read_inference
+from eval.runtimes import RUNTIMES
 from teachers.common.errors import UserError
 from teachers.common.files import write_text
 
@@ -27,10 +30,29 @@ def call(options: argparse.Namespace) -> int:
         write_text(options.script, script_text())
         print(f"{options.script}: needs Python 3.9, numpy and a runtime; python {options.script.name} ARTEFACT...")
         return 0
+    window = None if options.height or options.width else _window(options.artefacts)
+    if window is not None:
+        options.height, options.width = window
+        print(
+            f"input: a window of {window[0]}x{window[1]}, as the artefacts were measured; "
+            "--height and --width change it"
+        )
     try:
         return standalone.bench(options)
     except standalone.WrongUseError as error:
         raise UserError(str(error)) from error
+
+
+def _window(artefacts: Sequence[str]) -> tuple[int, int] | None:
+    """The window that all of them were measured with; None where one has none, or another, or says nothing of it."""
+    found = set()
+    for artefact in map(Path, artefacts):
+        if artefact.suffix != ".onnx" or not artefact.is_file():
+            return None
+        said = RUNTIMES["onnxruntime"].load(artefact, 1).metadata().get(INFERENCE)
+        inference = read_inference(said, str(artefact))
+        found.add(None if inference is None or inference.roi is None else inference.roi.size)
+    return found.pop() if len(found) == 1 else None
 
 
 def script_text() -> str:
