@@ -95,7 +95,7 @@ def test_persons_are_chosen_by_word_or_number(word: str) -> None:
         (["--time-range", "8", "9"], "no frame lies between"),
         (["--threads", "0"], "between 1 and 512"),
         (["--time-range", "0,1,2"], "2 numbers are needed"),
-        (["--scales", "0"], "scale 0"),
+        (["--scales", "0"], "between 0.1 and 10"),
         (["--scales", "0.5,one"], "numbers are needed, for example 0.5,1"),
         (["--scales", ","], "numbers are needed"),
         (["--slowmo-factor", "0"], "slowmo_factor: must lie above 0"),
