@@ -99,7 +99,7 @@ BAD = {
     "negative seed": (changed("seed: 0", "seed: -1"), "x.yaml:5 data.seed: must be at least 0, got -1"),
     "latency is true": (
         changed("{runtime: onnxruntime, threads: 1, rounds: 12}", "true"),
-        "x.yaml:14 measure.latency: expected a mapping of settings, got true",
+        "x.yaml:14 measure.latency: expected a mapping of settings ({} for the defaults), got true",
     ),
     "few rounds": (changed("rounds: 12", "rounds: 2"), "x.yaml:14 measure.latency.rounds: must be at least 3, got 2"),
     "many threads": (
@@ -169,11 +169,11 @@ BAD = {
     ),
     "no steps": (
         "teacher: openpose-mobilenet-thin\ndata: {source: sports2d-demo}\ncandidates:\n  - steps: []\n",
-        "x.yaml:4 candidates.0.steps: must hold at least 1, got 0",
+        "x.yaml:4 candidates.0.steps: needs at least one step, or an `inference` beside it",
     ),
     "a step is a word": (
         "teacher: openpose-mobilenet-thin\ndata: {source: sports2d-demo}\ncandidates:\n  - steps: [remove_stages]\n",
-        "x.yaml:4 candidates.0.steps.0: expected a mapping of settings, got 'remove_stages'",
+        "x.yaml:4 candidates.0.steps.0: expected a mapping of settings ({} for the defaults), got 'remove_stages'",
     ),
     "written twice": (
         changed("  seed: 0", "  seed: 0\n  seed: 1"),

@@ -46,7 +46,9 @@ def test_stage_prune_is_the_experiment_of_the_paper() -> None:
     assert recipe.teacher == "openpose-mobilenet-thin"
     assert (recipe.data.source, recipe.data.images, recipe.data.seed) == ("sports2d-demo", 100, 0)
     assert recipe.scales == (0.5, 1.0, 1.5, 2.0)
-    assert [plan.name for plan in recipe.candidates] == [f"stages-{n}" for n in (5, 4, 3, 2, 1)]
+    assert [plan.name for plan in recipe.candidates] == [
+        *(f"stages-{n}" for n in (5, 4, 3, 2, 1)), "window-256x192", "window-192x144",
+    ]  # fmt: skip
     assert recipe.objectives == ("latency_ms", "joint_rel_l2")
 
 

@@ -91,8 +91,8 @@ def test_weights_are_those_of_the_backbone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "told"),
     [
-        ("measure.ap=true", "measure.ap: expected a mapping of settings, got true"),
-        ("measure.kinematics=3", "measure.kinematics: expected a mapping of settings, got 3"),
+        ("measure.ap=true", "measure.ap: expected a mapping of settings ({} for the defaults), got true"),
+        ("measure.kinematics=3", "measure.kinematics: expected a mapping of settings ({} for the defaults), got 3"),
         ("measure.latency={runtime: onnxruntime, extra_runtimes: [onnxruntime]}", "measure.latency: "),
         ("measure.ap={images: 0}", "measure.ap.images: must be at least 1, got 0"),
         ("measure.kinematics={frame: 3}", "measure.kinematics.frame: unknown key (did you mean frames?)"),

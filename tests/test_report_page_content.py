@@ -322,7 +322,7 @@ def test_the_first_table_begins_with_what_decides() -> None:
     (table,) = tables_of(section_of(facts_of([*angle_records(), failed()]), "Candidates"))
     assert table.head == (
         "Candidate", "Recommended", "Time [ms]", "Ratio (95%)", "Decoding [ms]", "Joints L2", "PAFs L2",
-        "Angle error [deg]", "Tier", "Front", "Run at", "OKS", "Params", "MACs", "File", "Memory",
+        "Angle error [deg]", "Tier", "Front", "OKS", "MACs", "File", "Memory",
     )  # fmt: skip
     assert [row.cells[0] for row in table.rows] == [
         "teacher", "stages-1", "stages-2", "stages-3", "stages-4", "stages-5", "stages-0 (failed)",

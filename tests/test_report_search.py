@@ -255,6 +255,7 @@ def test_an_axis_that_hardly_any_candidate_has_is_not_offered() -> None:
 
 
 SAID = {
+    "load_model": ({"model": "zoo/thin-3-int8/model.onnx"}, "zoo/thin-3-int8/model.onnx in its place"),
     "remove_stages": ({"stages": 1}, "first stage kept"),
     "swap_backbone": (
         {"backbone": "mobilenet-v2", "width": 0.5, "feature_channels": 128},

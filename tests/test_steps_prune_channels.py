@@ -261,7 +261,7 @@ SPOILT: Mapping[str, object] = {
 def test_a_spoilt_table_counts_as_none(cache: Path, change: dict[str, object]) -> None:
     here = TableConditions.here("onnxruntime", 1)
     good = {"format": 1, "conditions": vars(here), "times_ms": {"dense": {"8>8": 1.0}}}
-    here.path().parent.mkdir(parents=True)
+    here.path().parent.mkdir(parents=True, exist_ok=True)
     here.path().write_text(json.dumps(good))
     assert open_table("onnxruntime", 1).times_ms == {"dense": {"8>8": 1.0}}
     here.path().write_text(json.dumps(good | change))

@@ -2,14 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
 from conftest import tiny_spec
-from onnx import ModelProto
-from torch import Tensor, nn
 
 from compress.export.onnx_export import cut_at_stage, export_all_stages, save_graph
 from eval.runtimes import RUNTIMES
@@ -18,7 +15,7 @@ from students.repvgg import conv3x3_chain
 from students.widths import scaled
 from teachers import openpose_vgg
 from teachers.layers import Conv, DepthwiseConv, Layer, MaxPool, Residual, rows_after
-from teachers.posenet import Chain, Maps, PoseNet
+from teachers.posenet import Chain, PoseNet
 from teachers.spec import IMAGE_CHANNELS, PoseNetSpec
 
 
@@ -77,45 +74,17 @@ class TestEveryBackbone:
         assert counts == sorted(set(counts))
         assert counts[1] < 0.4 * counts[3]
 
-    def test_exports_and_the_artefact_agrees(self, backbone: Backbone, exported: "Exported", tmp_path: Path) -> None:
-        stage = list(BACKBONES).index(backbone.name)
-        artefact = tmp_path / "model.onnx"
-        save_graph(cut_at_stage(exported.graph, stage + 1), artefact)
-        image = np.random.default_rng(0).uniform(0, 1, (1, 3, 40, 48)).astype(np.float32)  # not the exporter's size
-        (found, _) = RUNTIMES["onnxruntime"].load(artefact, threads=1).run(image)
+    def test_exports_and_the_artefact_agrees(self, backbone: Backbone, tmp_path: Path) -> None:
+        torch.manual_seed(0)
+        network, artefact = PoseNet(pose_spec(backbone, 0.05 if backbone.widths else 1)).eval(), tmp_path / "model.onnx"
+        save_graph(cut_at_stage(export_all_stages(network), 1), artefact)
+        image = np.random.default_rng(0).uniform(0, 1, (1, 3, 40, 48)).astype(np.float32)
+        found = RUNTIMES["onnxruntime"].load(artefact, threads=1).run(image)
         with torch.inference_mode():
-            expected = exported.chains[stage](torch.from_numpy(image)).numpy()
-        np.testing.assert_allclose(found, expected, atol=1e-4)
-        assert found.shape[2:] == (5, 6) and float(expected.std()) > 0
-
-
-class Exported(NamedTuple):
-    graph: ModelProto
-    chains: nn.ModuleList
-
-
-@pytest.fixture(scope="module")
-def exported() -> Exported:
-    """Every backbone in one graph, as if each were a stage, of equal layers in a row only one: an export takes seconds
-    of its own and then some for each layer.
-    """
-
-    class SideBySide(PoseNet):
-        def all_stages(self, images: Tensor) -> list[Maps]:
-            return [Maps(chain(images), -chain(images)) for chain in self.stages]
-
-    network = SideBySide(tiny_spec(1))
-    torch.manual_seed(0)
-    network.stages = nn.ModuleList(
-        Chain(_without_repeats(backbone.layers(0.05)), IMAGE_CHANNELS) for backbone in BACKBONES.values()
-    )
-    return Exported(export_all_stages(network), network.stages)
-
-
-def _without_repeats(layers: tuple[Layer, ...]) -> list[Layer]:
-    """Without those that equal the one before them; strides stay."""
-    pairs = zip(layers, (None, *layers), strict=False)
-    return [layer for layer, before in pairs if layer != before or getattr(layer, "stride", 1) > 1]
+            expected = network.all_stages(torch.from_numpy(image))[0]
+        for ours, theirs in zip(found, expected, strict=True):
+            np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-4)
+            assert ours.shape[2:] == (5, 6) and float(theirs.std()) > 0
 
 
 # Input, output channels and kernel of each convolution in the paper's figure or table.

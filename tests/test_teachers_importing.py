@@ -182,7 +182,7 @@ BYTES = {
     b"<!DOCTYPE html><html>": "is a web page",
     b"version https://git-lfs.github.com/spec/v1\noid sha256:00": "Git LFS pointer",
     b"\x89PNG\r\n\x1a\n": "begins with the bytes 89 50",
-    b"PK\x03\x04": "not a whole PyTorch file",
+    b"PK\x03\x04": "is a zip archive of other files",
     pickle.dumps({"a": 1}): "not a",
     b"\x0a\x04pose": "w.pth: ",
     b"\x0a\x08\x0a\x06conv1_": "w.pth: ",

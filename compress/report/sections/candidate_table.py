@@ -91,15 +91,15 @@ def _columns(run: RunView, told: Mapping[str, JudgedRecord]) -> list[_Column]:
         _Column("Angle error [deg]", _angles),
         _Column("Tier", lambda one: _tier(one.record), is_minor=True, is_words=True),
         _Column("Front", lambda one: "yes" if one.on_front else "no", is_minor=True, is_words=True),
-        _Column("Run at", lambda one: run_as(one.record), is_minor=True, is_words=True),
         _Column("OKS", lambda one: _fixed(number(one.record, "oks")), is_minor=True),
-        _Column("Params", lambda one: _text(one.record, "params"), is_minor=True),
         _Column("MACs", lambda one: _text(one.record, "macs"), is_minor=True),
         _Column("File", lambda one: _text(one.record, "size_bytes"), is_minor=True),
         _Column("Memory", lambda one: _text(one.record, "peak_memory_bytes"), is_minor=True),
     ]
     if DECODING in LATER:
         columns.insert(3, _Column("Decoding [ms]", lambda one: _plain(one.record, DECODING), is_minor=True))
+    if any(one.record.inference is not None for one in run.candidates):
+        columns.append(_Column("Run at", lambda one: run_as(one.record), is_minor=True, is_words=True))
     if len(licences) > 1:
         columns.append(_Column("Licence", lambda one: one.record.licence.name, is_minor=True, is_words=True))
     return columns
