@@ -11,12 +11,11 @@ import json
 import statistics
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 from compress.common.environment import machine
 from compress.run.model_lookup import Model, open_model
-from eval.frame_people import Counts, Parts
+from eval.frame_people import Counts
 from eval.frames import open_source
 from eval.inference import Redetect, Roi, parse_size
 from eval.roi_tracker import RoiTracker
@@ -101,7 +100,7 @@ def main() -> int:
         )
     if options.out is not None:
         facts = {"machine": machine(), "threads": options.threads, "roi": list(size), "rows": rows}
-        write_text(options.out, json.dumps(facts | {"parts": list(asdict(Parts()))}, indent=1) + "\n")
+        write_text(options.out, json.dumps(facts, indent=1) + "\n")
     return 0
 
 

@@ -17,7 +17,7 @@ class Parts:
     decoding_s: float = 0.0
     """From maps to people."""
     tracking_s: float = 0.0
-    """Choosing windows, and telling who is whom."""
+    """Choosing windows, and matching people to them."""
 
     def __add__(self, other: "Parts") -> "Parts":
         return Parts(
@@ -41,7 +41,7 @@ class FramePeople:
     """Keypoints in pixels of the frame, highest sum of confidences first."""
     parts: Parts
     looks: tuple[Look, ...] = ()
-    """All windows that were run, also those that showed nobody."""
+    """All windows that were run, also those that showed no person."""
     full_frame: Estimate | None = None
     """The pass over the whole frame, if there was one."""
 

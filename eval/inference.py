@@ -29,7 +29,7 @@ class Redetect(Frozen):
     scale: Scale = 0.5
     """Lower: cheaper; people must then be larger to be found."""
     every_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
-    """Seconds of the video between two passes while everybody is followed, or while there is nobody."""
+    """Seconds of the video between two passes while all people are followed, or while none is there."""
 
 
 class Roi(Frozen):
@@ -41,7 +41,7 @@ class Roi(Frozen):
     """Sides of the window over those of the box around the keypoints. Larger: safer, and people are seen smaller."""
     redetect: Redetect = Redetect()
     people: Annotated[int, Field(ge=1)] | None = None
-    """At most so many are followed, the most confident first; None follows everybody."""
+    """At most so many are followed, the most confident first; None follows all."""
 
 
 class Inference(Frozen):

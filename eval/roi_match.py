@@ -1,4 +1,4 @@
-"""Which of the people seen through the windows is whom: doubles merged, the rest given to the followed people."""
+"""Matches people seen through windows to the followed ones, each at most once; doubles are merged first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ NEAR = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Matches:
-    """Everybody seen in one frame, once."""
+    """All people seen in one frame, each once."""
 
     people: tuple[Person | None, ...]
     """For each target its person, or None."""
     others: tuple[Person, ...]
-    """Who belongs to no target, highest sum of confidences first."""
+    """People who match no target, highest sum of confidences first."""
 
     @property
     def there(self) -> list[Person]:
@@ -31,7 +31,7 @@ class Matches:
 
 
 def total_confidence(person: Person) -> float:
-    """Sum over the keypoints: somebody seen whole comes before a part of somebody."""
+    """Sum over the keypoints: a whole person ranks before a part of one."""
     return float(person.keypoints[:, 2].sum())
 
 

@@ -1,4 +1,4 @@
-"""Where something moves that no window shows: there somebody may have come in, and one window finds out.
+"""Where something moves that no window shows: a person may have come in there, and one window finds out.
 
 A full-frame pass for every frame would cost more than all windows. The difference of two small pictures costs a
 fraction of a millisecond, and on a camera that stands still it shows who enters on the frame where it happens. Where

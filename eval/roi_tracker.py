@@ -1,4 +1,4 @@
-"""Follows people through a video with one window each; full-frame passes find those whom no window shows.
+"""Follows people through a video with one window each; full-frame passes find people outside all windows.
 
 A frame is looked at in at most two rounds. First through every followed person's window, and one where something
 moves that no window shows. Then, once, through windows for people newly met: in the full-frame pass that a lost person
@@ -32,7 +32,7 @@ Image = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class FollowSettings:
-    """When somebody counts as lost, and what is done about it."""
+    """When a person counts as lost, and what is done about it."""
 
     target: TargetSettings = field(default_factory=TargetSettings)
     motion: MotionSettings = field(default_factory=MotionSettings)
@@ -68,7 +68,7 @@ class RoiTracker:
         self.reset()
 
     def reset(self) -> None:
-        """Forgets everybody: the next frame begins another video."""
+        """Forgets all people: the next frame begins another video."""
         self._targets: list[Target] = []
         self._time_s = self._passed_s = self._sought_s = -np.inf
         self._shape: tuple[int, ...] = ()
@@ -104,7 +104,7 @@ class RoiTracker:
         return FramePeople(people, frame.parts(time.perf_counter() - started), tuple(frame.looks), frame.full_frame)
 
     def _pass_is_due(self) -> bool:
-        """Where nobody may be added, a pass could find nobody of use."""
+        """Where no person may be added, a pass is of no use."""
         # Times of frames are rounded: 1/30 s thirty times must be a second.
         return self._room > 0 and self._time_s - self._passed_s >= self.roi.redetect.every_s - 1e-3
 
@@ -144,7 +144,7 @@ class RoiTracker:
         return [Target.start(person, self._time_s, self._skeleton) for person in new[: self._room]]
 
     def _newcomers(self, people: Sequence[Person], found: Matches) -> list[Target]:
-        """Targets for people who are nobody that a window has shown already."""
+        """Targets for people whom no window has shown yet."""
         there = found.there
         new = [
             person
@@ -193,7 +193,7 @@ class _Frame:
 
     @property
     def passed(self) -> list[Person]:
-        """Whom the full-frame pass found, if there was one."""
+        """People that the full-frame pass found, if there was one."""
         return self.full_frame.people if self.full_frame is not None else []
 
     def parts(self, total_s: float) -> Parts:

@@ -75,6 +75,15 @@ def test_energy_is_measured_where_there_is_a_counter(artefacts: list[Path], monk
     assert [row.energy_mj for row in found.artefacts] == [pytest.approx(1000.0)] * 2, "a joule with every run"
 
 
+def test_a_network_of_another_project_is_timed_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its input is called, and whatever it says about itself."""
+    foreign = write_tiny_artefact(tmp_path / "foreign.onnx", image="picture")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(standalone, "INPUT_HW", (16, 24))
+    assert run_command(["bench", str(foreign), "--rounds", "3"]) == 0
+    assert json.loads(Path("bench.json").read_text())["input_hw"] == [16, 24]
+
+
 def test_its_statistics_are_those_of_eval_latency() -> None:
     seconds = np.random.default_rng(3).uniform(0.01, 0.02, (9, 3))
     names = ["a", "b", "c"]

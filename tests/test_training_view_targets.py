@@ -11,10 +11,14 @@ from training_views import SMALL, script, somebody, view_targets
 
 from compress.common.display import shown
 from compress.training.augmentation import Warp
+from compress.training.batches import Batch
+from compress.training.crops import FrameBalance
 from compress.training.ensemble import TeacherEnsemble, unmirrored
 from compress.training.loop import TrainingJob
-from compress.training.losses import LossSettings
+from compress.training.losses import Energies, LossSettings
 from compress.training.reparameterization import Reparameterization
+from compress.training.target_cache import mean_squares
+from compress.training.view_answers import TeacherAnswers
 from compress.training.view_settings import Ensemble
 from teachers.common.errors import UserError
 
@@ -130,3 +134,18 @@ def test_a_student_learns_from_views(teacher: str, tmp_path: Path, monkeypatch: 
     facts = train(job, tmp_path / "training").facts
     assert facts["best"]["score"] < 0.9 * facts["before"]["score"]
     assert len(targets.held_out) == 2 * 3  # two photographs: two sizes of windows, whole frames
+
+
+def test_views_that_are_answered_online_count_as_stored_ones_do() -> None:
+    """One formula, on the device for a batch and in numpy for a sample."""
+    teacher, images = tiny_teacher(), torch.rand(3, 3, 32, 48) * torch.tensor([20.0, 120.0, 255.0])[:, None, None, None]
+    joints = len(teacher.spec.skeleton.keypoints)
+    balance = FrameBalance(Energies(0.02, 0.5, 0.01), exponent=0.5)
+    maps = TeacherEnsemble(teacher, Ensemble())(images)
+    stacked = torch.cat((maps.heatmaps, maps.pafs), 1).numpy()
+    mask = torch.ones(3, *maps.heatmaps.shape[2:])
+    batch = Batch(images, maps.heatmaps * 0, maps.pafs * 0, mask)
+    online = TeacherAnswers(TeacherEnsemble(teacher, Ensemble()), balance)(batch).mask[:, 0, 0].numpy()
+    stored = [balance.weight(mean_squares(one, joints)) for one in stacked]
+    np.testing.assert_allclose(online, stored, rtol=1e-4)
+    assert len(set(stored)) == 3 and max(stored) < balance.most

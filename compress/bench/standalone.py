@@ -32,8 +32,8 @@ from eval.onnx_session import cpu_saturates, model_of, session_options, sums_may
 from eval.silent_imports import import_onnxruntime, import_openvino
 
 FORMAT = 1
-RESAMPLES = 2000
-WARM_UP = 3
+INPUT_HW = (368, 656)
+RESAMPLES, WARM_UP = 2000, 3
 Run = Callable[[Any], Any]
 
 
@@ -57,16 +57,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("artefacts", metavar="ARTEFACT", nargs="*", help=f"files ending in {', '.join(LOADERS)}")
     parser.add_argument("--runtime", choices=sorted(PACKAGES), help="(default: the one whose format it is)")
     parser.add_argument("--threads", type=int, default=1, help="(default: 1)")
-    parser.add_argument("--height", type=int, help="of the input (default: 368)")
-    parser.add_argument("--width", type=int, help="of the input (default: 656)")
+    parser.add_argument("--height", type=int, default=INPUT_HW[0], help="of the input (default: 368)")
+    parser.add_argument("--width", type=int, default=INPUT_HW[1], help="of the input (default: 656)")
     parser.add_argument("--rounds", type=int, default=20, help="more give narrower intervals (default: 20)")
     parser.add_argument("--out", metavar="FILE", default="bench.json", help="(default: bench.json)")
 
 
 def bench(options: argparse.Namespace) -> int:
     """Times, prints a table, writes the JSON whole or not at all."""
-    options.height = 368 if options.height is None else options.height
-    options.width = 656 if options.width is None else options.width
     for name, least, most in (("threads", 1, 512), ("rounds", 3, 10**6), ("height", 1, 10**5), ("width", 1, 10**5)):
         if not least <= getattr(options, name) <= most:
             raise WrongUseError(f"--{name}: must lie between {least} and {most}, got {getattr(options, name)}")

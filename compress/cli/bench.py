@@ -6,9 +6,9 @@ from pathlib import Path
 from types import ModuleType
 
 from compress.bench import standalone
+from compress.export.onnx_export import metadata_of, read_graph_file
 from eval import energy_counters, onnx_session, silent_imports
 from eval.inference import INFERENCE, read_inference
-from eval.runtimes import RUNTIMES
 from teachers.common.errors import UserError
 from teachers.common.files import write_text
 
@@ -16,6 +16,8 @@ from teachers.common.files import write_text
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes: what the single file takes, and how to get at that."""
     standalone.add_arguments(parser)
+    # Left out, so that the size that artefacts were measured at can take their place.
+    parser.set_defaults(height=None, width=None)
     parser.add_argument(
         "--script",
         metavar="FILE",
@@ -30,13 +32,15 @@ def call(options: argparse.Namespace) -> int:
         write_text(options.script, script_text())
         print(f"{options.script}: needs Python 3.9, numpy and a runtime; python {options.script.name} ARTEFACT...")
         return 0
-    window = None if options.height or options.width else _window(options.artefacts)
+    window = _window(options.artefacts) if options.height is None and options.width is None else None
     if window is not None:
-        options.height, options.width = window
         print(
             f"input: a window of {window[0]}x{window[1]}, as the artefacts were measured; "
             "--height and --width change it"
         )
+    height, width = window or standalone.INPUT_HW
+    options.height = height if options.height is None else options.height
+    options.width = width if options.width is None else options.width
     try:
         return standalone.bench(options)
     except standalone.WrongUseError as error:
@@ -49,7 +53,10 @@ def _window(artefacts: Sequence[str]) -> tuple[int, int] | None:
     for artefact in map(Path, artefacts):
         if artefact.suffix != ".onnx" or not artefact.is_file():
             return None
-        said = RUNTIMES["onnxruntime"].load(artefact, 1).metadata().get(INFERENCE)
+        try:
+            said = metadata_of(read_graph_file(artefact)).get(INFERENCE)
+        except UserError:
+            return None  # timing it will tell what is wrong with it
         inference = read_inference(said, str(artefact))
         found.add(None if inference is None or inference.roi is None else inference.roi.size)
     return found.pop() if len(found) == 1 else None

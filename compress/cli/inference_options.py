@@ -4,7 +4,7 @@ import argparse
 
 from compress.cli.numbers import Numbers
 from compress.run.model_lookup import Model
-from eval.inference import Inference, Roi, check_inference, parse_size
+from eval.inference import LARGEST_SCALE, SMALLEST_SCALE, Inference, Roi, check_inference, parse_size
 from teachers.common.errors import UserError
 
 
@@ -27,10 +27,10 @@ def add_inference(parser: argparse.ArgumentParser) -> None:
 def inference_of(options: argparse.Namespace, model: Model) -> Inference:
     """What the options ask for, else what the model says. UserError for what it cannot be run with."""
     if options.scales is not None:
-        # As a whole: pydantic would tell a scale out of bounds in words of its own.
+        # Before pydantic, which would tell a scale out of bounds in words of its own.
         for scale in options.scales:
-            if not 0.1 <= scale <= 10:
-                raise UserError(f"--scales: must lie between 0.1 and 10, got {scale:g}")
+            if not SMALLEST_SCALE <= scale <= LARGEST_SCALE:
+                raise UserError(f"--scales: must lie between {SMALLEST_SCALE:g} and {LARGEST_SCALE:g}, got {scale:g}")
         return Inference(scales=tuple(options.scales))
     if options.roi is None:
         return model.usual_inference

@@ -7,6 +7,11 @@ from urllib.parse import quote
 NONE = "not measured"
 
 
+def ratio(value: float) -> str:
+    """`0.78`, `0.025`: two decimals, and a third where two would leave a single digit."""
+    return f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
+
+
 def significant(value: float, digits: int = 3) -> str:
     """Plain decimals with the given significant digits, digits before the point kept: 1534, 85.3, 0.781."""
     if value == 0 or not math.isfinite(value):

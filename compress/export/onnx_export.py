@@ -14,9 +14,11 @@ from compress.core.qparams import pairs_fit
 from compress.export.graph_writer import BRANCHES, write_graph
 from eval.inference import INFERENCE, Inference
 from eval.onnx_session import SUMS_FIT
+from teachers.common.errors import UserError
 from teachers.common.files import replacing
 from teachers.licence import Licence
 from teachers.posenet import PoseNet
+from teachers.protobuf_messages import MessageError, parse
 
 Graph = onnx.ModelProto
 """An ONNX model in memory."""
@@ -86,6 +88,22 @@ def load_graph(path: Path) -> onnx.ModelProto:
     """An ONNX file as it was written by `save_graph`."""
     model: onnx.ModelProto = onnx.load_model(path)
     return model
+
+
+def read_graph_file(path: Path) -> onnx.ModelProto:
+    """An ONNX file of any origin, without data in files beside it. UserError for one not there or not whole."""
+    try:
+        model: onnx.ModelProto = parse(onnx.ModelProto, path.read_bytes())
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: there is no such file") from error
+    except (OSError, MessageError) as error:
+        raise UserError(f"{path}: not a whole ONNX file") from error
+    return model
+
+
+def metadata_of(model: onnx.ModelProto) -> dict[str, str]:
+    """What an artefact says about itself."""
+    return {entry.key: entry.value for entry in model.metadata_props}
 
 
 def save_graph(model: onnx.ModelProto, path: Path) -> None:

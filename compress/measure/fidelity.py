@@ -233,7 +233,7 @@ class Scorer:
 
     def _file(self, frame: Frame) -> Path | None:
         plan = self._plan
-        key = fact_key("teacher maps", 1, plan.teacher.candidate.id, plan.scales, plan.sample.digest, frame.name)
+        key = fact_key("teacher maps", 2, plan.teacher.candidate.id, plan.scales, plan.sample.digest, frame.name)
         return None if plan.kept is None else plan.kept / f"{key}.npy"
 
     def _kept(self, frame: Frame) -> Maps | None:

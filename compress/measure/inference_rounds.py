@@ -12,14 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from compress.common.environment import machine
 from compress.common.fact_cache import fact_key
 from compress.core.built import Built
 from compress.measure.base import MeasureContext
 from compress.measure.inference_parts import Part
 from compress.measure.latency_facts import Latency, PartLatency
 from compress.measure.latency_rounds import FEWEST_FOR_PRECISION, PRECISE
-from compress.measure.runtime_plan import frame_parts
+from compress.measure.runtime_plan import cost_conditions, frame_parts
 from eval.latency import LatencySettings, Round, Sum, run_rounds, summarise_sums
 from eval.runtimes import RUNTIMES
 
@@ -45,9 +44,7 @@ class InferencePlan:
     @property
     def key(self) -> str:
         """Rounds belong together only if the same artefacts ran in turn under the same conditions."""
-        runtime = RUNTIMES[self.runtime]
-        conditions = [runtime.name, runtime.version, asdict(self.settings), machine()]
-        return fact_key("inference rounds", 1, list(self.artefacts), conditions)
+        return fact_key("inference rounds", 1, list(self.artefacts), cost_conditions(self.runtime, self.settings))
 
 
 def inference_plan(

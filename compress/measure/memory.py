@@ -5,16 +5,14 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from compress.common.document import Block, Paragraph, Table
-from compress.common.environment import machine
 from compress.common.fact_cache import fact_key
 from compress.common.formatting import NONE, scaled, size
 from compress.core.built import Built
 from compress.measure.base import MeasureContext, Metric
 from compress.measure.facts import Column, Count, Found, MetricFacts, SectionRow
 from compress.measure.latency import LatencyMetric
-from compress.measure.runtime_plan import Size, frame_parts
+from compress.measure.runtime_plan import Size, cost_conditions, frame_parts
 from eval.memory import ProbeError, peak_memory
-from eval.runtimes import RUNTIMES
 
 
 class Memory(MetricFacts):
@@ -46,11 +44,15 @@ class MemoryMetric(Metric):
 
     def measure(self, built: Sequence[Built], context: MeasureContext) -> Mapping[str, Found[Memory]]:
         timing = context.of(LatencyMetric) or LatencyMetric()
-        largest = {one.name: _largest(one, context) for one in built}
+        refused: dict[str, str | None] = {}
+        runs: list[_Run] = []
         for one in built:
-            context.artefacts.usable([one], timing.runtime, [part.size for part in frame_parts(one, context)])
-        refused = {one.name: context.artefacts.why_not(one, built[0], timing.runtime) for one in built}
-        runs = [_Run(one.name, context.timed_as(one), largest[one.name]) for one in built if refused[one.name] is None]
+            parts = frame_parts(one, context)
+            context.artefacts.usable([one], timing.runtime, [part.size for part in parts])
+            refused[one.name] = context.artefacts.why_not(one, built[0], timing.runtime)
+            if refused[one.name] is None:
+                largest = max(parts, key=lambda part: part.pixels)
+                runs.append(_Run(one.name, context.timed_as(one), largest.size))
         found = _measure_peaks(runs, timing, context)
         results: dict[str, Found[Memory]] = {}
         for one in built:
@@ -92,13 +94,8 @@ class _Run:
     size: Size
 
 
-def _largest(one: Built, context: MeasureContext) -> Size:
-    return max(frame_parts(one, context), key=lambda part: part.pixels).size
-
-
 def _measure_peaks(runs: Sequence[_Run], timing: LatencyMetric, context: MeasureContext) -> dict[str, Found[Memory]]:
-    cache, runtime = context.cache, RUNTIMES[timing.runtime]
-    conditions = [runtime.name, runtime.version, asdict(timing.timing(context.data)), machine()]
+    cache, conditions = context.cache, cost_conditions(timing.runtime, timing.timing(context.data))
     keys = {run.name: fact_key("memory", 1, run.timed.candidate.id, run.size, conditions) for run in runs}
     # By key: two candidates of the same content, under two names, are measured once.
     different = {keys[run.name]: run for run in runs}

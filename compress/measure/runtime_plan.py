@@ -38,20 +38,20 @@ class RuntimePlan:
         """Input height and width by scale."""
         return {scale: (image.shape[2], image.shape[3]) for scale, image in self.inputs.items()}
 
-    @property
-    def largest(self) -> float:
-        """The scale with the largest input."""
-        return max(self.sizes, key=lambda scale: self.sizes[scale][0] * self.sizes[scale][1])
-
     def path(self, built: Built, scale: float) -> Path:
         """What the runtime loads of a candidate at a scale."""
         return self.artefacts.path(built, self.runtime, self.sizes[scale])
 
     @property
     def conditions(self) -> list[object]:
-        """What costs depend on besides the artefact and its input."""
-        runtime = RUNTIMES[self.runtime]
-        return [runtime.name, runtime.version, asdict(self.settings), machine()]
+        """See `cost_conditions`."""
+        return cost_conditions(self.runtime, self.settings)
+
+
+def cost_conditions(name: str, settings: LatencySettings) -> list[object]:
+    """What costs in a runtime depend on besides the artefact and its input."""
+    runtime = RUNTIMES[name]
+    return [runtime.name, runtime.version, asdict(settings), machine()]
 
 
 def runtime_plan(

@@ -11,7 +11,7 @@ from onnx import numpy_helper
 from pydantic import ValidationError
 
 from compress.core.qparams import Int8, QuantParams
-from compress.export.onnx_export import load_graph
+from compress.export.onnx_export import metadata_of, read_graph_file
 from compress.quantization.quantization_file import require_fit
 from teachers.common.errors import UserError
 from teachers.licence import Licence
@@ -34,12 +34,12 @@ class ReadArtefact(NamedTuple):
 
 def artefact_facts(path: Path) -> tuple[PoseNetSpec, Licence]:
     """The spec and the licence in an artefact's metadata. UserError for a file that is no int8 artefact of ours."""
-    return _facts(_graph(path), path)
+    return _facts(read_graph_file(path), path)
 
 
 def read_artefact(path: Path) -> ReadArtefact:
     """The network with the weights that the integers stand for. UserError for what is no int8 artefact of ours."""
-    model = _graph(path)
+    model = read_graph_file(path)
     spec, licence = _facts(model, path)
     held: Arrays = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
     network = PoseNet(spec)
@@ -74,19 +74,8 @@ def _tensor(name: str, held: Arrays, path: Path) -> NDArray[np.float32]:
     return np.asarray(integers.astype(np.float32) * steps.astype(np.float32).reshape(shape), np.float32)
 
 
-def _graph(path: Path) -> onnx.ModelProto:
-    try:
-        return load_graph(path)
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: there is no such file") from error
-    except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(f"{path}: not a whole ONNX file") from error
-    except Exception as error:  # protobuf's DecodeError derives from Exception alone
-        raise UserError(f"{path}: not a whole ONNX file: {error}") from error
-
-
 def _facts(model: onnx.ModelProto, path: Path) -> tuple[PoseNetSpec, Licence]:
-    said = {entry.key: entry.value for entry in model.metadata_props}
+    said = metadata_of(model)
     if "spec" not in said or not any(one.name.endswith(_INT8) for one in model.graph.initializer):
         raise UserError(f"{path}: is no int8 artefact of ours; give a candidate's folder for a float network")
     try:

@@ -1,6 +1,6 @@
 """Any numeric column as text: with its unit, its 95% interval, and as a difference from another value."""
 
-from compress.common.formatting import NONE, degrees, percent, scaled, significant
+from compress.common.formatting import NONE, degrees, percent, ratio, scaled, significant
 from compress.measure.facts import Form
 from compress.measure.fidelity import Fidelity
 from compress.measure.latency_facts import Latency
@@ -30,7 +30,7 @@ def form_text(form: Form, value: float | None, unit: str = "") -> str:
         case "percent":
             return percent(value)
         case "ratio":
-            return f"{value:.2f}x"
+            return f"{ratio(value)}x"
         case "count" | "bytes":
             return scaled(value, "B" if form == "bytes" else "")
         case "degrees":
@@ -41,7 +41,7 @@ def form_text(form: Form, value: float | None, unit: str = "") -> str:
 
 def ratio_text(latency: Latency) -> str:
     """`0.78x (0.77-0.79)`: candidate time over teacher time, and its 95% interval."""
-    return f"{latency.ratio:.2f}x ({latency.ratio_ci_low:.2f}-{latency.ratio_ci_high:.2f})"
+    return f"{ratio(latency.ratio)}x ({ratio(latency.ratio_ci_low)}-{ratio(latency.ratio_ci_high)})"
 
 
 def difference_text(column: str, value: float | None, reference: float | None) -> str:

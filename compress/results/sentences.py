@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from compress.common.formatting import listed, percent, significant
+from compress.common.formatting import listed, percent, ratio, significant
 from compress.measure.fidelity import Fidelity
 from compress.measure.kinematics import Kinematics
 from compress.measure.latency_facts import Latencies, Latency
@@ -43,8 +43,8 @@ def _time(latencies: Latencies | None) -> str:
     if latencies is None:
         return ""
     latency = latencies.first
-    interval = f"({latency.ratio_ci_low:.2f}-{latency.ratio_ci_high:.2f})"
-    return f"{latency.ratio:.2f}x the teacher's time {interval}, {speed(latency)}"
+    interval = f"({ratio(latency.ratio_ci_low)}-{ratio(latency.ratio_ci_high)})"
+    return f"{ratio(latency.ratio)}x the teacher's time {interval}, {speed(latency)}"
 
 
 def _difference(fidelity: Fidelity | None) -> str:

@@ -6,7 +6,6 @@ so a killed run goes on with the next photograph. Files' names hold the frame's 
 teacher's.
 """
 
-import errno
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress.common.progress import Reporter
+from compress.training.disk_full import telling_disk_full
 from compress.training.frames import FrameRef, read_frames
 from compress.training.target_cache import TeacherFn
 from eval.frame_types import Unreadable
@@ -121,13 +121,6 @@ class PhotoStore:
         boxes = [[box.x, box.y, box.width, box.height] for box in self._finder.boxes(image)]
         encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
         picture, people = self._files(frame)
-        try:
+        with telling_disk_full(self._folder, "what was done is kept"):
             write_bytes(picture, encoded.tobytes())
             write_bytes(people, json.dumps(boxes).encode())  # last: a photograph whose people are there is complete
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            raise UserError(
-                f"{self._folder}: the disk is full; what was done is kept. Free some room, or let COMPRESS_CACHE "
-                "name a folder on a larger disk"
-            ) from error

@@ -5,7 +5,6 @@ holds the teacher's content and how it was asked, the files' names hold the fram
 teacher, picture, scale or averaging are never taken for these. Nothing is unpickled.
 """
 
-import errno
 import io
 import shutil
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from compress.common.fact_cache import fact_key
 from compress.common.progress import Reporter
+from compress.training.disk_full import telling_disk_full
 from compress.training.frames import FrameRef, read_frames
 from eval.frame_types import Unreadable
 from eval.maps import average_scales, prepare, resized
@@ -140,7 +140,7 @@ class TargetCache:
         written = 0
         views = list(zip(self.entries(ref), self._teaching.views(), strict=True))
         answers: dict[bool, list[Array]] = {}
-        try:
+        with telling_disk_full(self._folder, "what was computed is kept"):
             for entry, (scale, mirrored) in views:
                 if _whole(entry):
                     continue
@@ -151,13 +151,6 @@ class TargetCache:
                 # The picture last: an entry whose picture is there is complete.
                 written += _save(entry.maps, self._maps(seen, scale, asked).astype(np.float16))
                 written += _save(entry.image, resized(seen, scale))
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            raise UserError(
-                f"{self._folder}: the disk is full; what was computed is kept. Free some room, or let COMPRESS_CACHE "
-                "name a folder on a larger disk"
-            ) from error
         return written
 
     def _asked(self, image: NDArray[np.uint8], scales: Sequence[float]) -> list[Array]:

@@ -4,7 +4,6 @@ Pixels are not stored: a view is made anew from its number (a few milliseconds),
 written whole or not at all, so a killed run goes on with the next one.
 """
 
-import errno
 import io
 import shutil
 from collections.abc import Callable
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress.common.progress import Reporter
+from compress.training.disk_full import telling_disk_full
 from compress.training.target_cache import GIB, KEPT_FREE
 from teachers.common.errors import UserError
 from teachers.common.files import write_bytes
@@ -46,15 +46,8 @@ class ViewStore:
             size = len(maps.getvalue())
             if number % 64 == 0:
                 self._require_room(size * (len(waiting) - number), size * self.blocks)
-            try:
+            with telling_disk_full(self.folder, f"{done + number} of {self.blocks} blocks are kept"):
                 write_bytes(self._file(block), maps.getvalue())
-            except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                    raise
-                raise UserError(
-                    f"{self.folder}: the disk is full; {done + number} of {self.blocks} blocks are kept. Free some "
-                    "room, or let COMPRESS_CACHE name a folder on a larger disk"
-                ) from error
 
     def _file(self, block: int) -> Path:
         return self.folder / f"{block:06d}.npy"

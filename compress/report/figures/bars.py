@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from compress.common.formatting import significant, size
+from compress.common.formatting import ratio, significant, size
 from compress.report.facts import PartPanel
 from compress.report.figures.canvas import FRONT, INK, QUIET, RULE, TEACHER, new_figure, plain, png_bytes, short
 
@@ -41,7 +41,7 @@ def _scale(ax: "Axes", panel: PartPanel, narrow: bool) -> None:
     )  # fmt: skip
     longest = max(max(t.p90_ms, t.median_ms) for t in timings) or 1.0
     for place, timing in zip(places, timings, strict=True):
-        text = f"{significant(timing.median_ms)} ms, {timing.ratio:.2f}x"
+        text = f"{significant(timing.median_ms)} ms, {ratio(timing.ratio)}x"
         at = max(timing.p90_ms, timing.median_ms) + 0.03 * longest
         ax.text(at, place, text, va="center", fontsize=8.5, color=INK)
     ax.set_yticks(places, [short(name, 14 if narrow else 28) for name, _, _ in panel.bars])
