@@ -34,7 +34,8 @@ from compress.training import loop
 from compress.training.augmentation import Augmentation
 from compress.training.batches import Order
 from compress.training.frames import DataPart, TrainingPlan
-from compress.training.loop import Trainer, TrainingJob
+from compress.training.job import TrainingJob
+from compress.training.loop import Trainer
 from compress.training.losses import LossSettings
 from compress.training.reparameterization import Reparameterization
 from compress.training.schedule import Schedule

@@ -19,7 +19,8 @@ from compress.steps.cluster_weights import ClusterWeights
 from compress.steps.context import StepContext
 from compress.steps.prune_weights import PruneWeights
 from compress.training import loop
-from compress.training.loop import CHECKPOINT, Trainer, TrainingJob
+from compress.training.job import TrainingJob
+from compress.training.loop import CHECKPOINT, Trainer
 from compress.training.losses import LossSettings
 from compress.training.reparameterization import Reparameterization
 from teachers.common.errors import UserError

@@ -14,7 +14,7 @@ from compress.training.augmentation import Warp
 from compress.training.batches import Batch
 from compress.training.crops import FrameBalance
 from compress.training.ensemble import TeacherEnsemble, unmirrored
-from compress.training.loop import TrainingJob
+from compress.training.job import TrainingJob
 from compress.training.losses import Energies, LossSettings
 from compress.training.reparameterization import Reparameterization
 from compress.training.target_cache import mean_squares

@@ -17,7 +17,8 @@ from training_targets import tiny_targets
 from compress.common.progress import Reporter
 from compress.training import loop
 from compress.training.augmentation import Augmentation
-from compress.training.loop import Trained, Trainer, TrainingJob
+from compress.training.job import Trained, TrainingJob
+from compress.training.loop import Trainer
 from compress.training.losses import LossSettings
 from compress.training.reparameterization import Reparameterization
 from compress.training.schedule import Schedule

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from compress.common.differences import recipe_differences
 from teachers.checkpoint import WEIGHTS
 from teachers.common.errors import UserError
 from teachers.common.files import is_partial, sweep, write_text
@@ -106,9 +107,18 @@ def _refuse_what_is_not_ours(out: Path, recipe_text: str, fresh: bool, new: list
         raise UserError(f"{out}: its {RECIPE} was not left by a run; give --out an empty or new folder")
     elif not fresh and (not recipe.is_file() or recipe.read_bytes() != recipe_text.encode()):
         raise UserError(
-            f"{out}: holds the run of another recipe (compare {recipe}); "
+            f"{out}: holds the run of another recipe{_what_differs(recipe, recipe_text)}; "
             "give --out another folder, or --fresh to start over here"
         )
+
+
+def _what_differs(recipe: Path, text: str) -> str:
+    """In brackets: what the recipe there has and the new one has not."""
+    try:
+        found = recipe_differences(recipe.read_text(encoding="utf-8"), text)
+    except (OSError, UnicodeDecodeError):
+        found = ""
+    return f" ({found or f'compare {recipe}'})"
 
 
 def _remove_run(out: Path, leaves: Leaves) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from compress.common.differences import recipe_differences
 from compress.common.run_folder import JOURNAL, RECIPE, TRIALS, WORK, Leaves, run_folder
 from compress.recipe.models import Recipe
 from compress.recipe.search_plan import SearchPlan
@@ -99,7 +100,11 @@ def search_folder(call: SearchCall) -> Iterator[None]:
         raise UserError("--fresh starts over in a folder; a study in a storage of its own has to be deleted there")
     if not call.local and (call.out / RECIPE).is_file() and (call.out / TRIALS).is_dir():
         if (call.out / RECIPE).read_bytes() != text.encode():
-            raise UserError(f"{call.out}: holds the search of another recipe; give --out another folder")
+            differs = recipe_differences((call.out / RECIPE).read_text(encoding="utf-8"), text)
+            raise UserError(
+                f"{call.out}: holds the search of another recipe ({differs or 'compare them'}); "
+                "give --out another folder"
+            )
         yield
         return
     leaves = Leaves(

@@ -113,6 +113,7 @@ class Distill(Step):
             network=deepened(candidate.network, self.auxiliary_stages, teacher, context.seed),
             reparameterization=self.reparameterization,
             ship_stages=len(candidate.spec.stages),
+            start=candidate.id,
             key=fact_key("distill", 5, self.model_dump(mode="json"), candidate.id, targets.key, context.seed),
             place=place,
             augmentation=self.augmentation,

@@ -58,6 +58,7 @@ def learn(made: Fitted, settings: Qat, parent: Candidate, context: "StepContext"
         network=made.network,
         reparameterization=QatNetwork(made),
         ship_stages=len(made.network.spec.stages),
+        start=start,
         key=fact_key("quantize", 1, settings.model_dump(mode="json"), start, context.targets.key, context.seed),
         place=f"{len(parent.steps)}",
     )

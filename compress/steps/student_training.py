@@ -6,10 +6,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Protocol
 
 from compress.core.notes import TrainingNote
+from compress.steps.training_folder import open_training_folder
 from compress.training.augmentation import Augmentation
 from compress.training.batches import Samples
 from compress.training.engine import main_process_first
-from compress.training.loop import Trained, Trainer, TrainingJob
+from compress.training.job import Trained, TrainingJob
+from compress.training.loop import Trainer
 from compress.training.losses import LossSettings
 from compress.training.reparameterization import Reparameterization, TrainingNetwork
 from compress.training.schedule import Schedule
@@ -44,6 +46,8 @@ class StudentTraining:
     reparameterization: Reparameterization | TrainingNetwork
     ship_stages: int
     """The first stages are kept; further ones only help them learn."""
+    start: str
+    """The content of the network that it begins with."""
     key: str
     """Of everything that decides the result: under it unfinished work is kept."""
     place: str
@@ -70,15 +74,31 @@ def train_student(training: StudentTraining, context: "StepContext") -> tuple[Tr
         ship_stages=training.ship_stages,
         teacher=training.teacher,
         answers=targets.answers(settings.frame_balance),
+        licence=targets.teacher.licence,
     )
     with TemporaryDirectory() as temporary:
-        folder = Path(temporary) if context.folder is None else context.folder / f"training-{training.key}"
+        folder = Path(temporary) if context.folder is None else _kept_in(context.folder, training, context)
         trained = Trainer(job, folder, context.reporter, context.following(training.place)).run()
     if trained.facts["best_step"] == 0:
         context.reporter.warn(
             "training made nothing better on the held-out frames; a lower learning_rate or more steps may"
         )
     return trained, TrainingNote(place=training.place, **trained.facts)
+
+
+def _kept_in(work: Path, training: StudentTraining, context: "StepContext") -> Path:
+    teacher, frames, plan = context.targets.key
+    settings = {"schedule": training.settings.schedule.model_dump(mode="json"), "training": plan, "seed": context.seed}
+    begun = {
+        "candidate": context.building,
+        "place": training.place,
+        "settings": settings,
+        "teacher": teacher,
+        "frames": frames,
+        "network": training.start,
+    }
+    with main_process_first():
+        return open_training_folder(work, training.key, begun)
 
 
 def _samples(training: StudentTraining, targets: TeacherTargets) -> Samples:

@@ -20,8 +20,9 @@ from compress.run.builder import licence_text
 from compress.teacher_training.checks import architecture_spec
 from compress.teacher_training.recipe import TeacherRecipe
 from compress.training.engine import Engine
+from compress.training.job import Trained, TrainingJob
 from compress.training.labelled_data import LabelledCrops, LabelledData, WholeImages, open_labelled
-from compress.training.loop import Trained, Trainer, TrainingJob, require_even
+from compress.training.loop import Trainer, require_even
 from students.init import fresh_network
 from teachers.checkpoint import SPEC, WEIGHTS, is_model, save_model
 from teachers.common.errors import UserError

@@ -25,6 +25,10 @@ def unfollowed(kind: str, step: int, values: Mapping[str, float]) -> None:
     """Takes in a curve that no tracker follows."""
 
 
+class Diverged(UserError):  # noqa: N818 - the field's word
+    """The loss is no longer a number."""
+
+
 class TrainingCurve:
     """Facts of one training, JSON-able, as they are kept in the checkpoint and shown in the report."""
 
@@ -54,7 +58,7 @@ class TrainingCurve:
         first, self._pending = self._flushed, []
         for step, value in enumerate(values, first):
             if not math.isfinite(value):
-                raise UserError(
+                raise Diverged(
                     f"training diverged: the loss of step {step} is {value} at a learning rate of "
                     f"{self._schedule.rate(step):.2g}; a lower learning_rate or a smaller max_grad_norm would do"
                 )

@@ -95,6 +95,11 @@ class Engine:
         """Within it, gradients are added up; the optimiser acts in the last part of a batch."""
         return self._accelerator.accumulate(module)
 
+    def accumulate_in(self, parts: int) -> None:
+        """From now on a batch has so many parts; counting begins anew, for one that was broken off."""
+        self._accelerator.gradient_accumulation_steps = parts
+        self._accelerator.step = 0
+
     def backward(self, loss: Tensor) -> None:
         self._accelerator.backward(loss)
 

@@ -7,10 +7,9 @@ every random number follow from the seed and the number of the sample, and the c
 import copy
 import os
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,62 +17,28 @@ from torch import Tensor
 
 from compress.common.environment import usable_cores
 from compress.common.progress import Reporter
-from compress.core.qparams import Int8
 from compress.quantization.fake_quant import FakeQuantized
-from compress.training.batches import Batch, BatchSampler, Order, Samples, stack
+from compress.training.batches import Batch, BatchSampler, Order, stack
 from compress.training.checkpoint import TrainingState, load_state, optimiser_tensors, restore_optimiser
-from compress.training.curve import Follow, TrainingCurve, unfollowed
+from compress.training.curve import Diverged, Follow, TrainingCurve, unfollowed
 from compress.training.engine import Engine
-from compress.training.losses import Energies, LossSettings
+from compress.training.job import Trained, TrainingJob
 from compress.training.reparameterization import Reparameterization, TrainingNetwork
-from compress.training.samples import TrainingSample
 from compress.training.schedule import Schedule
 from compress.training.student import AveragedWeights, groups, make_student
+from compress.training.update import Updater
 from compress.training.validation import validate
-from compress.training.view_answers import TeacherAnswers
 from compress.training.whitening import precondition
+from teachers.checkpoint import save_model
 from teachers.common.errors import UserError
 from teachers.posenet import PoseNet, first_stages
 
-CHECKPOINT = "checkpoint.safetensors"
+CHECKPOINT, BEST = "checkpoint.safetensors", "best"
 _SECONDS_BETWEEN_CHECKPOINTS = 60.0
 _CALIBRATION = 32
 """Samples from which batch norms take their first statistics."""
 _SLOPES = 8
 """Batches over which the slopes of the loss are averaged."""
-
-
-@dataclass(frozen=True)
-class TrainingJob:
-    """Everything that decides the result of a training."""
-
-    network: PoseNet
-    samples: Samples
-    held_out: Sequence[TrainingSample]
-    energies: Energies
-    schedule: Schedule
-    loss: LossSettings
-    reparameterization: Reparameterization | TrainingNetwork
-    """What is added for the time of training, or the network dressed already."""
-    seed: int
-    ship_stages: int
-    """The first stages are what is validated and kept; further ones only help them learn."""
-    teacher: PoseNet | None = None
-    """Where `loss.hints` is above 0, whose features are hinted at."""
-    answers: TeacherAnswers | None = None
-    """What gives the samples their maps, where they come without."""
-
-
-@dataclass(frozen=True)
-class Trained:
-    """The network that was best on the held-out frames, and how it came about."""
-
-    network: PoseNet
-    facts: dict[str, Any]
-    """`steps`, `best_step`, `before` and `best` (held-out L2), `losses` and `validations` on the way, `seconds`,
-    `images_per_s` (None where an earlier call had done all the steps), `device`, `precision`, `processes`."""
-    quantization: Int8 | None = None
-    """The grids that it computes on, where its training network has some."""
 
 
 class Trainer:
@@ -103,11 +68,10 @@ class Trainer:
             self._precondition()
         self._student.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lack it
         optimiser = torch.optim.AdamW(groups(self._student, job.schedule.weight_decay), job.schedule.learning_rate)
-        self._module, self._optimiser = engine.prepare(self._student, optimiser)
+        self._updater = Updater(engine, self._student, optimiser, job.schedule, reporter)
         # A copy: the run's own teacher stays where it is, other steps compare with it there.
-        self._teacher = None if job.teacher is None else copy.deepcopy(job.teacher).to(engine.device)
-        if self._answers is not None:
-            self._answers.to(engine.device)
+        self._updater.teacher = None if job.teacher is None else copy.deepcopy(job.teacher).to(engine.device)
+        self._updater.answers = None if self._answers is None else self._answers.to(engine.device)
         self._average = AveragedWeights(self._student)
         self._best = dict(self._average.tensors)
         self._curve = TrainingCurve(job.schedule, follow=follow)
@@ -116,57 +80,39 @@ class Trainer:
             self._restore(state)
 
     def run(self) -> Trained:
-        """All steps that are still to be done. UserError where the loss is no longer a number."""
+        """All steps that are still to be done. UserError where the loss is no longer a number, or memory is short."""
         schedule, first = self._job.schedule, self._step
         if not self._curve.facts["validations"]:
             self._look()
         started = saved = time.monotonic()
         steps = first if self._has_stalled() else schedule.steps
         batches = self._order.from_step(first, steps, _threads(self._engine))
-        for parts in self._reporter.track(batches, "training", schedule.steps, first, self._curve.words):
-            self._curve.add(self._step, self._update(parts))
-            self._step += 1
-            last = self._step == schedule.steps
-            if last or self._step % schedule.validate_every == 0:
-                self._look()
-                last |= self._has_stalled()
-            now = time.monotonic()
-            if last or now - saved > _SECONDS_BETWEEN_CHECKPOINTS:
-                self._curve.facts["seconds"] += now - saved
-                saved = now
-                self._save()
-            if last:
-                break
+        with self._keeping_the_best():
+            for parts in self._reporter.track(batches, "training", schedule.steps, first, self._curve.words):
+                self._curve.add(self._step, self._update(parts))
+                self._step += 1
+                last = self._step == schedule.steps
+                if last or self._step % schedule.validate_every == 0:
+                    self._look()
+                    last |= self._has_stalled()
+                now = time.monotonic()
+                if last or now - saved > _SECONDS_BETWEEN_CHECKPOINTS:
+                    self._curve.facts["seconds"] += now - saved
+                    saved = now
+                    self._save()
+                if last:
+                    break
         self._engine.wait()
         return self._finished((self._step - first) * schedule.batch_size / max(1e-9, time.monotonic() - started))
 
     def _update(self, parts: Sequence[Batch]) -> Tensor:
         """One step; the mean loss of its parts."""
-        schedule, engine = self._job.schedule, self._engine
-        for group in self._optimiser.param_groups:
-            group["lr"] = schedule.rate(self._step)
-        self._module.train()
-        total = torch.zeros((), device=engine.device)
-        for part in parts:
-            batch = self._answered(part.to(engine.device))
-            with engine.accumulate(self._module):
-                hints = self._hints(batch)
-                with engine.autocast():
-                    loss = self._module(batch, hints)
-                engine.backward(loss)
-                engine.clip(self._module, schedule.max_grad_norm)
-                self._optimiser.step()
-                self._optimiser.zero_grad()
-            total += loss.detach() / len(parts)
-        self._average.update(self._student, schedule.memory(self._step))
-        return engine.mean(total)  # the same in all processes, so that all of them stop where it is no number
+        loss = self._updater(parts, self._step)
+        self._average.update(self._student, self._job.schedule.memory(self._step))
+        return self._engine.mean(loss)  # the same in all processes, so that all of them stop where it is no number
 
     def _answered(self, batch: Batch) -> Batch:
         return batch if self._answers is None else self._answers(batch)
-
-    @torch.no_grad()
-    def _hints(self, batch: Batch) -> Tensor | None:
-        return None if self._teacher is None else self._teacher.features(batch.images)
 
     def _look(self) -> None:
         """Validates the averaged weights, and keeps them if they are the best."""
@@ -174,6 +120,20 @@ class Trainer:
         network = self._shipped(self._average)
         if self._curve.look(self._step, validate(network, self._job.held_out, self._engine.device)):
             self._best = {name: tensor.clone() for name, tensor in self._average.tensors.items()}
+
+    @contextmanager
+    def _keeping_the_best(self) -> Iterator[None]:
+        """Where the training diverges, the best weights so far stay as a model's folder, and the error says so."""
+        try:
+            yield
+        except Diverged as error:
+            best, folder = self._curve.best(), self._folder / BEST
+            shipped = self._shipped(self._best_average())
+            if not best or not best["step"] or self._job.licence is None or isinstance(shipped, FakeQuantized):
+                raise
+            if self._engine.rank == 0:
+                save_model(folder, shipped, self._job.licence)
+            raise UserError(f"{error}. The best weights, of step {best['step']:.0f}, are kept in {folder}") from error
 
     def _has_stalled(self) -> bool:
         """As the first process finds: batch norms make held-out maps differ a little from one to the other."""
@@ -190,14 +150,14 @@ class Trainer:
                 "student": self._student.state_dict(),
                 "average": self._average.tensors,
                 "best": self._best,
-                "optimiser": optimiser_tensors(self._optimiser),
+                "optimiser": optimiser_tensors(self._updater.optimiser),
             }
             TrainingState(self._step, tensors, self._curve.facts).save(self._folder / CHECKPOINT)
 
     def _restore(self, state: TrainingState) -> None:
         try:
             self._student.load_state_dict(state.tensors["student"])
-            restore_optimiser(self._optimiser, state.tensors["optimiser"])
+            restore_optimiser(self._updater.optimiser, state.tensors["optimiser"])
         except (RuntimeError, ValueError, KeyError) as error:
             raise UserError(
                 f"{self._folder / CHECKPOINT}: is of another network ({str(error).splitlines()[0]}); remove it"
@@ -212,9 +172,7 @@ class Trainer:
         looks = self._curve.facts["validations"]
         best = self._curve.best()
         assert best is not None, "a training begins with a look at the held-out frames"
-        average = AveragedWeights(self._student)
-        # Batch norms' statistics are each process's own; only the first one's are in the checkpoint.
-        average.tensors = self._engine.from_first(self._best)
+        average = self._best_average()
         facts = {
             "steps": self._step,
             "best_step": int(best["step"]),
@@ -232,6 +190,12 @@ class Trainer:
         if isinstance(shipped, FakeQuantized):
             return Trained(shipped.network, facts, shipped.quantization)
         return Trained(shipped, facts)
+
+    def _best_average(self) -> AveragedWeights:
+        average = AveragedWeights(self._student)
+        # Batch norms' statistics are each process's own; only the first one's are in the checkpoint.
+        average.tensors = self._engine.from_first(self._best)
+        return average
 
     def _shipped(self, average: AveragedWeights) -> PoseNet | FakeQuantized:
         network = average.network(self._student)
