@@ -82,7 +82,8 @@ def _columns(
     swapped = swaps(seen[0], seen[1], skeleton)
     facing = _facing(seen[0], seen[1], skeleton)
     for m, measure in enumerate(teacher.measures):
-        known = np.isfinite(teacher.raw[:, m])
+        # What the teacher itself dropped as an outlier, or saw faintly and alone, is no reference.
+        known = np.isfinite(teacher.raw[:, m]) & ~teacher.filled[:, m]
         short = known & (shortest_segment(points, measure) < min_px)
         limb = LIMB_OF.get(joint_of(measure.name))
         yield Column(

@@ -42,7 +42,7 @@ class JointFidelity:
     filtered: AngleErrors
     motion: Motion
     n_unmeasured: int
-    """Frames of the tracks in which the teacher did not see the angle (score under the gate)."""
+    """Frames of the tracks in which the teacher does not know the angle: not seen, an outlier, or faint and alone."""
     n_short: int
     """Frames in which it did, on a segment shorter than `min_segment_px`."""
 

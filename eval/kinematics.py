@@ -50,7 +50,7 @@ class Kinematics:
     velocity: Array
     """(T, M) deg/s, from `filtered`."""
     filled: Mask
-    """(T, M): a keypoint of this angle was filled, or replaced as an outlier: `filtered` is a guess."""
+    """(T, M): a keypoint of this angle was filled, replaced, or seen faintly and alone: `filtered` is a guess."""
     doubled: Mask
     """(T, M): the label of a keypoint of this angle sat on the other limb and was dropped; filled at most."""
     confidence: Array
@@ -58,7 +58,7 @@ class Kinematics:
     keypoints: Array
     """(T, K, 3): smoothed x and y; confidence as given."""
     guessed: Mask
-    """(T, K): the keypoint was not seen where `keypoints` has it, but filled."""
+    """(T, K): `keypoints` has a guess there (`SmoothTrack.filled`)."""
     fps: float | None
     """Mean rate; None for a single frame. The median step would be wrong where stamps are rounded."""
     notes: tuple[str, ...]

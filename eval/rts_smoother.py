@@ -25,6 +25,8 @@ class RauchTungStriebel:
     """For a keypoint of the track's median confidence; a surer one is followed more closely."""
     confidence_power: float = 2.0
     """The variance of a keypoint falls with this power of its confidence; 0 weighs all alike."""
+    max_variance: float = 4.0
+    """In units of a sample of the track's median confidence: what is known worse is a guess, as a filled gap is."""
 
     def __post_init__(self) -> None:
         check_cutoff("smoother", self.cutoff_hz)

@@ -21,7 +21,7 @@ class SmoothTrack:
     keypoints: Array
     """(T, K, 3): smoothed x and y; confidence as given."""
     filled: Mask
-    """(T, K): not seen, or dropped as an outlier; what stands there comes from the frames beside it."""
+    """(T, K): not seen, dropped as an outlier, or seen faintly and alone; what stands there is a guess."""
     outliers: Mask
     """(T, K): seen, and dropped."""
     reasons: frozenset[str]
@@ -54,28 +54,30 @@ def smooth_keypoints(times: Array, seen: Array, skeleton: Skeleton, settings: Ki
     if settings.outliers is not None and not causal:  # it takes the frames after an outlier to tell
         outliers = find_outliers(times, seen, skeleton, gap, settings.outliers)
     used = np.where(outliers[..., None], (np.nan, np.nan, 0.0), seen)
+    unsure = np.zeros(outliers.shape, bool)
     reasons: set[str] = set()
     if isinstance(low_pass, OneEuro):
         xy = one_euro(times, used[..., :2], _sizes_so_far(used), low_pass, gap)
     elif isinstance(low_pass, RauchTungStriebel):
-        xy, reasons = _rts(times, used, gap, low_pass), _too_slow(times, low_pass)
+        (xy, unsure), reasons = _rts(times, used, gap, low_pass), _too_slow(times, low_pass)
     else:
         xy, _ = fill_gaps(times, used[..., :2], gap)
         if low_pass is not None:
             reasons = _filter_runs(times, xy, gap, low_pass)
-    filled = np.isfinite(xy).all(axis=2) & ~np.isfinite(used[..., 0])
+    filled = np.isfinite(xy).all(axis=2) & (~np.isfinite(used[..., 0]) | unsure)
     return SmoothTrack(np.concatenate([xy, seen[..., 2:]], axis=2), filled, outliers, frozenset(reasons))
 
 
-def _rts(times: Array, used: Array, max_gap_s: float, low_pass: RauchTungStriebel) -> Array:
+def _rts(times: Array, used: Array, max_gap_s: float, low_pass: RauchTungStriebel) -> tuple[Array, Mask]:
+    """(T, K, 2) smoothed, and (T, K) where that is no more than a guess."""
     there = np.isfinite(used[..., 0])
     if len(times) < 2 or not there.any():
-        return used[..., :2].copy()
+        return used[..., :2].copy(), np.zeros(there.shape, bool)
     reach = stretches(times, there, max_gap_s)
     weights = np.where(there, used[..., 2], 0.0) ** low_pass.confidence_power * there
     weights /= np.median(weights[there])
     smooth = rts_smooth(times, used[..., :2], weights, reach.opens, low_pass.cutoff_hz)
-    return np.where(reach.covered[..., None], smooth.xy, np.nan)
+    return np.where(reach.covered[..., None], smooth.xy, np.nan), smooth.variance > low_pass.max_variance
 
 
 def _too_slow(times: Array, low_pass: RauchTungStriebel) -> set[str]:

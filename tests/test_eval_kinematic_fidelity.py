@@ -102,6 +102,17 @@ def test_what_only_the_candidate_lost_counts_as_lost_and_what_the_teacher_lacks_
     assert never.detection_rate is None and never.reason is not None and "teacher could not" in never.reason
 
 
+def test_what_the_teacher_dropped_or_hardly_saw_is_no_reference() -> None:
+    ankle = COCO_18.index("right_ankle")
+    spike = walk(100)
+    spike[40, ankle, 0] += 60.0
+    found = against(spike, walk(100)).joints["right knee"]
+    assert (found.n_unmeasured, found.raw.n) == (1, 99) and found.raw.rmse == pytest.approx(0, abs=1e-6)
+    faint = lose(lose(walk(100), slice(30, 36), "right_ankle"), slice(37, 43), "right_ankle")
+    faint[36, ankle, 2] = 0.16
+    assert against(faint, walk(100)).joints["right knee"].n_unmeasured == 13
+
+
 def test_segments_under_10_px_and_scores_under_the_gate_are_skipped_and_counted() -> None:
     small = walk(40)
     small[:, :, :2] *= 0.1  # shank of 9.8 px, forearm of 5.8
@@ -329,10 +340,11 @@ def test_front_views_have_numbers_of_their_own_and_decide_nothing() -> None:
     spoilt[:, COCO_18.index("left_ankle"), 0] += 60
     found = against(np.concatenate([side, front]), np.concatenate([side, spoilt]))
     assert found.views == {"right": 90, "left": 0, "front": 90, "back": 0} and found.side_frames == 90
-    assert found.joints["left knee"].raw.n == 90 and found.joints["left knee"].raw.rmse == 0.0
+    knee = found.joints["left knee"].raw
+    assert knee.n >= 86 and knee.rmse == 0.0, "beside the jump from one view to the other the teacher has outliers"
     assert found.front is not None and found.front.frames == 90
     bend = found.front.joints["left knee"].raw
-    assert bend.n == 90 and bend.median_abs_error is not None and bend.median_abs_error > 10
+    assert bend.n >= 86 and bend.median_abs_error is not None and bend.median_abs_error > 10
     floored = with_floor(found, [against(np.concatenate([side, front]), moved(np.concatenate([side, front]), 3.0))])
     assert judge(floored).tier == "transparent" and floored.front is not None
     assert floored.front.joints["knee"].raw.error_over_noise is not None

@@ -84,3 +84,15 @@ def test_nothing_is_invented_outside_of_what_was_seen() -> None:
                     assert true or near.min() - 10 < value < near.max() + 10
                     checked += 1
     assert checked > 5000
+
+
+def test_a_faint_lone_sight_is_a_guess_and_a_sure_one_is_none() -> None:
+    wrist = COCO_18.index("right_wrist")
+    alone = lose(walk(60), slice(10, 15), "right_wrist")
+    alone = lose(alone, slice(16, 21), "right_wrist")
+    for confidence, guessed in ((0.16, True), (0.9, False)):
+        alone[15, wrist, 2] = confidence
+        found = analyse(stamps(60), alone, COCO_18, SETTINGS)
+        assert bool(found.guessed[15, wrist]) is guessed
+        assert bool(found.filled[15, found.names.index("right elbow")]) is guessed
+        assert not found.guessed[25:, wrist].any()
