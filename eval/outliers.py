@@ -48,7 +48,7 @@ class OutlierFilter:
     """On each side, for a bone's usual length."""
     min_length_noise: float = 0.05
     """Of the bone's usual length."""
-    acceleration: float = 20.0
+    acceleration: float = 25.0
     """Sizes per second squared that a limb may have: so much of what is off is a swing, and comes on top of the limits.
     Without it the swings of a runner at 30 frames per second went as outliers."""
 

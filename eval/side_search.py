@@ -6,7 +6,7 @@ the search is exact but for the filters' longer memory. A cost is a negative log
 against the prediction, what distrusts the network, and what a label that sits on the other limb costs to drop.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,10 @@ STRAIGHT, DISTAL, LOWER, WHOLE = range(4)
 ORDERS = np.array([[[0, 0, 0], [1, 1, 1]], [[0, 0, 1], [1, 1, 0]], [[0, 1, 1], [1, 0, 0]], [[1, 1, 1], [0, 0, 0]]])
 """(4, side, joint): the label of which side is taken for the joint."""
 NOTHING, DROP_RIGHT, DROP_LEFT = range(3)
+_WALKING = 1.2
+"""Median speed of a walker's ankles, in standard deviations of the motion model."""
+_FASTEST = 2.0
+"""Exchanged labels look like speed too, so it only counts up to here."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class SideSettings:
     lone: float = 3.0
     """For each point that is given to the other limb while that limb's own is missing: a single point that moves
     oddly is an error of that point more often than of its label."""
+    near_lone: float = 8.0
+    """On top for each point of the limb on the camera's side: it is seen, so what is seen is more likely its own."""
     turn: float = 2.0
     """For each change of the assignment."""
     doubled: float = 0.05
@@ -101,6 +107,7 @@ class _Options:
 
 def search(track: LimbTrack, settings: SideSettings) -> LimbPath:
     """The cheapest assignment of a whole track."""
+    settings = replace(settings, motion=_paced(track, settings.motion))
     steps = np.diff(track.times, prepend=track.times[:1])
     typical = float(np.median(steps[1:])) if len(steps) > 1 else 0.0
     paths = Moving.unseen((1, 2, 3), settings.motion)
@@ -116,6 +123,16 @@ def search(track: LimbTrack, settings: SideSettings) -> LimbPath:
         cost, last = total[parent, choice], options.states[choice]
         back.append((parent, last, options.dropped[choice]))
     return _trace(back, int(np.argmin(cost)))
+
+
+def _paced(track: LimbTrack, motion: MotionModel) -> MotionModel:
+    """The model for limbs that move as these usually do: a runner's ankles are twice as fast as a walker's."""
+    ends = track.points[:, :, -1]
+    speed = np.hypot(*np.moveaxis(np.diff(ends, axis=0), -1, 0)) / np.diff(track.times)[:, None]
+    if not np.isfinite(speed).any():
+        return motion
+    faster = float(np.nanmedian(speed)) / (_WALKING * motion.speed)
+    return replace(motion, speed=motion.speed * min(max(faster, 1.0), _FASTEST))
 
 
 def _trace(back: list[tuple[Ints, Ints, Mask]], row: int) -> LimbPath:
@@ -142,7 +159,8 @@ def _options(track: LimbTrack, t: int, typical: float, settings: SideSettings) -
     wrong = np.stack([track.astray[t][sides[:, side], joints, side] for side in (0, 1)], axis=1)
     there = np.isfinite(found[..., 0])
     lone = ((sides[:, 0] == 1) & (there[0] != there[1])).sum(axis=1)
-    cost = settings.distrust_per_s * typical * (order > 0) + settings.lone * lone
+    given = _given_away(there, sides, float(track.near[t]))
+    cost = settings.distrust_per_s * typical * (order > 0) + settings.lone * lone + settings.near_lone * given
     cost = cost + settings.crossed_per_s * typical * (np.where(dropped, 0.0, wrong) * _WEIGHT).sum(axis=(1, 2))
     cost = cost + (drop != NOTHING) * settings.drop_per_s * typical
     for side in (0, 1):
@@ -154,6 +172,14 @@ def _options(track: LimbTrack, t: int, typical: float, settings: SideSettings) -
         cost = cost + np.where(drop == side + 1, surer + hides, 0.0)
     together = close & (drop[:, None, None] == NOTHING) & np.ones((2, 3), bool)
     return _Options(states, seen, dropped, cost, together)
+
+
+def _given_away(there: Mask, sides: Ints, near: float) -> Ints:
+    """(S,): points of the limb on the camera's side that the other one gets, and that it then goes without."""
+    if not near:
+        return np.zeros(len(sides), np.int64)
+    side = 0 if near > 0 else 1
+    return np.asarray(((sides[:, side] != side) & there[side] & ~there[1 - side]).sum(axis=1))
 
 
 def _different(there: Mask) -> list[int]:

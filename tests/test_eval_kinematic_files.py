@@ -202,11 +202,6 @@ def test_kinematics_json_holds_settings_gaps_facing_and_what_is_absent(tmp_path:
     assert read["model"] == "made up" and read["format"] == 1 and read["units"]["velocity"] == "deg/s"
     low_pass = {"filter": "RauchTungStriebel", "cutoff_hz": 6.0, "confidence_power": 2.0, "max_variance": 4.0}
     assert read["settings"]["low_pass"] == low_pass
-        "filter": "RauchTungStriebel",
-        "cutoff_hz": 6.0,
-        "confidence_power": 2.0,
-        "max_variance": 4.0,
-    }
     assert read["settings"]["max_gap_s"] == 0.33 and read["settings"]["visible_side"] == "auto"
     person = read["people"][0]
     assert person["views"]["main"] == "right" and person["fps"] == pytest.approx(30) and person["last_frame"] == 89

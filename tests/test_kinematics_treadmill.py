@@ -49,7 +49,7 @@ def true_angle(truth: Array, name: str) -> Array:
     return found.raw[:, found.names.index(name)]
 
 
-@pytest.fixture(scope="module", params=[0, 1, 2])
+@pytest.fixture(scope="module", params=[0, 1, 2, 11])
 def run(request: pytest.FixtureRequest) -> tuple[Array, Mask, Kinematics]:
     truth, track, twice = treadmill(request.param)
     return truth, twice, of(track)
@@ -73,8 +73,8 @@ def test_the_near_knee_repeats_stride_by_stride(run: tuple[Array, Mask, Kinemati
         swings.append(one[(phase > 0.6) & (phase < 0.85)].max())
         assert stance == pytest.approx(40, abs=10)
         assert one[(phase > 0.35) & (phase < 0.5)].min() < stance - 10, "between the two the leg is nearly straight"
-    # A known limit: next to a doubled leg the repair of sides may give the near leg away in one swing.
-    assert sum(abs(swing - 100) > 12 for swing in swings) <= 1 and abs(np.median(swings) - 100) < 8
+    assert max(abs(swing - 100) for swing in swings) <= 12
+    assert np.abs(knee - true)[2:-2].max() < 20
 
 
 def test_the_far_leg_is_marked_wherever_it_is_not_its_own(run: tuple[Array, Mask, Kinematics], tmp_path: Path) -> None:
