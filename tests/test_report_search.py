@@ -247,6 +247,20 @@ def test_a_name_cannot_break_out_of_the_script() -> None:
     assert spec["points"][1]["texts"][spec["chosen"][0]] == "0.89x (0.88x to 0.90x)"
 
 
+def test_an_axis_of_many_sizes_has_equal_factors() -> None:
+    shown = report_facts([run_of(stage_records())]).runs[0].explorer
+    assert shown is not None
+    x, y = shown.chosen
+    last = shown.points[-1]
+    values = tuple(value if axis != x else 0.01 for axis, value in enumerate(last.values))
+    fast = replace(last, name="window", values=values, intervals=(None,) * len(values))
+    wide = replace(shown, points=(*shown.points, fast))
+    assert not shown.logarithmic(x) and wide.logarithmic(x)
+    assert not wide.logarithmic(y), "the teacher's 0 has no logarithm"
+    assert [axis["log"] for axis in explorer_spec(wide)["axes"]][x]
+    assert pareto_png(wide) != pareto_png(shown)
+
+
 def test_an_axis_that_hardly_any_candidate_has_is_not_offered() -> None:
     shown = report_facts([run_of(stage_records())]).runs[0].explorer
     assert shown is not None

@@ -8,8 +8,8 @@ NONE = "not measured"
 
 
 def ratio(value: float) -> str:
-    """`0.78`, `0.025`: two decimals, and a third where two would leave a single digit."""
-    return f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
+    """`0.78`, `0.025`, `0.0046`: two decimals, and more where two would leave a single digit."""
+    return significant(value, 2) if 0 < value < 0.1 else f"{value:.2f}"
 
 
 def significant(value: float, digits: int = 3) -> str:

@@ -16,6 +16,8 @@ Kind = Literal["teacher", "start", "candidate", "screened", "infeasible"]
 """start: in the stage table that a search tries first; screened: not trained to the end; infeasible: breaks a
 constraint. The last two never rank."""
 RANKED: tuple[Kind, ...] = ("teacher", "start", "candidate")
+_WIDE = 20.0
+"""Times smaller than the largest value: on a linear axis all that is smaller lies in one corner."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,13 @@ class Explorer:
     """Pair of axes, the smaller number first -> its front, as numbers of points, best in the first axis first."""
     runs: tuple[str, ...]
     objectives: tuple[str, ...]
+
+    def logarithmic(self, axis: int) -> bool:
+        """Whether an axis spans so much that equal steps should be equal factors."""
+        ranked = [point for point in self.points if point.ranks]
+        known = [value for point in ranked if (value := point.values[axis]) is not None]
+        known += [end for point in ranked for end in point.intervals[axis] or ()]
+        return bool(known) and min(known) > 0 and max(known) > _WIDE * min(known)
 
     def shown(self) -> list[tuple[ExplorerPoint, float, float]]:
         """The points that have a value on both of the first axes, with these."""

@@ -27,7 +27,7 @@ def explorer_call(identifier: str, facts: Explorer) -> str:
 def explorer_spec(facts: Explorer) -> dict[str, Any]:
     """What the script is given. Texts are escaped: plotly reads a little HTML in them."""
     return {
-        "axes": [_axis(objective) for objective in facts.axes],
+        "axes": [_axis(objective, facts.logarithmic(place)) for place, objective in enumerate(facts.axes)],
         "chosen": list(facts.chosen),
         "fronts": {f"{a},{b}": list(members) for (a, b), members in facts.fronts.items()},
         "objectives": list(facts.objectives),
@@ -35,13 +35,14 @@ def explorer_spec(facts: Explorer) -> dict[str, Any]:
     }
 
 
-def _axis(objective: Objective) -> dict[str, Any]:
+def _axis(objective: Objective, logarithmic: bool) -> dict[str, Any]:
     return {
         "name": objective.name,
         "label": escape(objective.label),
         # Two lines, so that it fits on a phone.
         "title": f"{escape(axis_title(objective))}<br>{direction_text(objective)}",
         "smaller": objective.smaller_is_better,
+        "log": logarithmic,
         "ticks": {"percent": ".3~p", "count": ".3~s", "bytes": ".3~s"}.get(objective.form, ","),
     }
 

@@ -1,6 +1,7 @@
 """The Pareto plot as PNG: the front as a step line, the teacher as a star, dominated candidates in grey."""
 
 from collections.abc import Sequence
+from math import log10
 from typing import TYPE_CHECKING
 
 from compress.report.explorer import Explorer, ExplorerPoint
@@ -21,6 +22,7 @@ from compress.report.figures.canvas import (
     name_points,
     new_figure,
     plain,
+    plain_decades,
     png_bytes,
     ranked_limits,
 )
@@ -104,11 +106,22 @@ def _reach(value: float, interval: Interval) -> list[list[float]] | None:
 
 
 def _set_limits(ax: "Axes", facts: Explorer, shown: Sequence[Place]) -> None:
-    for axis, set_limits, which in ((1, ax.set_xlim, 0), (2, ax.set_ylim, 1)):
+    for set_scale, set_limits, axis, which in (
+        (ax.set_xscale, ax.set_xlim, ax.xaxis, 0),
+        (ax.set_yscale, ax.set_ylim, ax.yaxis, 1),
+    ):
+        logarithmic = facts.logarithmic(facts.chosen[which])
         ranked = [place for place in shown if place[0].ranks]
-        known = [float(place[axis]) for place in ranked]  # type: ignore[arg-type]
+        known = [place[1:][which] for place in ranked]
         known += [end for place in ranked for end in _intervals(facts, place[0])[which] or ()]
-        set_limits(*ranked_limits(known, [float(place[axis]) for place in shown]))  # type: ignore[arg-type]
+        everything = [place[1:][which] for place in shown]
+        if logarithmic:
+            set_scale("log")
+            plain_decades(axis)
+            limits = ranked_limits([log10(value) for value in known], [log10(v) for v in everything if v > 0])
+            set_limits(*(10**limit for limit in limits))
+        else:
+            set_limits(*ranked_limits(known, everything))
 
 
 def _name(ax: "Axes", facts: Explorer, shown: Sequence[Place], members: set[int]) -> None:

@@ -48,8 +48,8 @@ function drawExplorer(id, s) {
   function places(points, all, a, b, ranges) {
     // How much room the axes really have: the legend and the labels of the axes take theirs first.
     const wide = plot._fullLayout.xaxis._length, high = plot._fullLayout.yaxis._length;
-    const across = (value) => ((value - ranges[0][0]) / (ranges[0][1] - ranges[0][0])) * wide;
-    const up = (value) => ((value - ranges[1][0]) / (ranges[1][1] - ranges[1][0])) * high;
+    const across = (value) => ((along(a, value) - ranges[0][0]) / (ranges[0][1] - ranges[0][0])) * wide;
+    const up = (value) => ((along(b, value) - ranges[1][0]) / (ranges[1][1] - ranges[1][0])) * high;
     const dotOf = (p) => ({ x: across(p.values[a]), y: up(p.values[b]), r: p.kind === "teacher" ? 10 : 7 });
     const taken = [];
     for (const p of all) {
@@ -70,15 +70,25 @@ function drawExplorer(id, s) {
                       "bottom right": [right, below], "top left": [left, above] };
       for (const side in tries) {
         const [x, y] = tries[side], box = [x, y, x + w, y + h];
-        if (free(box)) { taken.push(box); return side; }
+        if (free(box)) { taken.push(box); return { side }; }
+      }
+      // Farther off, at the end of a thin line.
+      for (const far of [30, 50, 75, 105]) for (let turn = 0; turn < 12; turn++) {
+        const dx = far * Math.cos(turn * Math.PI / 6), dy = far * Math.sin(turn * Math.PI / 6);
+        const x = d.x + dx - w / 2, y = d.y + dy - h / 2, box = [x, y, x + w, y + h];
+        if (x > 0 && x + w < wide && free(box)) { taken.push(box); return { dx, dy }; }
       }
       return null;
     });
   }
 
+  // Where a value lies along its axis, in plotly's units: a logarithmic axis has decades.
+  const along = (axis, value) => (s.axes[axis].log ? Math.log10(value) : value);
+
   // Those that rank fill the plot; the others widen it by half at most, and what lies beyond is counted in words.
   function range(points, axis, before, after) {
-    const ends = (some) => some.flatMap((p) => [p.values[axis], ...(p.bars[axis] || [])]);
+    const ends = (some) => some.flatMap((p) => [p.values[axis], ...(p.bars[axis] || [])])
+      .filter((value) => !s.axes[axis].log || value > 0).map((value) => along(axis, value));
     const known = ends(points.filter(ranks)), all = ends(points);
     const low = Math.min(...known), high = Math.max(...known), room = (high - low || Math.abs(high) || 1) / 2;
     const from = Math.max(Math.min(...all), low - room), to = Math.min(Math.max(...all), high + room);
@@ -123,15 +133,22 @@ function drawExplorer(id, s) {
     const ranges = [range(there, a, 0.07, plot.clientWidth < 500 ? 0.3 : 0.14), range(there, b, 0.08, 0.1)];
     const first = there.filter((p) => p.kind === "teacher" || members.has(p));
     const named = first.concat(there.filter((p) => !members.has(p) && (p.kind === "start" || (p.kind === "candidate" && there.length <= 14))));
-    const drawNames = (sideOf) => Plotly.react(plot, tracesOf(a, b, there, front, sideOf), layoutOf(a, b, ranges),
-      { responsive: true, displayModeBar: false });
+    const drawNames = (placeOf) => Plotly.react(plot, tracesOf(a, b, there, front, placeOf),
+      { ...layoutOf(a, b, ranges), annotations: distant(placeOf, a, b) }, { responsive: true, displayModeBar: false });
     drawNames(new Map());
-    const sides = places(named, there, a, b, ranges);
-    drawNames(new Map(named.map((p, i) => [p, sides[i]])));
+    const found = places(named, there, a, b, ranges);
+    drawNames(new Map(named.map((p, i) => [p, found[i]])));
     tell(a, b, front, there, ranges);
   }
 
-  function tracesOf(a, b, there, front, sideOf) {
+  function distant(placeOf, a, b) {
+    const far = [...placeOf].filter(([, place]) => place && !place.side);
+    return far.map(([p, { dx, dy }]) => ({ x: along(a, p.values[a]), y: along(b, p.values[b]), ax: dx, ay: -dy, text: safe(short(p.name)),
+      font: { color: INK, size: 12 }, showarrow: true, arrowhead: 0, arrowwidth: 0.8, arrowcolor: GREY, standoff: 6, borderpad: 0 }));
+  }
+
+  function tracesOf(a, b, there, front, placeOf) {
+    const sideOf = (p) => (placeOf.get(p) || {}).side;
     const traces = lines(front.filter((p) => there.includes(p)), a, b, there);
     for (const [name, colour, points, shape] of groupsOf(there, new Set(front))) {
       if (!points.length) continue;
@@ -139,8 +156,8 @@ function drawExplorer(id, s) {
         type: "scatter", mode: "markers+text", name: safe(name), hoverinfo: "text", cliponaxis: false,
         x: points.map((p) => p.values[a]), y: points.map((p) => p.values[b]),
         error_x: bars(points, a, colour), error_y: bars(points, b, colour),
-        text: points.map((p) => (sideOf.get(p) ? safe(short(p.name)) : "")),
-        textposition: points.map((p) => sideOf.get(p) || "top right"), textfont: { color: INK, size: 12 },
+        text: points.map((p) => (sideOf(p) ? safe(short(p.name)) : "")),
+        textposition: points.map((p) => sideOf(p) || "top right"), textfont: { color: INK, size: 12 },
         hovertext: points.map((p) => hover(p, [a, b])),
         marker: { color: colour, size: name === "teacher" ? 17 : colour === PALE ? 7 : 10,
                   line: { width: shape && shape.endsWith("open") ? 1.5 : 0, color: colour },
@@ -150,11 +167,13 @@ function drawExplorer(id, s) {
     return traces;
   }
 
+  const ticksOf = (axis) => ({ tickformat: s.axes[axis].ticks, ...(s.axes[axis].log ? { type: "log", dtick: "D2" } : {}) });
+
   function layoutOf(a, b, ranges) {
     const line = { gridcolor: "#dddddd", zeroline: false, linecolor: "#6b6b6b", showline: true, automargin: true };
     return {
-      xaxis: { ...line, title: { text: s.axes[a].title }, range: ranges[0], tickformat: s.axes[a].ticks },
-      yaxis: { ...line, title: { text: s.axes[b].title }, range: ranges[1], tickformat: s.axes[b].ticks },
+      xaxis: { ...line, title: { text: s.axes[a].title }, range: ranges[0], ...ticksOf(a) },
+      yaxis: { ...line, title: { text: s.axes[b].title }, range: ranges[1], ...ticksOf(b) },
       legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { size: 11 } }, margin: { l: 10, r: 10, t: 30, b: 10 }, height: 440,
       paper_bgcolor: "#ffffff", plot_bgcolor: "#ffffff", font: { color: INK, family: "system-ui, sans-serif", size: 12 },
       hovermode: "closest", hoverlabel: { align: "left", bgcolor: "#ffffff", bordercolor: "#555555", font: { color: INK, size: 12 } },
@@ -163,7 +182,7 @@ function drawExplorer(id, s) {
   }
 
   function tell(a, b, front, there, ranges) {
-    const outside = there.filter((p) => [a, b].some((axis, i) => p.values[axis] < ranges[i][0] || p.values[axis] > ranges[i][1])).length;
+    const outside = there.filter((p) => [a, b].some((axis, i) => !(along(axis, p.values[axis]) >= ranges[i][0] && along(axis, p.values[axis]) <= ranges[i][1]))).length;
     const names = front.map((p) => plain(p.name)), missing = s.points.filter(ranks).length - there.filter(ranks).length;
     const list = names.length > 8 ? names.slice(0, 8).join(", ") + " and " + (names.length - 8) + " more" : names.join(", ");
     status.textContent = "Front of " + s.axes[a].label + " and " + s.axes[b].label + ": " + (list || "empty") + "." +
