@@ -93,10 +93,13 @@ def check_inference(inference: Inference, spec: PoseNetSpec) -> None:
 
 def parse_size(text: str) -> tuple[int, int]:
     """`256x192` -> (256, 192), height first. UserError for anything else."""
-    match = re.fullmatch(r"(\d{1,4})[x×](\d{1,4})", text.strip().lower())
-    if match is None or not all(1 <= int(side) <= LONGEST_SIDE for side in match.groups()):
+    match = re.fullmatch(r"(\d{1,9})[x×](\d{1,9})", text.strip().lower())
+    if match is None:
         raise UserError(f"{text!r}: expected the height and width of a window, for example 256x192")
-    return int(match[1]), int(match[2])
+    size = int(match[1]), int(match[2])
+    if not all(1 <= side <= LONGEST_SIDE for side in size):
+        raise UserError(f"sides must lie between 1 and {LONGEST_SIDE}, got {_by(size)}")
+    return size
 
 
 def in_words(inference: Inference) -> str:

@@ -111,6 +111,21 @@ def test_two_people_have_a_window_each() -> None:
     assert max(one) == 1
 
 
+def test_two_who_cross_are_two_again_afterwards() -> None:
+    clip = [frame([(150 + 4 * t, 80, 200, 240), (500 - 4 * t, 70, 220, 180)]) for t in range(80)]
+    counts, passes, network = follow(clip)
+    assert counts[:25] == [2] * 25 and counts[-15:] == [2] * 15
+    assert min(counts) >= 1 and passes <= 8
+    assert network.sizes.count((256, 192)) <= 2 * 80 + 20, "windows that both show one person do not last"
+
+
+def test_a_person_larger_than_the_frame_has_a_window_larger_than_it() -> None:
+    clip = [frame([(330 + t, -60, 500, 240)]) for t in range(40)]
+    counts, passes, network = follow(clip)
+    assert counts == [1] * 40 and passes <= 4
+    assert network.sizes.count((256, 192)) >= 38
+
+
 def test_a_frame_of_another_size_begins_anew() -> None:
     tracker = RoiTracker(BrightBoxes(), tiny_spec(), ROI)
     tracker(frame([(150, 80, 200, 240)]), 0.0)

@@ -129,6 +129,7 @@ def test_a_damaged_record_of_the_way_is_told(out: Path, tmp_path: Path, capsys: 
     ("words", "message"),
     [
         (["--roi", "250x192"], "--roi: must be multiples of 8, got 250x192; 248x192 would do"),
+        (["--roi", "99999x192"], "--roi: sides must lie between 1 and 8192, got 99999x192"),
         (["--roi", "256"], "--roi: '256': expected the height and width of a window, for example 256x192"),
         (["--scales", "0"], "--scales: must lie between 0.1 and 10, got 0"),
     ],
