@@ -1,10 +1,10 @@
 """Keypoints that jump away for a frame or a few: found as whole points, by the frames on both sides.
 
-One to three frames in a row are held against what all other frames of their stretch say of them (the leave-out
-residual of a smoother), in units of the point's own noise. All of them together, because two wrong frames vouch for
-each other. A weaker jump counts as well where a bone next to it changes its length. The first and the last frame of
-a stretch are never judged: nothing stands on their other side. What lasts longer is no jump but another limb, and
-belongs to the assignment of sides.
+One to three frames in a row (at 30 a second; as long in time at higher rates) are held against what all other frames
+of their stretch say of them (the leave-out residual of a smoother), in units of the point's own noise. All of them
+together, because two wrong frames vouch for each other. A weaker jump counts as well where a bone next to it changes
+its length. The first and the last frame of a stretch are never judged: nothing stands on their other side. What lasts
+longer is no jump but another limb, and belongs to the assignment of sides.
 """
 
 from dataclasses import dataclass
@@ -21,8 +21,10 @@ from teachers.skeleton import Skeleton
 BONES = (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"))
 _ROUNDS = 5
 """An outlier pulls its neighbours along, so the worst goes first; hardly anything changes after the third round."""
-_STRICTNESS = {1: 1.0, 2: 1.4, 3: 1.8}
-"""Frames in a row that are left out together, and by how much the limits rise: a fast limb looks alike."""
+_LONGEST_S, _LONGEST = 0.1, 3
+"""At most so long are frames left out together, and at slow rates so many of them."""
+_USUAL_HZ, _RISE = 30.0, 0.4
+"""By how much the limits rise for each frame more at this rate: a fast limb looks alike."""
 _NEIGHBOURS = 3
 """Frames beside a dropped one that are not judged in the same round."""
 _CHUNK = 1000
@@ -78,15 +80,24 @@ def find_outliers(times: Array, seen: Array, skeleton: Skeleton, max_gap_s: floa
     jumps = _bone_jumps(times, seen[..., :2], skeleton, settings) > settings.length_sigmas
     limit = np.where(jumps, settings.sigmas_with_length, settings.sigmas)
     # Half-way through a gap of n frames a straight guess is off by a ((n + 1) h)^2 / 8.
-    swing = {n: settings.acceleration * size * ((n + 1) * spacing(times)) ** 2 / 8 for n in _STRICTNESS}
+    strictness = {n: each for n, each in _strictness(1 / spacing(times)).items() if n < len(times) - 1}
+    swing = {n: settings.acceleration * size * ((n + 1) * spacing(times)) ** 2 / 8 for n in strictness}
     for _ in range(_ROUNDS):
-        away = {length: _left_out(times, seen[..., :2], there & ~dropped, length, max_gap_s) for length in _STRICTNESS}
+        away = {length: _left_out(times, seen[..., :2], there & ~dropped, length, max_gap_s) for length in strictness}
         noise = np.hypot(_noise(away[1]), least)
-        now = _worst({n: each / (noise * limit * _STRICTNESS[n] + swing[n]) for n, each in away.items()})
+        now = _worst({n: each / (noise * limit * strictness[n] + swing[n]) for n, each in away.items()})
         if not now.any():
             break
         dropped |= now
     return dropped
+
+
+def _strictness(rate: float) -> dict[int, float]:
+    """Frames in a row that are left out together -> by how much the limits rise. A fault lasts as long at any rate."""
+    longest = max(_LONGEST, round(_LONGEST_S * rate))
+    lengths = {min(2**power, longest) for power in range(longest.bit_length() + 1)}
+    slower = min(1.0, _USUAL_HZ / rate)
+    return {n: 1 + _RISE * max(n * slower - 1, 0.0) for n in sorted(lengths)}
 
 
 def _size(seen: Array) -> float:
