@@ -55,7 +55,7 @@ def test_frames_in_a_row_are_found_too_and_as_long_in_time_at_any_rate(fps: floa
         noisy[start : start + lasts, ankle, :2] += (0.2 * HEIGHT, 0.1 * HEIGHT)
         expected += range(start, start + lasts)
     dropped = np.flatnonzero(found(noisy, fps)[:, ankle]).tolist()
-    assert set(expected) <= set(dropped) and len(dropped) <= 1.75 * len(expected)
+    assert set(expected) <= set(dropped) and len(dropped) <= 2 * len(expected), "some that stand beside may go"
 
 
 def test_the_ends_of_a_stretch_are_never_judged() -> None:
