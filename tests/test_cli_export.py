@@ -9,14 +9,22 @@ import torch
 from conftest import LICENCE, tiny_spec
 
 from compress.cli.main import run_command
+from compress.core.candidate import content_id
+from compress.core.qparams import QuantParams
 from compress.export import parity
 from compress.export.exporters import EXPORTERS
 from compress.export.exporters.base import ConversionError, ExportRequest, kept_quiet
-from compress.export.parity import LIMITS, ParityError, compare_people, prove
+from compress.export.parity import LIMITS, Expected, ParityError, compare_people, prove
 from compress.export.shipping import Image, ship
+from compress.quantization.calibrate import Fitted, fit
+from compress.quantization.equalization import folded
+from compress.quantization.integer_network import int8_maps
+from compress.reconstruction.visitor import convolutions
 from eval.people import Person
 from eval.runtimes import RUNTIMES
+from eval.runtimes.facts import read_facts
 from teachers.checkpoint import save_model
+from teachers.common.errors import UserError
 from teachers.common.install import install_command
 from teachers.posenet import PoseNet
 
@@ -49,18 +57,71 @@ def test_half_precision_is_smaller_and_within_its_limits(name: str, tmp_path: Pa
     if hint := exporter.missing():
         pytest.skip(hint)
     sizes = {}
-    for precision in exporter.precisions:
+    for precision in ("fp32", "fp16"):
         path = tmp_path / precision / f"model{exporter.suffix}"
         shipped = ship(_tiny(), exporter, path, ExportRequest((64, 80), precision, LICENCE), FRAME)
-        facts = json.loads(path.with_name(f"{path.name}.json").read_text())
-        assert facts["precision"] == precision
-        assert ("reason" in facts["parity"]) == (exporter.runtime is None)
+        if name != "onnx":
+            facts = json.loads(path.with_name(f"{path.name}.json").read_text())
+            assert facts["precision"] == precision
+            assert ("reason" in facts["parity"]) == (exporter.runtime is None)
         sizes[precision] = sum(
-            one.stat().st_size for one in path.parent.rglob("*") if one.suffix == ".bin" and one.is_file()
+            one.stat().st_size for one in path.parent.rglob("*") if one.suffix in (".bin", ".onnx") and one.is_file()
         )
         if shipped.parity is not None and precision == "fp16":
             assert 1e-6 < shipped.parity.max_abs < LIMITS["fp16"].map_error
-    assert sizes["fp16"] < 0.6 * sizes["fp32"]
+    assert sizes["fp16"] < (0.9 if name == "onnx" else 0.6) * sizes["fp32"]  # its names and spec are text
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize("name", [name for name, one in EXPORTERS.items() if "int8" in one.precisions])
+def test_an_int8_artefact_carries_the_candidates_own_numbers(name: str, mixed: bool, tmp_path: Path) -> None:
+    exporter = EXPORTERS[name]
+    if hint := exporter.missing():
+        pytest.skip(hint)
+    made = _int8(mixed)
+    path = tmp_path / f"model{exporter.suffix}"
+    shipped = ship(made.network, exporter, path, _request(made, made), FRAME)
+    assert path in shipped.files
+    assert shipped.parity is None or shipped.parity.rel_l2 < 0.01
+    if exporter.runtime is not None and name != "onnx":
+        facts = read_facts(path)
+        assert (facts.precision, facts.network) == ("int8", content_id(made.network, made.quantization))
+
+
+def test_an_int8_artefact_on_other_grids_is_refused(tmp_path: Path) -> None:
+    made = _int8(False)
+    grids = made.quantization.grids
+    narrow = {name: QuantParams(scale=0.3 * grid.scale, zero=grid.zero) for name, grid in grids.items()}
+    other = Fitted(made.network, made.quantization.model_copy(update={"grids": narrow}))
+    with pytest.raises(ParityError, match=r"by a relative L2 of .* at most 0\.0"):
+        ship(made.network, EXPORTERS["onnx"], tmp_path / "x.onnx", _request(other, made), FRAME)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_whose_sums_overflow_are_not_written_for_openvino(tmp_path: Path) -> None:
+    exporter = EXPORTERS["openvino"]
+    if hint := exporter.missing():
+        pytest.skip(hint)
+    made = _int8(False)
+    name, steps = next(iter(made.quantization.weights.items()))
+    with torch.no_grad():
+        made.network.get_submodule(name).get_parameter("weight")[0] = 127 * steps[0]
+    with pytest.raises(UserError, match="openvino: the network's int8 sums may overflow the 16 bits"):
+        ship(made.network, exporter, tmp_path / "x.xml", _request(made, made), FRAME)
+    assert list(tmp_path.iterdir()) == []
+
+
+def _request(made: Fitted, expected: Fitted) -> ExportRequest:
+    int8 = int8_maps(expected.network, expected.quantization)
+    return ExportRequest((64, 80), "int8", LICENCE, quantization=made.quantization, int8=int8)
+
+
+def _int8(mixed: bool) -> Fitted:
+    """The tiny network on grids; mixed: its first layer and the heads of its last stage stay float."""
+    network = folded(_tiny())
+    images = torch.randint(0, 256, (2, 3, 64, 80), generator=torch.Generator().manual_seed(1)).float()
+    layers = convolutions(network)
+    return fit(network, [images], frozenset(layers[1:-2] if mixed else layers))
 
 
 def test_an_artefact_of_another_network_is_refused_and_not_kept(
@@ -84,13 +145,15 @@ def test_keypoints_that_moved_are_refused_although_the_maps_are_near(monkeypatch
             return maps.heatmaps.numpy() + np.float32(5e-5), maps.pafs.numpy()
 
     image = np.random.default_rng(0).uniform(0, 255, (1, 3, 64, 80)).astype(np.float32)
-    assert prove(network, Nudged(), [image], "random", LIMITS["fp32"]).max_abs == pytest.approx(5e-5, rel=1e-2)
+    assert prove(Expected(network), Nudged(), [image], "random", LIMITS["fp32"]).max_abs == pytest.approx(
+        5e-5, rel=1e-2
+    )
     found = iter([[_person((0, 0.2), (5, 5))], [_person((0, 0), (5, 5))]])
     monkeypatch.setattr(parity, "decode", lambda *_: next(found))
     with pytest.raises(ParityError, match=r"1 of 2 keypoints are not where the network's are, within 0.1 pixels"):
-        prove(network, Nudged(), [image], "random", LIMITS["fp32"])
+        prove(Expected(network), Nudged(), [image], "random", LIMITS["fp32"])
     with pytest.raises(ValueError, match="at least one image"):
-        prove(network, Nudged(), [], "random", LIMITS["fp32"])
+        prove(Expected(network), Nudged(), [], "random", LIMITS["fp32"])
 
 
 def _person(*points: tuple[float, float]) -> Person:
@@ -122,7 +185,7 @@ def test_the_command_writes_and_tells(
     [
         (["--to", "openvno"], "openvno: no such format (did you mean openvino?)"),
         (["--to", "onnx", "--height", "65"], "height: must be a multiple of 8 from 16 on, got 65; 64 would do"),
-        (["--to", "onnx", "--precision", "fp16"], "onnx: is written in fp32, not in fp16"),
+        (["--to", "onnx", "--precision", "int8"], "is a float network; int8 needs grids found on frames"),
         (["--to", "onnx", "--out", "model.pte"], "model.pte: the name of an artefact for onnx ends with .onnx"),
     ],
 )

@@ -18,7 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="FILE", type=Path, help="(default: the model's name with the format's suffix)")
     parser.add_argument("--height", type=int, default=368, help="of the input, where the format has a fixed one")
     parser.add_argument("--width", type=int, default=656, help="as --height (default: 368 x 656)")
-    parser.add_argument("--precision", choices=get_args(Precision), default="fp32", help="of the stored weights")
+    parser.add_argument(
+        "--precision", choices=get_args(Precision), help="of the stored weights (default: the model's own)"
+    )
 
 
 def call(options: argparse.Namespace) -> int:
@@ -42,16 +44,16 @@ def _tell(found: Exported) -> None:
     total = sum(one.stat().st_size for path in found.files for one in ([path] if path.is_file() else path.rglob("*")))
     print(f"{found.path}: {found.runtime} {found.precision}, input of {size}, {total:,} bytes in all")
     print(f"licence of its weights: {found.licence.name}")
-    if found.quantized_max_abs is not None:
-        print(f"maps: at most {found.quantized_max_abs:.2g} from those of the network on its grids")
-        return
     if found.parity is None:
         print("NOT compared with the network: no runtime here loads this format; compare it on a device before use")
         return
-    parity, limits = found.parity, LIMITS["fp16" if found.precision == "fp16" else "fp32"]
-    print(
-        f"maps on {parity.image}: at most {parity.max_abs:.2g} from the network's, of {limits.map_error:g} of the peak"
-    )
+    parity, limits = found.parity, LIMITS[found.precision]
+    if found.precision == "int8":
+        print(f"maps on {parity.image}: relative L2 {parity.rel_l2:.2g} to the network in integers, where")
+        print(f"  {limits.map_error:g} and twice what the same numbers give with sums in float are allowed")
+    else:
+        most = f"{limits.map_error:g} of the peak"
+        print(f"maps on {parity.image}: at most {parity.max_abs:.2g} from the network's, of {most}")
     print(
         f"keypoints: {parity.keypoints} compared, {parity.keypoints_lost} lost or displaced by over "
         f"{limits.shift_px:g} pixels, the largest shift {parity.largest_shift_px:.2g}"

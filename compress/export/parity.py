@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from compress.export.exporters.base import Precision
+from compress.export.exporters.base import Int8Maps, Precision
 from compress.export.float_rounding import rounding
 from eval.people import Person, decode
 from eval.runtimes import Runs
@@ -16,6 +17,7 @@ from teachers.posenet import PoseNet
 
 Array = NDArray[np.float32]
 PARITY_LIMIT = 1e-4
+_TIMES = 2.0
 
 
 class ParityError(RuntimeError):
@@ -27,14 +29,20 @@ class Limits:
     """What still counts as the same network."""
 
     map_error: float
-    """Largest absolute difference of a map, over the largest absolute value of that map or 1."""
+    """Largest absolute difference of a map, over the largest absolute value of that map or 1. Of int8: the relative L2
+    beyond `_TIMES` that of the same numbers with sums in float. A sum that ends on the other side of a half is off by
+    one whole step, and later layers make more of it, so that single cells say little."""
     shift_px: float
     """How far a keypoint may move, in pixels of the network's input."""
     lost: float
     """Share of the keypoints that may move further, vanish or appear."""
 
 
-LIMITS: Mapping[Precision, Limits] = {"fp32": Limits(PARITY_LIMIT, 0.1, 0.0), "fp16": Limits(0.05, 2.0, 0.1)}
+LIMITS: Mapping[Precision, Limits] = {
+    "fp32": Limits(PARITY_LIMIT, 0.1, 0.0),
+    "fp16": Limits(0.05, 2.0, 0.1),
+    "int8": Limits(0.02, 2.0, 0.1),
+}
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,8 @@ class Parity:
     image: str
     """Where the images came from."""
     max_abs: float
+    rel_l2: float
+    """Of both maps the larger, on the first image: small ones may show nothing that a map could be relative to."""
     keypoints: int
     """Of the network; without any, only the maps were compared."""
     keypoints_lost: int
@@ -55,37 +65,90 @@ class Parity:
         return asdict(self)
 
 
-def prove(network: PoseNet, session: Runs, images: Sequence[Array], image: str, limits: Limits) -> Parity:
+@dataclass(frozen=True)
+class Expected:
+    """What an artefact has to be."""
+
+    network: PoseNet
+    int8: Int8Maps | None = None
+    """Of an int8 network; None: the network itself gives the maps."""
+
+
+def prove(expected: Expected, session: Runs, images: Sequence[Array], image: str, limits: Limits) -> Parity:
     """Compares on every (1, 3, H, W) image. ParityError says by how much a limit was passed."""
     if not images:
         raise ValueError("parity needs at least one image")
-    found = [_compare(network, session, one, limits) for one in images]
-    keypoints, lost = (sum(part) for part in zip(*((one[1], one[2]) for one in found), strict=True))
+    found = [_compare(expected, session, one, limits) for one in images]
+    keypoints, lost = sum(one.keypoints for one in found), sum(one.lost for one in found)
     if lost > limits.lost * keypoints:
         raise ParityError(
             f"{lost} of {keypoints} keypoints are not where the network's are, within {limits.shift_px:g} pixels; "
             f"at most {int(limits.lost * keypoints)} may be"
         )
-    return Parity(image, max(one[0] for one in found), keypoints, lost, max(one[3] for one in found))
+    return Parity(
+        image,
+        max(one.max_abs for one in found),
+        found[0].rel_l2,
+        keypoints,
+        lost,
+        max(one.shift_px for one in found),
+    )
 
 
-def _compare(network: PoseNet, session: Runs, image: Array, limits: Limits) -> tuple[float, int, int, float]:
-    with torch.inference_mode():
-        expected = [maps.numpy() for maps in network(torch.from_numpy(image))]
+class _Apart(NamedTuple):
+    """What one image gave."""
+
+    max_abs: float
+    rel_l2: float
+    keypoints: int
+    lost: int
+    shift_px: float
+
+
+class _Wanted(NamedTuple):
+    """A map as it should be."""
+
+    name: str
+    values: Array
+    unsure: float
+    """What rounding alone may change: of the largest difference, of int8 the relative L2."""
+
+
+def _compare(expected: Expected, session: Runs, image: Array, limits: Limits) -> _Apart:
+    wanted = _wanted(expected, torch.from_numpy(image))
     given = session.run(image)
-    largest = 0.0
-    rounded = rounding(network, torch.from_numpy(image))
-    for name, ours, theirs, unsure in zip(("heatmaps", "pafs"), given, expected, rounded, strict=True):
+    largest = relative = 0.0
+    for ours, (name, theirs, unsure) in zip(given, wanted, strict=True):
         if ours.shape != theirs.shape:
             raise ParityError(f"{name} have shape {ours.shape}, the network's have {theirs.shape}")
-        apart = float(np.abs(ours - theirs).max())
-        allowed = limits.map_error * max(1.0, float(np.abs(theirs).max())) + unsure
-        if not apart <= allowed:  # NaN fails too
-            raise ParityError(f"{name} differ from the network's by {apart:.3g}; at most {allowed:.3g} is allowed")
-        largest = max(largest, apart)
-    skeleton, stride = network.spec.skeleton, network.spec.stride
-    people = [decode(maps[0][0], maps[1][0], skeleton, stride) for maps in (given, expected)]
-    return largest, *compare_people(people[0], people[1], limits.shift_px)
+        apart, share = float(np.abs(ours - theirs).max()), _rel_l2(ours, theirs)
+        if expected.int8 is None:
+            off, words, allowed = apart, "", limits.map_error * max(1.0, float(np.abs(theirs).max())) + unsure
+        else:
+            off, words, allowed = share, "a relative L2 of ", limits.map_error + unsure
+        if not off <= allowed:  # NaN fails too
+            raise ParityError(f"{name} differ from the network's by {words}{off:.3g}; at most {allowed:.3g} is allowed")
+        largest, relative = max(largest, apart), max(relative, share)
+    skeleton, stride = expected.network.spec.skeleton, expected.network.spec.stride
+    found, there = (
+        decode(heatmaps[0], pafs[0], skeleton, stride) for heatmaps, pafs in (given, [one.values for one in wanted])
+    )
+    return _Apart(largest, relative, *compare_people(found, there, limits.shift_px))
+
+
+@torch.inference_mode()
+def _wanted(expected: Expected, image: Tensor) -> list[_Wanted]:
+    """Heatmaps, then PAFs."""
+    names = ("heatmaps", "pafs")
+    if expected.int8 is None:
+        maps, unsure = expected.network(image), rounding(expected.network, image)
+        return [_Wanted(name, one.numpy(), noise) for name, one, noise in zip(names, maps, unsure, strict=True)]
+    pairs = zip(names, expected.int8.exact(image), expected.int8.in_float(image), strict=True)
+    return [_Wanted(name, one.numpy(), _TIMES * _rel_l2(two.numpy(), one.numpy())) for name, one, two in pairs]
+
+
+def _rel_l2(ours: Array, theirs: Array) -> float:
+    return float(np.linalg.norm(ours - theirs)) / max(float(np.linalg.norm(theirs)), 1e-12)
 
 
 def compare_people(given: Sequence[Person], expected: Sequence[Person], shift_px: float) -> tuple[int, int, float]:

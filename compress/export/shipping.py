@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from compress.core.candidate import content_id
 from compress.export.exporters.base import Exporter, ExportRequest
-from compress.export.parity import LIMITS, Parity, ParityError, prove
+from compress.export.parity import LIMITS, Expected, Parity, ParityError, prove
 from eval.frames import open_source
 from eval.runtimes import RUNTIMES
 from eval.runtimes.facts import ArtefactFacts, facts_file, write_facts
@@ -75,7 +75,8 @@ def ship(network: PoseNet, exporter: Exporter, path: Path, request: ExportReques
             session = RUNTIMES[exporter.runtime].load(temporary, threads=1)
             try:
                 inputs = _inputs(network, exporter, request, image)
-                parity = prove(network, session, inputs, image.source, LIMITS[request.precision])
+                expected = Expected(network, request.int8)
+                parity = prove(expected, session, inputs, image.source, LIMITS[request.precision])
             except ParityError as error:
                 raise ParityError(f"{path.name}: {error}; nothing was written") from error
         facts = {"reason": "no runtime here loads this format"} if parity is None else parity.facts()
@@ -113,7 +114,7 @@ def _facts(network: PoseNet, exporter: Exporter, request: ExportRequest, parity:
         exporter_version=exporter.version,
         precision=request.precision,
         input_hw=request.input_hw if exporter.fixed_size else None,
-        network=content_id(network),
+        network=content_id(network, request.quantization),
         spec=network.spec.to_json(),
         licence=request.licence.model_dump_json(),
         parity=parity,

@@ -9,6 +9,7 @@ from compress.export.exporters import EXPORTERS
 from compress.export.exporters.base import ConversionError, Exporter, ExportRequest
 from compress.export.parity import ParityError
 from compress.export.shipping import parity_image, ship
+from compress.quantization.integer_network import int8_maps
 from eval.runtimes import RUNTIMES
 from eval.runtimes.facts import facts_file, read_facts
 from teachers.common.errors import UserError
@@ -84,17 +85,14 @@ def _path(built: Built, exporter: Exporter, size: tuple[int, int]) -> Path:
 
 def _make(built: Built, exporter: Exporter, size: tuple[int, int]) -> None:
     path = _path(built, exporter, size)
-    if built.candidate.quantization is not None:
-        precision = built.candidate.quantization.precision
-        raise UserError(f"its {precision} numbers are in model.onnx alone, which {exporter.name} does not read")
-    if not _is_whole(path, built):
-        ship(
-            built.candidate.network,
-            exporter,
-            path,
-            ExportRequest(size, "fp32", built.candidate.licence),
-            parity_image(),
-        )
+    if _is_whole(path, built):
+        return
+    candidate = built.candidate
+    quantization = candidate.quantization
+    precision = "fp32" if quantization is None else quantization.precision
+    int8 = int8_maps(candidate.network, quantization)
+    request = ExportRequest(size, precision, candidate.licence, quantization=quantization, int8=int8)
+    ship(candidate.network, exporter, path, request, parity_image())
 
 
 def _is_whole(path: Path, built: Built) -> bool:

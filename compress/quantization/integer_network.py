@@ -13,7 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from compress.core.qparams import Int8, QuantParams
+from compress.core.qparams import Int8, Quantization, QuantParams
+from compress.export.exporters.base import Int8Maps
+from compress.quantization.fake_quant import FakeQuantized
 from compress.quantization.saturation import saturated_sums
 from compress.reconstruction.layer_ops import activated, convolved, padded, seen
 from compress.reconstruction.visitor import walk
@@ -46,6 +48,18 @@ class IntegerNetwork(nn.Module):
         image = numbers.on_grid(IMAGE, seen(self.network, images))
         heatmaps, pafs = walk(self.network, numbers, image)[-1]
         return Maps(heatmaps.plain(), pafs.plain())
+
+
+def computing(network: PoseNet, quantization: Quantization | None) -> nn.Module:
+    """What gives a candidate's maps in torch: its network, on its grids if it has any."""
+    return IntegerNetwork(network, quantization).eval() if isinstance(quantization, Int8) else network
+
+
+def int8_maps(network: PoseNet, quantization: Quantization | None) -> Int8Maps | None:
+    """What an int8 artefact is compared with; None for a network in another precision."""
+    if not isinstance(quantization, Int8):
+        return None
+    return Int8Maps(IntegerNetwork(network, quantization).eval(), FakeQuantized(network, quantization).eval())
 
 
 class _Integers:

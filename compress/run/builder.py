@@ -17,12 +17,11 @@ from compress.common.fact_cache import FactCache, fact_key
 from compress.core.built import ARTEFACT, LICENCE, RECIPE, Built
 from compress.core.candidate import Candidate, content_id
 from compress.core.notes import Note
-from compress.core.qparams import Int8
 from compress.export.float_rounding import rounding
 from compress.export.inference_file import load_inference, save_inference
 from compress.export.onnx_export import Graph, load_graph, save_artefact
 from compress.export.parity import PARITY_LIMIT, ParityError
-from compress.quantization.integer_network import IntegerNetwork
+from compress.quantization import integer_network
 from compress.quantization.qdq_graph import quantized_graph
 from compress.quantization.quantization_file import load_quantization, save_quantization
 from compress.run.teacher_stages import TeacherStages, float_graph
@@ -219,9 +218,7 @@ def largest_difference(candidate: Candidate, artefact: Path, inputs: Sequence[ND
 
 def computing(candidate: Candidate) -> torch.nn.Module:
     """What computes the candidate's maps in torch: its network, on its grids if it has any."""
-    if isinstance(candidate.quantization, Int8):
-        return IntegerNetwork(candidate.network, candidate.quantization).eval()
-    return candidate.network
+    return integer_network.computing(candidate.network, candidate.quantization)
 
 
 def content_of_files(steps: Sequence[Step]) -> list[str]:

@@ -10,11 +10,12 @@ from typing import Literal, Protocol
 
 from torch import Tensor, nn
 
+from compress.core.qparams import Quantization
 from eval.inference import Inference
 from teachers.licence import Licence
 from teachers.posenet import PoseNet
 
-Precision = Literal["fp32", "fp16"]
+Precision = Literal["fp32", "fp16", "int8"]
 _TAIL = 600
 
 
@@ -28,6 +29,20 @@ class ExportRequest:
     licence: Licence
     inference: Inference | None = None
     """How the network is run on a frame, for formats with room to say so."""
+    quantization: Quantization | None = None
+    """Of a network that computes in fewer bits: its own grids, which an int8 artefact has to carry."""
+    int8: "Int8Maps | None" = None
+    """What an int8 artefact is compared with; None: the network itself."""
+
+
+@dataclass(frozen=True)
+class Int8Maps:
+    """An int8 network in torch, twice."""
+
+    exact: nn.Module
+    """In integers: what the artefact has to give."""
+    in_float: nn.Module
+    """The same numbers with sums in float, for a runtime that does not keep to integers may be as far off as this."""
 
 
 class Exporter(Protocol):

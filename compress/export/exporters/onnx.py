@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from compress.core.qparams import Half
 from compress.export.exporters.base import ExportRequest, Precision
-from compress.export.onnx_export import cut_at_stage, export_all_stages, save_artefact
+from compress.export.graph_writer import BRANCHES, write_graph
+from compress.export.onnx_export import save_artefact
 from eval.runtimes.base import version_of
 from teachers.posenet import PoseNet
 
@@ -14,7 +16,7 @@ class OnnxExporter:
 
     name, suffix, fixed_size = "onnx", ".onnx", False
     runtime: str | None = "onnxruntime"
-    precisions: tuple[Precision, ...] = ("fp32",)
+    precisions: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 
     @property
     def version(self) -> str:
@@ -27,6 +29,8 @@ class OnnxExporter:
 
     def convert(self, network: PoseNet, path: Path, request: ExportRequest) -> Sequence[str]:
         """See `Exporter`."""
-        graph = cut_at_stage(export_all_stages(network), len(network.stages))
+        quantization = request.quantization or (Half() if request.precision == "fp16" else None)
+        last = len(network.stages) - 1
+        graph = write_graph(network, quantization, {branch: (last, branch) for branch in BRANCHES})
         save_artefact(graph, network, request.licence, path, request.inference)
         return [path.name]
