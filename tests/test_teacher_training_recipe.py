@@ -78,7 +78,7 @@ BAD = {
     ),
     "hints": (
         ("licence:", "loss: {hints: 1}\nlicence:"),
-        "x.yaml:5 loss.hints: must be 0: hints are a teacher's features, and labels have none",
+        "x.yaml:5 loss.hints: must be 0: hints compares with a teacher's features, and labels have none",
     ),
     "scales the wrong way round": (
         ("licence:", "augmentation: {scale: [1.3, 0.7]}\nlicence:"),

@@ -244,10 +244,11 @@ def test_what_it_was_given_stays_as_it_was(shared: Path, tmp_path: Path) -> None
     assert same(before[0], job.network.state_dict()) and same(before[1], job.teacher.state_dict())  # type: ignore[union-attr]
 
 
-def test_hints_pull_the_features_to_the_teachers(shared: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["hints", "cwd", "pkd"])
+def test_losses_on_features_pull_them_to_the_teachers(name: str, shared: Path, tmp_path: Path) -> None:
     schedule = tiny_schedule(steps=40, learning_rate=1e-2)
     only = dict.fromkeys(("joints", "background", "pafs"), 0.0)
-    job = tiny_job(shared, schedule, loss=LossSettings(**only, hints=1.0), teacher=tiny_teacher())
+    job = tiny_job(shared, schedule, loss=LossSettings(**only, **{name: 1.0}), teacher=tiny_teacher())
     losses = [point["loss"] for point in train(job, tmp_path).facts["losses"]]
     assert len(losses) == 40 and losses[-1] < 0.5 * losses[0]
 

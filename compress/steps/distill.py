@@ -117,7 +117,7 @@ class Distill(Step):
             key=fact_key("distill", 5, self.model_dump(mode="json"), candidate.id, targets.key, context.seed),
             place=place,
             augmentation=self.augmentation,
-            teacher=teacher if self.loss.hints > 0 else None,
+            teacher=teacher if self.loss.feature_weights else None,
         )
         trained, note = train_student(training, context)
         lost = zero_share(candidate.network) - zero_share(trained.network)

@@ -54,7 +54,7 @@ class StudentTraining:
     """The step's path below the recipe's `steps`."""
     augmentation: Augmentation = Augmentation.none()  # noqa: RUF009 - frozen
     teacher: PoseNet | None = None
-    """Whose features `loss.hints` asks for; int8 networks have none to compare with."""
+    """Whose features `loss.hints`, `cwd` and `pkd` ask for; int8 networks have none to compare with."""
 
 
 def train_student(training: StudentTraining, context: "StepContext") -> tuple[Trained, TrainingNote]:

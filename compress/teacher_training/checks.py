@@ -111,5 +111,5 @@ def check_settings(schedule: Schedule, loss: LossSettings, spec: PoseNetSpec | N
             ("schedule", "gradient_accumulation"),
             f"must divide the batch, {schedule.batch_size}, got {schedule.gradient_accumulation}",
         )
-    if loss.hints > 0:
-        mistakes.add(("loss", "hints"), "must be 0: hints are a teacher's features, and labels have none")
+    for name in loss.feature_weights:
+        mistakes.add(("loss", name), f"must be 0: {name} compares with a teacher's features, and labels have none")

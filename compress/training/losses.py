@@ -33,6 +33,18 @@ class LossSettings(Frozen):
     hints: Annotated[
         Weight, Field(description="The backbone's features against the teacher's (FitNets); 0 leaves them free.")
     ] = 0.0
+    cwd: Annotated[
+        Weight, Field(description="Where each channel of the features is active (CWD), not how much; 0 leaves it out.")
+    ] = 0.0
+    pkd: Annotated[
+        Weight, Field(description="Correlation of the features with the teacher's (PKD); 0 leaves it out.")
+    ] = 0.0
+
+    @property
+    def feature_weights(self) -> dict[str, float]:
+        """The losses that need a teacher's features, by the name of their setting; those above 0."""
+        weights = {"hints": self.hints, "cwd": self.cwd, "pkd": self.pkd}
+        return {name: weight for name, weight in weights.items() if weight > 0}
 
 
 @dataclass(frozen=True)
@@ -95,21 +107,3 @@ def presence(maps: Maps) -> Tensor:
     x, y = maps.pafs[:, 0::2], maps.pafs[:, 1::2]
     limbs = (x.square() + y.square()).amax(dim=1).sqrt()
     return torch.maximum(joints, limbs).clamp(0.0, 1.0)
-
-
-class HintLoss(nn.Module):
-    """The student's features, through a 1x1 convolution that is trained along, against the teacher's.
-
-    Romero et al. 2015 ("FitNets"), equation (3), over the energy of the teacher's features.
-    """
-
-    def __init__(self, weight: float, student_channels: int, teacher_channels: int) -> None:
-        super().__init__()
-        self.weight = weight
-        self.regressor = nn.Conv2d(student_channels, teacher_channels, 1)
-
-    def forward(self, found: Tensor, wanted: Tensor) -> Tensor:
-        """found (N, F, h, w), wanted (N, G, h, w) -> a scalar."""
-        apart = (self.regressor(found).float() - wanted).square().mean()
-        loss: Tensor = self.weight * apart / wanted.square().mean().clamp_min(1e-12)
-        return loss

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from compress.quantization.fake_quant import FakeQuantized
 from compress.training.batches import Batch
-from compress.training.losses import Energies, HintLoss, LossSettings, StagesLoss, Targets
+from compress.training.feature_losses import FeatureLoss
+from compress.training.losses import Energies, LossSettings, StagesLoss, Targets
 from compress.training.reparameterization import Reparameterization, ReparameterizedNetwork, TrainingNetwork
 from teachers.posenet import Maps, PoseNet
 
@@ -15,7 +16,7 @@ from teachers.posenet import Maps, PoseNet
 class Student(nn.Module):
     """Images and targets in, the loss out."""
 
-    def __init__(self, network: TrainingNetwork, loss: StagesLoss, hints: HintLoss | None = None) -> None:
+    def __init__(self, network: TrainingNetwork, loss: StagesLoss, hints: FeatureLoss | None = None) -> None:
         super().__init__()
         self.network, self.loss, self.hints = network, loss, hints
 
@@ -36,10 +37,10 @@ def make_student(
     energies: Energies,
     teacher: PoseNet | None,
 ) -> Student:
-    """`teacher`: where hints are asked for, whose features they are."""
+    """`teacher`: where a loss on features is asked for, whose they are."""
     hints = None
     if teacher is not None:
-        hints = HintLoss(loss.hints, network.spec.feature_channels, teacher.spec.feature_channels)
+        hints = FeatureLoss(loss, network.spec.feature_channels, teacher.spec.feature_channels)
     dressed = ReparameterizedNetwork(network, how) if isinstance(how, Reparameterization) else copy.deepcopy(how)
     return Student(dressed, StagesLoss(loss, energies), hints)
 
