@@ -201,7 +201,9 @@ def test_urls_get_their_driver(tmp_path: Path) -> None:
         checked("study.sqlite3", tmp_path)
 
 
-@pytest.mark.parametrize("words", [["--trials", "0"], ["--workers", "x"], ["--timeout", "nan"], ["--timeout", "-1"]])
+@pytest.mark.parametrize(
+    "words", [["--trials", "0"], ["--workers", "x"], ["--time-limit", "nan"], ["--time-limit", "-1"]]
+)
 def test_numbers_that_are_none(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         run_command(["search", "x.yaml", *words])

@@ -172,7 +172,7 @@ def test_a_missed_constraint_never_ranks(patched: Any, tiny_run: TinyRun, tmp_pa
 
 
 def test_no_time_begins_nothing(patched: Any, done: Path, tmp_path: Path) -> None:
-    assert search(done / "s.yaml", tmp_path / "out", "--timeout", "0") == 0
+    assert search(done / "s.yaml", tmp_path / "out", "--time-limit", "0s") == 0
     assert [r["name"] for r in records(tmp_path / "out")] == ["teacher"]
     assert all(entry.state == "waiting" for entry in entries(tmp_path / "out"))
     assert facts(tmp_path / "out")["growth"] is None

@@ -3,6 +3,7 @@
 import random
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from training_jobs import PLAIN, Fate, one_thread, same, start, student, tiny_jo
 from training_targets import tiny_teacher
 
 from compress.common.progress import Reporter
+from compress.common.time_limit import TimeIsUp, TimeLimit
 from compress.core.candidate import Candidate
 from compress.steps.cluster_weights import ClusterWeights
 from compress.steps.context import StepContext
@@ -108,6 +110,18 @@ def test_a_checkpoint_now_and_then_is_enough(shared: Path, tmp_path: Path, monke
     stopped_after(Trainer(job, tmp_path / "a", Reporter()), 3)
     assert (tmp_path / "a" / CHECKPOINT).read_bytes() == before
     assert same(weights(train(job, tmp_path / "a")), weights(undisturbed))
+
+
+def test_a_time_limit_stops_it_and_the_same_call_goes_on_to_the_same_bits(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = tiny_job(shared)
+    undisturbed = train(job, tmp_path / "undisturbed")
+    asked = iter([False, False, False, True])
+    monkeypatch.setattr(TimeLimit, "over", lambda self: self.seconds is not None and next(asked))
+    with pytest.raises(TimeIsUp, match=r"training stopped at step 4 of \d+, and is kept"):
+        train(replace(job, limit=TimeLimit(1.0)), tmp_path / "stopped")
+    assert same(weights(train(job, tmp_path / "stopped")), weights(undisturbed))
 
 
 def test_killed_at_any_write_the_same_call_goes_on_to_the_same_bits(shared: Path, tmp_path: Path) -> None:

@@ -1,34 +1,17 @@
 """compress.export: a model in the format of another runtime, proved equal to the network."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from compress.api.exported import Exported
 from compress.common.progress import Reporter
 from compress.core.candidate import Candidate
 from compress.export.exporters import EXPORTERS
 from compress.export.exporters.base import Exporter, ExportRequest, Precision
-from compress.export.parity import Parity
 from compress.export.shipping import parity_image, ship
 from compress.quantization.integer_network import int8_maps
 from compress.run.load_candidate import saved_candidate
 from teachers.common.errors import UserError
-from teachers.licence import Licence
 from teachers.zoo import nearest
-
-
-@dataclass(frozen=True)
-class Exported:
-    """An artefact on disk, and how it compares with its network."""
-
-    path: Path
-    files: tuple[Path, ...]
-    runtime: str
-    precision: Precision
-    input_hw: tuple[int, int] | None
-    """The only size it takes; None where it takes any."""
-    licence: Licence
-    parity: Parity | None
-    """None where no runtime on this system loads the format."""
 
 
 def export(
@@ -65,7 +48,8 @@ def export(
         f"converting to {exporter.name}", lambda: ship(candidate.network, exporter, path, request, image)
     )
     size = input_hw if exporter.fixed_size else None
-    return Exported(shipped.path, shipped.files, exporter.name, made_for, size, candidate.licence, shipped.parity)
+    about = (exporter.name, made_for, size, candidate.licence, shipped.parity)
+    return Exported(shipped.path, shipped.files, *about, candidate, str(model))
 
 
 def _precision(candidate: Candidate, asked: Precision | None, model: str | Path) -> Precision:

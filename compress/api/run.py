@@ -1,6 +1,6 @@
 """compress run: recipe -> records -> report, in one folder."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compress.common.progress import Reporter
@@ -24,6 +24,8 @@ class RunResult:
 
     out: Path
     records: tuple[Record, ...]
+    left: tuple[str, ...] = ()
+    """The candidates that a time limit left to a later call."""
 
     @property
     def failed(self) -> tuple[Record, ...]:
@@ -41,8 +43,8 @@ def run(call: RunCall, reporter: Reporter) -> RunResult:
         claim()
         wait_for_all()  # from here on the folder holds this recipe's files only, which `follow` looks at
         with open_tracking(call.recipe.tracking, call.out, reporter) as tracking:
-            run_candidates(call, inputs, tracking, reporter)
-            return _report(call, tracking)
+            left = run_candidates(call, inputs, tracking, reporter)
+            return replace(_report(call, tracking), left=left)
 
 
 def follow(call: RunCall) -> None:
@@ -57,7 +59,8 @@ def _report(call: RunCall, tracking: Tracking) -> RunResult:
     """Draws the report from the records, and tells both to the trackers."""
     out, recipe = call.out, call.recipe
     found = {record.name: record for record in read_records(out / RECORDS)}
-    records = tuple(found[name] for name in (TEACHER_ROW, *(plan.name for plan in recipe.candidates)))
+    names = (TEACHER_ROW, *(plan.name for plan in recipe.candidates))
+    records = tuple(found[name] for name in names if name in found)  # a time limit leaves some to a later call
     facts = RunFacts(
         printable(out.resolve().name),
         records,

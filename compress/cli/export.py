@@ -4,7 +4,9 @@ import argparse
 from pathlib import Path
 from typing import get_args
 
-from compress.api.export import Exported, export
+from compress.api.export import export
+from compress.api.exported import Exported
+from compress.api.model_card import write_card
 from compress.common.progress import Reporter
 from compress.export.exporters import EXPORTERS
 from compress.export.exporters.base import ConversionError, Precision
@@ -21,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision", choices=get_args(Precision), help="of the stored weights (default: the model's own)"
     )
+    parser.add_argument("--card", action="store_true", help="write a model card, README.md, beside the artefact")
 
 
 def call(options: argparse.Namespace) -> int:
@@ -36,6 +39,8 @@ def call(options: argparse.Namespace) -> int:
         Reporter().warn(str(error))
         return 1
     _tell(found)
+    if options.card:
+        print(f"model card: {write_card(found)}")
     return 0
 
 

@@ -23,6 +23,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("report", "draw the report of finished runs again, or of several in one"),
     "teachers": ("teachers", "list teachers and samples, pull or import one, or train one's own"),
     "models": ("models", "list the models that are shipped; their names are a MODEL as teachers' are"),
+    "data": ("data", "pull a public data set, or choose training frames of your own videos"),
     "predict": ("predict", "find the people of images: OpenPose JSON, overlay, maps"),
     "kinematics": ("kinematics", "joint angles and angular velocities from a video"),
     "pack": ("pack", "store a model in one small file; it downloads faster, it does not run faster"),

@@ -1,4 +1,4 @@
-"""compress search RECIPE [--out DIR] [--trials N] [--workers K] [--storage URL] [--artefacts URL] [--timeout S] ..."""
+"""compress search RECIPE [--out DIR] [--trials N] [--workers K] [--storage URL] [--time-limit 2h] ..."""
 
 import argparse
 import shlex
@@ -7,6 +7,7 @@ from compress.api.search import search
 from compress.cli.recipe_options import add_out, add_recipe, command_words
 from compress.common.progress import Reporter
 from compress.common.run_folder import default_out
+from compress.common.time_limit import duration
 from compress.recipe.loader import load_recipe
 from compress.recipe.search_plan import MAX_TRIALS
 from compress.results.recommendation import recommend
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an object store that all machines reach, for the trials' records and models where they share no disk: "
         "s3://BUCKET/FOLDER, gs://..., any that fsspec knows",
     )
-    parser.add_argument("--timeout", metavar="S", type=_seconds, help="seconds after which nothing new is begun")
+    parser.add_argument("--time-limit", metavar="TIME", type=duration, help="as 2h: after it no trial is begun")
     add_out(parser, "an earlier search's results")
 
 
@@ -50,7 +51,7 @@ def call(options: argparse.Namespace) -> int:
         storage=options.storage,
         trials=options.trials,
         workers=options.workers,
-        timeout_s=options.timeout,
+        timeout_s=options.time_limit,
         fresh=options.fresh,
         artefacts=options.artefacts,
     )
@@ -92,13 +93,3 @@ def _whole(text: str, most: int) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= most:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1 to {most}, got {text!r}")
     return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = float("nan")
-    if not 0 <= seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected seconds, got {text!r}")
-    return seconds

@@ -12,6 +12,7 @@ from compress.common.environment import usable_cores
 from compress.common.fact_cache import FactCache, fact_key
 from compress.common.progress import Reporter
 from compress.common.run_folder import CANDIDATES, WORK
+from compress.common.time_limit import TimeLimit
 from compress.core.built import Built
 from compress.export.parity import ParityError
 from compress.measure.base import MeasureContext
@@ -69,6 +70,8 @@ class RunOptions:
     """Held while something is timed."""
     timed_as: Callable[[Built], Built] = lambda built: built
     """What a candidate's cost depends on: its content, if nothing else is said."""
+    limit: TimeLimit = TimeLimit()  # noqa: RUF009 - frozen
+    """After which a training stops, to be continued by a later call."""
     teacher_maps: Path | None = None
     """Where the teacher's averaged maps are kept for later candidates; None keeps none."""
 
@@ -80,7 +83,12 @@ class CandidateRunner:
         self._inputs, self._cache, self._options = inputs, cache, options
         self._conditions = inputs.conditions
         context = StepContext(
-            inputs.recipe.data.seed, inputs.targets, options.out / WORK, options.reporter, options.tracking
+            inputs.recipe.data.seed,
+            inputs.targets,
+            options.out / WORK,
+            options.reporter,
+            options.tracking,
+            limit=options.limit,
         )
         self._builder = Builder(inputs.stages, context, options.out / CANDIDATES, cache, inputs.parity_inputs())
 

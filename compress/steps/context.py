@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from compress.common.progress import Reporter
+from compress.common.time_limit import TimeLimit
 from compress.training.curve import Follow, unfollowed
 from compress.training.teacher_targets import TeacherTargets
 from teachers.common.errors import UserError
@@ -39,6 +40,9 @@ class StepContext:
     """Told of every training; without trackers as it is by default."""
     building: str = ""
     """The name of the candidate that is being made."""
+
+    limit: TimeLimit = TimeLimit()  # noqa: RUF009 - frozen
+    """After which a training stops, to be continued by a later call."""
 
     @property
     def targets(self) -> TeacherTargets:

@@ -75,6 +75,7 @@ def train_student(training: StudentTraining, context: "StepContext") -> tuple[Tr
         teacher=training.teacher,
         answers=targets.answers(settings.frame_balance),
         licence=targets.teacher.licence,
+        limit=context.limit,
     )
     with TemporaryDirectory() as temporary:
         folder = Path(temporary) if context.folder is None else _kept_in(context.folder, training, context)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from compress.common.time_limit import TimeLimit
 from compress.core.qparams import Int8
 from compress.training.batches import Samples
 from compress.training.losses import Energies, LossSettings
@@ -36,6 +37,8 @@ class TrainingJob:
     """What gives the samples their maps, where they come without."""
     licence: Licence | None = None
     """Of the weights; where it is known, a training that diverges leaves its best network as a model's folder."""
+    limit: TimeLimit = TimeLimit()  # noqa: RUF009 - frozen
+    """Once it has passed, the training is kept at the step that it is at. It decides no result."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from compress.common.environment import usable_cores
 from compress.common.progress import Reporter
+from compress.common.time_limit import TimeIsUp
 from compress.quantization.fake_quant import FakeQuantized
 from compress.training.batches import Batch, BatchSampler, Order, stack
 from compress.training.checkpoint import TrainingState, load_state, optimiser_tensors, restore_optimiser
@@ -96,10 +97,13 @@ class Trainer:
                     self._look()
                     last |= self._has_stalled()
                 now = time.monotonic()
-                if last or now - saved > _SECONDS_BETWEEN_CHECKPOINTS:
+                late = not last and self._is_late()
+                if last or late or now - saved > _SECONDS_BETWEEN_CHECKPOINTS:
                     self._curve.facts["seconds"] += now - saved
                     saved = now
                     self._save()
+                if late:
+                    raise TimeIsUp(f"training stopped at step {self._step} of {schedule.steps}, and is kept")
                 if last:
                     break
         self._engine.wait()
@@ -141,6 +145,16 @@ class Trainer:
             return False
         found = torch.tensor(float(self._curve.has_stalled()), device=self._engine.device)
         return bool(self._engine.from_first({"stalled": found})["stalled"])
+
+    def _is_late(self) -> bool:
+        """Several processes have clocks of their own: they agree whenever they validate."""
+        limit = self._job.limit
+        if limit.seconds is None or self._engine.world == 1:
+            return limit.over()
+        if self._step % self._job.schedule.validate_every:
+            return False
+        found = torch.tensor(float(limit.over()), device=self._engine.device)
+        return bool(self._engine.from_first({"late": found})["late"])
 
     def _save(self) -> None:
         """By the first process alone; the others do not wait, as each looks at a clock of its own."""
