@@ -73,11 +73,16 @@ def model_card(found: Exported, record: Record | None) -> str:
 
 def _header(found: Exported, record: Record | None) -> dict[str, object]:
     name = found.licence.name.lower()
-    licence = {"license": name} if name in _HUB_NAMES else {"license": "other", "license_name": name or "unknown"}
+    header: dict[str, object] = {"license": name if name in _HUB_NAMES else "other"}
+    if name not in _HUB_NAMES:
+        header["license_name"] = name or "unknown"
+    header["library_name"] = found.runtime
+    header["pipeline_tag"] = "keypoint-detection"
+    header["tags"] = ["human-pose-estimation", "openpose", found.precision, found.runtime]
     # A teacher of one's own is a path, which is nobody else's business.
-    base = {"base_model": record.teacher} if record is not None and record.teacher in teacher_names() else {}
-    tags = ["human-pose-estimation", "openpose", found.precision, found.runtime]
-    return licence | {"library_name": found.runtime, "pipeline_tag": "keypoint-detection", "tags": tags} | base
+    if record is not None and record.teacher in teacher_names():
+        header["base_model"] = record.teacher
+    return header
 
 
 def _summary(found: Exported, record: Record | None) -> str:

@@ -87,7 +87,8 @@ def _frames(options: argparse.Namespace) -> int:
     if not 1 <= options.window <= 100_000:
         raise UserError(f"--window: must lie between 1 and 100000, got {options.window}")
     how, reporter = Selection(options.least_change, options.window), Reporter()
-    counts, thumbs, videos = Counts(), [], list(_files(options.videos))
+    thumbs: list[NDArray[np.float32]] = []
+    counts, videos = Counts(), list(_files(options.videos))
     read = 0
     for path in reporter.track(videos, "videos", len(videos)):
         try:

@@ -24,7 +24,7 @@ class TensorBoardTracker:
             from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 # takes a second, and few runs need it
         except ImportError as error:
             raise UserError(f"tensorboard cannot be imported: pip install tensorboard ({error})") from error
-        self._writer: Any = SummaryWriter(str(place.folder), flush_secs=_FLUSH_S)  # type: ignore[no-untyped-call]
+        self._writer: Any = SummaryWriter(str(place.folder), flush_secs=_FLUSH_S)
 
     def config(self, values: Mapping[str, Any]) -> None:
         """Under `Text`, as JSON."""
