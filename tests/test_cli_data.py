@@ -99,7 +99,7 @@ def test_a_data_set_comes_whole_and_only_once(site: tuple[Site, str], tmp_path: 
     out = tmp_path / "coco"
     words = ["data", "pull", "coco-val2017", "--out", str(out), "--mirror", address]
     assert run_command(words) == 0
-    assert open_source(str(out / data_sets.KEYPOINTS)).names() == [f"{n:012d}.jpg" for n in (1, 2, 3)]
+    assert open_source(str(out / data_sets.KEYPOINTS)).names() == [f"{n:012d}" for n in (1, 2, 3)]
     assert (out / "val2017" / "000000000002.jpg").read_bytes() == _jpeg(2)
     assert len(served.asked) == 2
     (out / "val2017" / "000000000002.jpg").unlink()
