@@ -1,12 +1,12 @@
 """--time-limit: what it takes, a training that stops at it, and a run that leaves the rest to the next call."""
 
 import argparse
-import shutil
 from pathlib import Path
 
 import pytest
 from compress_tiny_run import QUICK, TinyRun, records, set_to
 
+import compress
 from compress.cli.main import run_command
 from compress.common.time_limit import TimeLimit, duration
 from compress.run.runner import CandidateRunner
@@ -49,7 +49,7 @@ def test_a_run_leaves_the_rest_and_the_same_command_goes_on(
 
 
 def test_no_time_at_all_measures_the_teacher(tiny_run: TinyRun, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    assert run_command(["run", str(tiny_run.recipe), "--out", str(out), *set_to(*QUICK), "--time-limit", "0s"]) == 0
-    assert [record["name"] for record in records(out)] == ["teacher"] and (out / "report.html").is_file()
-    shutil.rmtree(out)
+    overrides = {"measure.latency": False, "measure.memory": False, "objectives": ["params", "joint_rel_l2"]}
+    found = compress.run(tiny_run.recipe, overrides, out=tmp_path / "out", time_limit_s=0.0)
+    assert [record.name for record in found.records] == ["teacher"] and found.report.is_file()
+    assert found.left == ("stages-3", "stages-2", "stages-1")

@@ -29,6 +29,8 @@ class RunResult:
     """Columns of candidates.csv that span the Pareto front."""
     ranked: tuple[str, ...] | None = None
     """Names that compete for the front; None for all. A search leaves out what breaks a constraint."""
+    left: tuple[str, ...] = ()
+    """The candidates that a time limit left to a later call."""
 
     @property
     def failed(self) -> tuple[Record, ...]:
