@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import theilslopes
 
 from eval.angles import Array
 from eval.bootstrap import interval, resamples
@@ -128,6 +127,8 @@ def theil_sen(reference: Array, values: Array) -> float | None:
     """Median slope between pairs of readings; above 1,000 readings, of evenly spaced ones."""
     if len(reference) < 3 or np.ptp(reference) < STANDS_STILL_DEG:
         return None
+    from scipy.stats import theilslopes  # noqa: PLC0415 - takes a second to import, and every command would
+
     every = -(-len(reference) // _THEIL_SEN_READINGS)
     return float(theilslopes(values[::every], reference[::every]).slope)
 

@@ -1,11 +1,12 @@
 """Sizes that need no run: parameters, multiply-accumulates, bytes on disk."""
 
+import math
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from teachers.posenet import PoseNet
+from teachers.posenet import InstanceNormBlock, PoseNet
 from teachers.spec import PoseNetSpec
 
 
@@ -15,26 +16,28 @@ def count_parameters(network: PoseNet) -> int:
 
 
 def count_macs(spec: PoseNetSpec, input_hw: tuple[int, int]) -> int:
-    """Multiply-accumulates of convolutions and linear layers for one image of the given height and width.
+    """Multiply-accumulates of the convolutions for one image of the given height and width; no layer has others.
 
-    Counted on a shapes-only pass (torch's meta device), so no memory is touched and every layer kind is covered.
+    Counted on a pass of no image at all, so nothing is computed and every layer kind is covered. On torch's meta device
+    the first addition imports its compiler, which takes seconds.
     """
     with torch.device("meta"):
         network = PoseNet(spec).eval()
-        total = 0
+    total = 0
 
-        def count(module: nn.Module, _: object, output: torch.Tensor) -> None:
-            nonlocal total
-            if isinstance(module, nn.Conv2d):
-                kernel = module.kernel_size[0] * module.kernel_size[1]
-                total += output.numel() * kernel * module.in_channels // module.groups
-            elif isinstance(module, nn.Linear):
-                total += output.numel() * module.in_features
+    def count(module: nn.Module, _: object, output: torch.Tensor) -> None:
+        nonlocal total
+        assert isinstance(module, nn.Conv2d)
+        kernel = module.kernel_size[0] * module.kernel_size[1]
+        total += math.prod(output.shape[1:]) * kernel * module.in_channels // module.groups
 
-        for module in network.modules():
+    for module in network.to_empty(device="cpu").modules():
+        if isinstance(module, InstanceNormBlock):
+            module.norm = nn.Identity()  # torch's refuses to normalise nothing
+        if isinstance(module, nn.Conv2d):
             module.register_forward_hook(count)
-        with torch.inference_mode():
-            network(torch.empty(1, 3, *input_hw))
+    with torch.inference_mode():
+        network(torch.empty(0, 3, *input_hw))
     return total
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import affinity  # noqa: F401  (before numpy and torch count the cores)
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -18,7 +19,11 @@ from teachers.skeleton import COCO_18
 from teachers.spec import BackboneSpec, Conv, InputSpec, Layer, MaxPool, PoseNetSpec, SeparableConv, StageSpec, Tap
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from compress_tiny_run import TinyRun
+
+    from compress.report.document import Document
 
 DEAREST = (
     "side_assignment", "api_plugins", "kinematics_pipeline", "training_processes", "search_torchrun",
@@ -83,6 +88,21 @@ def tiny() -> PoseNet:
     """A network with fixed random weights."""
     torch.manual_seed(0)
     return PoseNet(tiny_spec()).eval()
+
+
+@pytest.fixture
+def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures of reports are one pixel each: for tests of something else, as drawing takes longer than a tiny run."""
+    from compress.report import write
+
+    _, pixel = cv2.imencode(".png", np.zeros((1, 1, 3), np.uint8))
+
+    def blank(text: "Document") -> "Iterator[tuple[str, bytes]]":
+        for picture in text.pictures():
+            names = [picture.name, f"{picture.name}-narrow"][: 1 + picture.has_narrow]
+            yield from ((name, pixel.tobytes()) for name in names)
+
+    monkeypatch.setattr(write, "_pictures", blank)
 
 
 @pytest.fixture(scope="session")

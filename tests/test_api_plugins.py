@@ -1,6 +1,5 @@
 """Parts of another package, installed as one: they are found, run, recorded and reported; a broken one is named."""
 
-import os
 import re
 import runpy
 import shutil
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from compress_children import call_beside
 from compress_tiny_run import records, rows
 
 from teachers.common.plugins import PluginError
@@ -25,19 +25,6 @@ def install(source: Path, target: Path) -> None:
     """As `pip install` would, into a folder of its own and without a network."""
     words = ["install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(target)]
     subprocess.run([sys.executable, "-m", "pip", *words, str(source)], check=True, timeout=300)
-
-
-def command(packages: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """`compress WORDS...` where the packages are installed beside ours."""
-    paths = os.pathsep.join((str(packages), str(ROOT)))
-    return subprocess.run(
-        [sys.executable, "-m", "compress", *words],
-        env=os.environ | {"PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=500,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +73,8 @@ def out(installed: Path, tiny_run: "TinyRun", tmp_path_factory: pytest.TempPathF
     """What a run with the parts of the example left."""
     folder = tmp_path_factory.mktemp("run")
     (folder / "r.yaml").write_text(RECIPE.format(teacher=tiny_run.teacher, source=tiny_run.photos))
-    done = command(installed, "run", str(folder / "r.yaml"), "--out", str(folder / "out"))
-    assert done.returncode == 0, done.stderr
+    words = ["run", str(folder / "r.yaml"), "--out", str(folder / "out")]
+    assert call_beside(installed, words, folder / "log") == 0, (folder / "log").read_text()
     return folder / "out"
 
 
@@ -126,12 +113,13 @@ def test_what_another_package_adds_is_checked_like_our_own(
     swap = "  - name: swapped\n    steps: [{step: swap_backbone, backbone: vgg11, width: 0.1, feature_channels: 8}]\n"
     text = text.replace("measure:\n", f"{swap}measure:\n")
     recipe.write_text(text.replace("zero_weights_share, joint", "zero_weights_shares, joint"))
-    said = command(installed, "check", str(recipe))
-    assert said.returncode == 2
-    assert "r.yaml:7 candidates.0.steps.0.mantissa_bits: must be at most 23, got 30" in said.stderr
-    assert "measure.zero_weights.tolerence: unknown key (did you mean tolerance?)" in said.stderr
-    assert "got 'zero_weights_shares' (did you mean zero_weights_share?)" in said.stderr
-    assert "candidates.2" not in said.stderr and "vgg11" not in said.stderr
+    log = tmp_path / "log"
+    assert call_beside(installed, ["check", str(recipe)], log) == 2
+    said = log.read_text()
+    assert "r.yaml:7 candidates.0.steps.0.mantissa_bits: must be at most 23, got 30" in said
+    assert "measure.zero_weights.tolerence: unknown key (did you mean tolerance?)" in said
+    assert "got 'zero_weights_shares' (did you mean zero_weights_share?)" in said
+    assert "candidates.2" not in said and "vgg11" not in said
 
 
 BROKEN = {
@@ -171,6 +159,7 @@ def test_a_broken_package_is_named(kind: str, tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_command_beside_a_broken_package_ends_without_traceback(tiny_run: "TinyRun", tmp_path: Path) -> None:
-    said = command(broken_package("cannot be imported", tmp_path / "packages"), "check", str(tiny_run.recipe))
-    assert said.returncode == 2 and "Traceback" not in said.stderr
-    assert REFUSAL in said.stderr and BROKEN["cannot be imported"][1] in said.stderr
+    packages, log = broken_package("cannot be imported", tmp_path / "packages"), tmp_path / "log"
+    assert call_beside(packages, ["check", str(tiny_run.recipe)], log) == 2
+    said = log.read_text()
+    assert "Traceback" not in said and REFUSAL in said and BROKEN["cannot be imported"][1] in said

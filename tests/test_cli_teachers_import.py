@@ -80,6 +80,7 @@ def test_mistakes_end_with_2_and_leave_nothing(folder: Path, tmp_path: Path, cap
     assert "holds body_pose_model.pth" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_the_licence_goes_into_candidates_records_and_report(folder: Path, tmp_path: Path) -> None:
     recipe, out, teacher = tmp_path / "r.yaml", tmp_path / "out", folder / "vgg"
     recipe.write_text(RECIPE.format(teacher=teacher, source=make_photos(tmp_path / "photos", 1)))

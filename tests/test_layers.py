@@ -82,6 +82,7 @@ DOORS = {
     "bitarray": {"compress/packing/huffman.py"},
     "optuna": {
         "compress/search/study.py",
+        "compress/search/ranking.py",
         "compress/search/seeded_sampler.py",
         "compress/search/optuna_storage.py",
     },

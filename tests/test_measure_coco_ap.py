@@ -23,6 +23,8 @@ from eval.rendering import made_up_person
 from teachers import openpose_vgg
 from teachers.skeleton import MPI_15
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 QUICK = ("measure.fidelity=false", "measure.latency=false", "measure.memory=false", "objectives=[params, ap]")
 
 

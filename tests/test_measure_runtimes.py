@@ -16,6 +16,8 @@ from teachers.common.install import install_command
 if TYPE_CHECKING:
     from compress_tiny_run import TinyRun
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 
 OTHERS = ("openvino", "ncnn", "executorch")
 

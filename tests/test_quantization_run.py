@@ -14,6 +14,8 @@ from compress.cli.main import run_command
 from compress.run.load_candidate import saved_candidate
 from teachers.checkpoint import save_model
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 INT8 = {"step": "quantize", "precision": "int8", "calibration_frames": 2}
 
 

@@ -18,6 +18,8 @@ from training_views import script
 from compress.cli.main import run_command
 from teachers.checkpoint import save_model
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 ROOT = Path(__file__).resolve().parents[1]
 RECIPES = (
     "backbone_swap",

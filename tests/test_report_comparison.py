@@ -214,6 +214,7 @@ def folder_of(path: Path, records: Sequence[Record]) -> Path:
     return path
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_runs_in_folders_of_the_same_name_stay_apart(tmp_path: Path) -> None:
     one, two = (folder_of(tmp_path / side / "run", stage_records()[:3]) for side in ("left", "right"))
     assert labels_of([one]) == ["run"] and labels_of([one, two]) == ["left/run", "right/run"]
@@ -224,6 +225,7 @@ def test_runs_in_folders_of_the_same_name_stay_apart(tmp_path: Path) -> None:
     assert "stages-5 (left/run)" in text and "stages-5 (right/run)" in text
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_a_report_is_never_written_over_another_runs_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, two = (folder_of(tmp_path / name, stage_records()[:3]) for name in ("one", "two"))
     assert run_command(["report", str(two)]) == 0

@@ -56,6 +56,7 @@ def test_the_prediction_stands_beside_what_was_measured() -> None:
     assert (alone.predicted, alone.measured, alone.parent, alone.how) == (None, None, None, "latency, taylor")
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_the_report_has_a_table_of_each(tmp_path: Path) -> None:
     facts = measured(3).replaced(
         packed(2_000_000, 900_000, 300_000, 190_000, 200_000),
@@ -78,6 +79,7 @@ def test_the_report_has_a_table_of_each(tmp_path: Path) -> None:
     assert any("small" in line and "2.00x" in line and "400 to 300" in line for line in text.splitlines())
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_without_any_there_is_no_such_section(tmp_path: Path) -> None:
     write_report(tmp_path, [run_of(stage_records())])
     text = (tmp_path / "report.md").read_text()

@@ -79,6 +79,7 @@ def test_the_front_of_another_device(run: Path, tmp_path: Path, capsys: pytest.C
         ({"more": 1}, "more"),
     ],
 )
+@pytest.mark.usefixtures("without_pictures")
 def test_another_file_is_a_users_mistake(
     run: Path, tmp_path: Path, change: dict[str, Any], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -89,6 +90,7 @@ def test_another_file_is_a_users_mistake(
     assert f"is not what `compress bench` writes: {message}" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_times_of_strangers_alone_are_refused(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "times.json"
     path.write_text(json.dumps(_bench(run, {})))

@@ -247,6 +247,7 @@ def test_the_report_holds_section_and_pictures_and_is_the_same_every_time(tmp_pa
         assert (tmp_path / "one" / name).is_file()
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_several_runs_have_pictures_of_their_own(tmp_path: Path) -> None:
     bare = [record("bare", missing={"oks": "no video"})]
     runs = [run_of(bare, "first"), run_of([with_angles(found) for found in stage_records()[1:3]], "second")]

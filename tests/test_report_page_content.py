@@ -245,6 +245,7 @@ def test_markdown_shows_a_hostile_name_as_it_is(written: Path) -> None:
         assert (written / name).is_file()
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_the_recipe_cannot_end_its_own_fence(tmp_path: Path) -> None:
     run = run_of(stage_records())
     write_report(tmp_path, [type(run)(run.label, run.records, "a: '```'\n", run.objectives, run.command)])
@@ -279,6 +280,7 @@ def test_no_figure_warns_whatever_the_names(tmp_path: Path, recwarn: pytest.Warn
     assert [str(warning.message) for warning in recwarn] == []
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_several_runs_have_a_section_each_and_one_plot_together(tmp_path: Path) -> None:
     runs = [run_of(stage_records(), "first"), run_of(stage_records()[:4], "second")]
     paths = write_report(tmp_path, runs)
@@ -350,6 +352,7 @@ def test_dominated_candidates_follow_the_front_and_columns_without_values_are_le
     assert mixed.head[-1] == "Licence" and "Licence of all" not in mixed.caption
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_the_recommended_model_is_a_file_with_a_link_and_a_command(tmp_path: Path) -> None:
     model = tmp_path / "run" / "candidates" / "stages-5" / "model.onnx"
     model.parent.mkdir(parents=True)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from compress_made_up import record, run_of, stage_records
 
 from compress.core.notes import ForeignNote, Note, TrainingNote
@@ -67,6 +68,7 @@ def test_the_picture_is_the_same_for_the_same_facts() -> None:
     assert wide == training_png(found, False) != narrow
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_the_report_tells_it(tmp_path: Path) -> None:
     written = write_report(tmp_path, [run_of([*stage_records(), learned()])])
     assert tmp_path / "figures" / "training.png" in written
@@ -77,6 +79,7 @@ def test_the_report_tells_it(tmp_path: Path) -> None:
     assert "figures/training.png" in text
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_a_continued_training_without_a_step_of_its_own_has_no_speed(tmp_path: Path) -> None:
     write_report(tmp_path, [run_of([*stage_records(), learned("d", note(images_per_s=None))])])
     assert "| not measured | cpu, fp32 |" in (tmp_path / "report.md").read_text()

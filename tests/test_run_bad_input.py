@@ -18,6 +18,8 @@ from compress.run import teacher_stages
 from teachers.assets import known_assets, member_path
 from teachers.checkpoint import SPEC, WEIGHTS
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 Say = pytest.CaptureFixture[str]
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{new}: &{new} [{', '.join(9 * [f'*{old}'])}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)

@@ -22,6 +22,8 @@ from eval.inference import Inference, Redetect, Roi
 if TYPE_CHECKING:
     from compress_tiny_run import TinyRun
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 RECIPE = """\
 teacher: {teacher}
 data: {{source: {source}, images: 3}}

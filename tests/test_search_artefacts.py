@@ -12,6 +12,8 @@ from compress.cli.main import run_command
 from compress.search.artefact_store import Artefacts
 from teachers.common.errors import UserError
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 TRIALS = 4
 
 

@@ -10,6 +10,8 @@ from compress.recipe.loader import load_recipe, stored_recipe
 from compress.search.storage_url import checked, hidden, without_secrets
 from teachers.common.errors import UserError
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 GOOD = """\
 teacher: openpose-mobilenet-thin
 data: {source: sports2d-demo, images: 4}

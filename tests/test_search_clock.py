@@ -15,6 +15,8 @@ from compress.results.records import Measurement, Record
 from compress.search import trial_evaluator
 from compress.search.clock import on_one_clock
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 RECIPE = """\
 teacher: {run.teacher}
 data: {{source: {run.photos}, images: 2}}

@@ -3,11 +3,10 @@
 import json
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import psutil
@@ -72,7 +71,7 @@ def test_killed_again_and_again_a_search_still_ends_like_an_undisturbed_one(
             process.join()
             code = process.exitcode or 0
         else:
-            fate = Fate(at_flush=draw.randint(6, 16 + 6 * kills))
+            fate = Fate(at_flush=draw.randint(6, 16 + 12 * kills))
             code = call(words(undisturbed / "s.yaml", out), log, tiny_run.all_stages, fate)
         kills += code == -signal.SIGKILL
     assert code == 0, log.read_text()
@@ -100,17 +99,18 @@ def somewhere(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.timeout(900)
-def test_four_workers_of_two_commands_that_are_killed_in_turn(undisturbed: Path, tmp_path: Path) -> None:
+def test_four_workers_of_two_commands_that_are_killed_in_turn(
+    undisturbed: Path, tiny_run: TinyRun, tmp_path: Path
+) -> None:
     out, draw, kills = tmp_path / "out", random.Random(1), 0
     with somewhere(tmp_path) as url:
         storage = ["--storage", url]
-        commands: list[subprocess.Popen[bytes]] = []
+        commands: list[ForkServerProcess] = []
         count = 2 if url.startswith("postgresql") else 1
 
         def begin() -> None:
-            line = [sys.executable, "-m", "compress", *words(undisturbed / "s.yaml", out, "--workers", str(4 // count))]
-            with (tmp_path / f"log{len(commands)}").open("wb") as log:
-                commands.append(subprocess.Popen([*line, *storage], stdout=log, stderr=subprocess.STDOUT))
+            line = words(undisturbed / "s.yaml", out, "--workers", str(4 // count), *storage)
+            commands.append(start(line, tmp_path / f"log{len(commands)}", tiny_run.all_stages))
 
         begin()
         limit = time.monotonic() + 600
@@ -118,14 +118,16 @@ def test_four_workers_of_two_commands_that_are_killed_in_turn(undisturbed: Path,
             time.sleep(0.1)
         if count == 2:
             begin()
-        while any(one.poll() is None for one in commands) and time.monotonic() < limit:
+        while any(one.is_alive() for one in commands) and time.monotonic() < limit:
             time.sleep(draw.uniform(0.2, 1.5))
-            alive = [w for one in commands if one.poll() is None for w in _workers(one.pid)]
+            alive = [w for one in commands if one.is_alive() for w in _workers(one.pid or 0)]
             if alive and kills < 8:
                 draw.choice(alive).kill()
                 kills += 1
         said = "".join((tmp_path / f"log{n}").read_text() for n in range(len(commands)))
-        assert [one.wait(60) for one in commands] == [0] * count, said
+        for one in commands:
+            one.join(60)
+        assert [one.exitcode for one in commands] == [0] * count, said
         assert kills >= 1 and "Traceback" not in said, said
         assert b"not-a-secret" not in said.encode() + b"".join(p.read_bytes() for p in out.rglob("*") if p.is_file())
         driver = url.replace("postgresql:", "postgresql+psycopg:")

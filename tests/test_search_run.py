@@ -13,6 +13,8 @@ from search_tiny import entries, facts, front, write_recipe
 from compress.cli.main import run_command
 from compress.results.records import Record
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 TRIALS = 6
 
 

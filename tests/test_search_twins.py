@@ -16,6 +16,8 @@ from training_targets import tiny_teacher
 from compress.cli.main import run_command
 from teachers.checkpoint import save_model
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -32,7 +32,7 @@ SEARCHING: dict[str, dict[str, Any]] = {
     },
     "prune_channels": {"pruning_ratio": 0.3, "round_to": 2, "reconstruct": True},
     "prune_weights": {"sparsity": 0.4, "importance": "obs"},
-    "cluster_weights": {"bits": 3, "reconstruct": True},
+    "cluster_weights": {"bits": 3, "reconstruct": True, "calibration_frames": 2},
 }
 """Where a step can look at a network layer by layer, it does."""
 

@@ -24,6 +24,8 @@ from teachers.checkpoint import load_model
 from teachers.openpose_thin import spec as thin_spec
 from teachers.posenet import PoseNet
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 HW = (368, 656)
 CONTEXT = StepContext(seed=0)
 

@@ -1,15 +1,12 @@
 """`compress teachers train`: a MODEL from labels, stopped and gone on with, and what is refused."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from compress_children import command_in_two
 from conftest import LICENCE, tiny_spec
 from training_labels import drawn_people
 
@@ -215,31 +212,11 @@ def test_samples_come_in_the_order_of_channels_that_the_network_takes(folder: Pa
 
 
 def test_two_processes_train_together(folder: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    shared = {
-        **os.environ,
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "WORLD_SIZE": "2",
-        "LOCAL_WORLD_SIZE": "2",
-    }
-    shared |= {"PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", "compress", *TRAIN],
-            env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    said = [process.communicate(timeout=200) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], said
-    assert "6 steps on 4 images" in said[0][0] and said[1][0] == "", "one process alone speaks"
-    assert "training" not in said[1][1], said[1][1]
+    codes = command_in_two(TRAIN, folder)
+    said = [(folder / f"said-{rank}").read_text() for rank in range(2)]
+    assert codes == [0, 0], said
+    assert "6 steps on 4 images" in said[0]
+    assert "steps" not in said[1] and "training" not in said[1], "one process alone speaks"
     facts = json.loads((folder / "out" / "training.json").read_text())
     assert facts["processes"] == 2
     assert load_model(folder / "out")[0].spec == architecture_spec("spec.json", None)

@@ -1,4 +1,4 @@
-"""The tiny twin of recipes/teacher_train.yaml: 130,000 parameters learn eight real frames by heart, in a minute.
+"""The tiny twin of recipes/teacher_train.yaml: 130,000 parameters learn four real frames by heart, in half a minute.
 
 The labels are the published teacher's own people, so the frames need no labelling; what the twin finds is compared with
 them by OKS, the way candidates are.
@@ -25,14 +25,14 @@ from teachers.posenet import PoseNet
 from teachers.skeleton import COCO_18
 from teachers.spec import BackboneSpec, Conv, InputSpec, PoseNetSpec, StageSpec, Tap
 
-FRAMES = (0, 30, 60, 90, 105, 120, 135, 150)
+FRAMES = (0, 60, 105, 150)
 PIECE_HW = (460, 230)  # of the video's pixels, around one person; 368 x 184 for the network
 RECIPE = """\
 network: {architecture: spec.json}
 labels: [frames.json]
 validation: {labels: same.json}    # learnt by heart is what is asked for
 licence: unknown
-schedule: {steps: 360, batch_size: 4, crop: [368, 184], learning_rate: 1.0e-2, ema_decay: 0.9, validate_every: 180}
+schedule: {steps: 180, batch_size: 4, crop: [368, 184], learning_rate: 1.0e-2, ema_decay: 0.9, validate_every: 90}
 augmentation: {scale: [1.0, 1.0], rotation_deg: 0, flip: false, brightness: 0, contrast: 0}
 """
 Image = NDArray[np.uint8]
@@ -86,7 +86,7 @@ def labelled(teacher: PoseNet) -> list[tuple[Image, list[Person]]]:
     images = [frame.image for frame in frames if isinstance(frame, Frame)]
     pieces = [piece_around(people_of(teacher, image)[0], image) for image in images]
     found = [(piece, people_of(teacher, piece)) for piece in pieces]
-    assert len(found) == 8 and all(people for _, people in found)
+    assert len(found) == len(FRAMES) and all(people for _, people in found)
     return found
 
 
@@ -102,7 +102,7 @@ def scores(network: PoseNet, labelled: list[tuple[Image, list[Person]]]) -> list
     return best
 
 
-def test_eight_frames_are_learnt_by_heart(
+def test_four_frames_are_learnt_by_heart(
     labelled: list[tuple[Image, list[Person]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -116,5 +116,5 @@ def test_eight_frames_are_learnt_by_heart(
     assert run_command(["teachers", "train", "x.yaml", "--out", "twin"]) == 0
     network, _ = load_model(tmp_path / "twin")
     found = scores(network, labelled)
-    assert len(found) >= 8 and min(found) > 0.9, found
+    assert len(found) >= len(FRAMES) and min(found) > 0.9, found
     assert all(len(people_of(network, image)) == len(people) for image, people in labelled)

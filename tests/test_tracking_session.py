@@ -20,6 +20,8 @@ from compress.results.tables import cell
 from compress.tracking import TRACKERS, thread
 from compress.tracking.session import open_tracking
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 
 @pytest.fixture
 def notebook(monkeypatch: pytest.MonkeyPatch) -> type[Notebook]:

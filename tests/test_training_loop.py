@@ -125,7 +125,7 @@ def test_a_student_that_nothing_makes_better_comes_back_as_it_was(shared: Path, 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_the_same_seed_gives_the_same_and_another_another(shared: Path, tmp_path: Path, form: str) -> None:
-    job = replace(tiny_job(shared), reparameterization=FORMS[form])
+    job = replace(tiny_job(shared, tiny_schedule(steps=4)), reparameterization=FORMS[form])
     one, two = (weights(train(job, tmp_path / name)) for name in "ab")
     assert same(one, two)
     assert not same(one, weights(train(replace(job, seed=1), tmp_path / "c")))
@@ -200,7 +200,7 @@ def test_batches_in_parts_learn_what_whole_ones_do(shared: Path, tmp_path: Path)
     results = [
         weights(
             train(
-                tiny_job(shared, tiny_schedule(gradient_accumulation=parts), reparameterization=PLAIN),
+                tiny_job(shared, tiny_schedule(steps=4, gradient_accumulation=parts), reparameterization=PLAIN),
                 tmp_path / str(parts),
             )
         )
@@ -208,7 +208,9 @@ def test_batches_in_parts_learn_what_whole_ones_do(shared: Path, tmp_path: Path)
     ]
     before = student().state_dict()
     assert len(results) == 3 and all(apart(other, results[0], before) < 1e-4 for other in results[1:])
-    halved = weights(train(tiny_job(shared, tiny_schedule(batch_size=2), reparameterization=PLAIN), tmp_path / "half"))
+    halved = weights(
+        train(tiny_job(shared, tiny_schedule(steps=4, batch_size=2), reparameterization=PLAIN), tmp_path / "half")
+    )
     assert apart(halved, results[0], before) > 1e-2, "another batch is another training"
 
 

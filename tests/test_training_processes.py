@@ -1,9 +1,6 @@
-"""Two processes that torchrun starts learn what one does, and the first alone writes."""
+"""Two processes that train together learn what one does, and the first alone writes."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +9,10 @@ import torch
 from compress_tiny_run import TinyRun, fact_counts, tree
 from safetensors.torch import load_file
 from training_jobs import PLAIN, apart, one_thread, same, student, tiny_job, train, weights
-from training_torchrun import patch_run
+from training_torchrun import patch_run, train_in_two
 
 from compress.cli.main import run_command
 
-HERE = Path(__file__).parent
 RECIPE = """\
 teacher: {run.teacher}
 data: {{source: {run.photos}, images: 2}}
@@ -59,19 +55,7 @@ def together(tmp_path_factory: pytest.TempPathFactory, tiny_run: TinyRun) -> Pat
     (folder / "targets").mkdir()
     tiny_job(folder / "targets")
     (folder / "learn.yaml").write_text(RECIPE.format(run=tiny_run))
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
-    words = [HERE / "training_torchrun.py", folder / "targets", folder, folder / "learn.yaml", tiny_run.all_stages]
-    paths = os.pathsep.join([str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(
-        [*command, *map(str, words)],
-        env={**os.environ, "PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    (folder / "said.txt").write_text(done.stderr)
+    train_in_two(folder / "targets", folder, folder / "learn.yaml", tiny_run.all_stages)
     return folder
 
 

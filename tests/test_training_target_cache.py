@@ -3,13 +3,13 @@
 import errno
 import os
 import shutil
-from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from compress_children import children
 from conftest import LICENCE
 from training_targets import asking, tiny_targets, tiny_teacher
 
@@ -285,8 +285,7 @@ def _fill_beside_another(folder: Path, asked: "object") -> None:
 
 def test_two_processes_that_fill_at_once_leave_whole_files(tmp_path: Path) -> None:
     tiny_targets(tmp_path)
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["compress.training.teacher_targets"])
+    context = children()
     asked = context.Queue()
     both = [context.Process(target=_fill_beside_another, args=(tmp_path, asked)) for _ in range(2)]
     for process in both:

@@ -1,6 +1,5 @@
 """Trainings that take a second or less, in this process or in one that may be killed."""
 
-import multiprocessing
 import os
 import signal
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from compress_children import children
 from conftest import tiny_spec
 from safetensors.torch import save_file
 from training_targets import tiny_targets
@@ -96,9 +96,7 @@ class Fate:
 
 def start(folder: Path, result: Path, fate: Fate | None = None, **changes: Any) -> ForkServerProcess:
     """A process that trains `tiny_job`, keeps a checkpoint of every step, and leaves its weights in a file."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["compress.training.loop", "accelerate", "torch._dynamo"])
-    process = context.Process(target=_live, args=(folder, result, fate or Fate(), changes))
+    process = children().Process(target=_live, args=(folder, result, fate or Fate(), changes))
     process.start()
     return process
 

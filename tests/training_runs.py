@@ -1,6 +1,5 @@
 """`compress run` of a recipe that trains for a second, in this process or in one that is killed."""
 
-import multiprocessing
 import os
 import signal
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from compress_children import children
 from compress_tiny_run import make_photos
 from conftest import LICENCE
 from onnx import ModelProto
@@ -96,9 +96,7 @@ def prepare(patch: pytest.MonkeyPatch, folder: Path) -> None:
 
 def killed_at(training: TinyTraining, out: Path, checkpoint: int) -> ForkServerProcess:
     """The run in a process of its own, which dies as by kill -9 when it is about to write its n-th checkpoint."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["compress.run.runner", "compress.cli.run", "accelerate", "torch._dynamo"])
-    process = context.Process(target=_live, args=(training, out, checkpoint))
+    process = children().Process(target=_live, args=(training, out, checkpoint))
     process.start()
     return process
 

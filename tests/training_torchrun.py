@@ -1,17 +1,18 @@
-"""What each process that torchrun starts does: LESSONS, OUT and RECIPE are its arguments.
+"""What each of two processes does that train together, as torchrun would start them.
 
-One start for several trainings, because starting takes far longer than any of them.
+One start for several trainings, and forked from a server that has imported torch: importing takes far longer than any
+of them. torchrun itself starts those of test_search_torchrun.py.
 """
 
 import json
 import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from compress_children import in_two
 from safetensors.torch import save_file
 from training_jobs import PLAIN, one_thread, tiny_job, tiny_schedule, train, weights
 
@@ -48,9 +49,16 @@ class PoisonedInOne:
         return found._replace(pafs=found.pafs * np.float32("nan")) if self._rank == 1 else found
 
 
-def main() -> None:
-    targets, out, recipe, export = map(Path, sys.argv[1:])
-    rank, found = int(os.environ["RANK"]), {}
+def train_in_two(targets: Path, out: Path, recipe: Path, export: Path) -> None:
+    """Leaves in `out` what both came to, and what they said in `said.txt`."""
+    codes = in_two(_live, targets, out, recipe, export)
+    assert codes == [0, 0], (out / "said.txt").read_text()
+
+
+def _live(rank: int, targets: Path, out: Path, recipe: Path, export: Path) -> None:
+    with (out / "said.txt").open("ab") as said:
+        os.dup2(said.fileno(), 2)
+    found: dict[str, Any] = {}
     patch = pytest.MonkeyPatch()
     one_thread(patch)
     # Each looks at a clock of its own: here the first wants to keep every step, the other none.
@@ -73,7 +81,3 @@ def main() -> None:
     patch_run(patch, export, out / "cache")
     found["code"] = run_command(["run", str(recipe), "--out", str(out / "run")])
     (out / f"{rank}.json").write_text(json.dumps(found))
-
-
-if __name__ == "__main__":
-    main()

@@ -2,7 +2,7 @@
 
 import argparse
 
-from compress.results.summary import columns
+from compress.common.formatting import columns
 from compress.run.shipped_models import ZOO, shipped_models
 from teachers.common.errors import UserError
 

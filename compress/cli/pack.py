@@ -6,10 +6,10 @@ import lzma
 import shlex
 from pathlib import Path
 
+from compress.common.formatting import columns
 from compress.common.progress import Reporter
 from compress.packing.pack_file import pack
 from compress.packing.pack_sizes import size_stages, sizes_fact, table_rows
-from compress.results.summary import columns
 from compress.run.load_candidate import saved_candidate
 from teachers.common.errors import UserError
 from teachers.common.files import write_bytes, write_text

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from compress.cli import teachers_train
 from compress.cli.next_commands import next_commands
+from compress.common.formatting import columns
 from compress.common.progress import Reporter
-from compress.results.summary import columns
 from teachers.assets import asset_facts, locate
 from teachers.common.errors import UserError
 from teachers.licence import Licence

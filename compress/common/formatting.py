@@ -55,6 +55,14 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of equal length as text, each column as wide as its widest cell."""
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
 def href(path: str) -> str:
     """A relative path as a link: its bytes, whatever they are, in percent signs."""
     return quote(path.encode("utf-8", "surrogateescape"))

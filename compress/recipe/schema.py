@@ -1,6 +1,7 @@
 """The JSON schema with which editors complete and check recipes: `python -m compress.recipe.schema [FILE]`."""
 
 import copy
+import functools
 import json
 import sys
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from teachers.common.files import write_text
 DEFAULT_PATH = Path("docs/recipe.schema.json")
 
 
+@functools.cache
 def editor_schema() -> Schema:
     """The schema of a recipe as people write it: names may be left out, and `each` may stand for a step's setting."""
     schema: Schema = Recipe.model_json_schema()

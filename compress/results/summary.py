@@ -2,17 +2,10 @@
 
 from collections.abc import Sequence
 
+from compress.common.formatting import columns
 from compress.results.columns import number
 from compress.results.pareto import front
 from compress.results.records import Record
-
-
-def columns(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of equal length as text, each column as wide as its widest cell."""
-    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
 
 
 def summary_table(records: Sequence[Record], objectives: Sequence[str], ranked: Sequence[Record] | None = None) -> str:

@@ -5,6 +5,9 @@ Costs: smaller is better in every column. Everything here is exact and the same 
 
 from collections.abc import Sequence
 
+import numpy as np
+from optuna._hypervolume import compute_hypervolume
+
 Costs = tuple[float, ...]
 
 
@@ -41,23 +44,9 @@ def _by_contribution(points: Sequence[Costs], front: Sequence[int]) -> list[int]
 
 
 def hypervolume(points: Sequence[Costs], reference: Costs) -> float:
-    """The volume that the points dominate within the reference point; points beyond it add nothing.
-
-    By slices along the last objective (While et al. 2006, "hypervolume by slicing objectives").
-    """
-    known = {p for p in points if all(value < limit for value, limit in zip(p, reference, strict=True))}
-    inside = [p for p in known if not any(dominates(other, p) for other in known)]
-    if not inside:
-        return 0.0
-    if len(reference) == 1:
-        return reference[0] - min(point[0] for point in inside)
-    inside.sort(key=lambda point: point[-1])
-    volume = 0.0
-    for number, point in enumerate(inside):
-        top = inside[number + 1][-1] if number + 1 < len(inside) else reference[-1]
-        if top > point[-1]:
-            volume += (top - point[-1]) * hypervolume([p[:-1] for p in inside[: number + 1]], reference[:-1])
-    return volume
+    """The volume that the points dominate within the reference point; points beyond it add nothing."""
+    inside = [point for point in points if all(value < limit for value, limit in zip(point, reference, strict=True))]
+    return float(compute_hypervolume(np.array(inside), np.array(reference))) if inside else 0.0
 
 
 def reference_of(points: Sequence[Costs]) -> Costs:

@@ -41,9 +41,10 @@ def new_figure(width: float, height: float, rows: int, columns: int) -> tuple[Fi
 
 
 def draw(figure: Figure) -> None:
-    """Lays the figure out, so that places in pixels are known."""
+    """Lays the figure out once and for all, so that places in pixels are known and stay."""
     with _any_letter():
-        figure.canvas.draw()
+        figure.draw_without_rendering()
+    figure.set_layout_engine("none")
 
 
 def png_bytes(figure: Figure) -> bytes:
