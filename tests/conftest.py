@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 DEAREST = (
     "side_assignment", "api_plugins", "kinematics_pipeline", "training_processes", "search_torchrun",
     "eval_kinematic_fidelity", "search_faults", "run_faults", "eval_runtimes", "cli_export", "training_loop",
-    "steps_architectures", "cli_kinematics", "cli_teachers_import", "report_page_content", "report_html", "report_search",
-    "report_kinematics", "teacher_training", "docs",
+    "steps_architectures", "cli_kinematics", "cli_teachers_import", "report_page_content", "report_html",
+    "report_search", "report_kinematics", "teacher_training", "docs",
 )  # fmt: skip
 """Parts of the names of files that take 20 to 60 seconds of CPU each, mostly for few tests."""
 
