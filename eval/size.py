@@ -33,7 +33,7 @@ def count_macs(spec: PoseNetSpec, input_hw: tuple[int, int]) -> int:
 
     for module in network.to_empty(device="cpu").modules():
         if isinstance(module, InstanceNormBlock):
-            module.norm = nn.Identity()  # torch's refuses to normalise nothing
+            module.register_module("norm", nn.Identity())  # torch's refuses to normalise nothing
         if isinstance(module, nn.Conv2d):
             module.register_forward_hook(count)
     with torch.inference_mode():

@@ -74,7 +74,7 @@ class InstanceNormBlock(nn.Module):
     def __init__(self, spec: InstanceNorm, in_channels: int) -> None:
         super().__init__()
         self.relu, self.relu_max = spec.relu, spec.relu_max
-        self.norm: nn.Module = nn.InstanceNorm2d(in_channels, spec.epsilon, affine=True)
+        self.norm = nn.InstanceNorm2d(in_channels, spec.epsilon, affine=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> the same shape; each image by itself."""
