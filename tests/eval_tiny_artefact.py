@@ -1,10 +1,20 @@
-"""A tiny ONNX artefact with the names and the dynamic size of a real one."""
+"""A tiny ONNX artefact with the names and the dynamic size of a real one; what tests of absent runtimes say."""
 
 from pathlib import Path
 
 import numpy as np
 import onnx
+import pytest
 from onnx import TensorProto, helper, numpy_helper
+
+LEFT_OUT = {"litert": "left out of the extra `test`, because its package asks for an older pydantic than the newest"}
+"""Runtimes that do not install beside everything else, and why."""
+
+
+def skip_if(name: str, hint: str | None) -> None:
+    """Skips the test of a runtime that `hint` says is not here, with what would install it and why that was not done."""
+    if hint is not None:
+        pytest.skip(f"{hint}; {LEFT_OUT[name]}" if name in LEFT_OUT else hint)
 
 
 def write_tiny_artefact(path: Path, image: str = "image") -> Path:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import LICENCE, tiny_spec
+from eval_tiny_artefact import skip_if
 
 from compress.cli.main import run_command
 from compress.core.candidate import content_id
@@ -54,8 +55,7 @@ def test_the_contract_holds_for_every_converter() -> None:
 @pytest.mark.parametrize("name", [name for name, one in EXPORTERS.items() if "fp16" in one.precisions])
 def test_half_precision_is_smaller_and_within_its_limits(name: str, tmp_path: Path) -> None:
     exporter = EXPORTERS[name]
-    if hint := exporter.missing():
-        pytest.skip(hint)
+    skip_if(name, exporter.missing())
     sizes = {}
     for precision in ("fp32", "fp16"):
         path = tmp_path / precision / f"model{exporter.suffix}"

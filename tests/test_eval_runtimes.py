@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import LICENCE, tiny_spec
-from eval_tiny_artefact import write_tiny_artefact
+from eval_tiny_artefact import skip_if, write_tiny_artefact
 
 from compress.export.exporters import EXPORTERS
 from compress.export.exporters.base import ExportRequest
@@ -44,9 +44,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """A runtime's name and an artefact of the tiny network in its own format."""
     name: str = request.param
     exporter = next(one for one in EXPORTERS.values() if one.runtime == name)
-    hint = RUNTIMES[name].missing() or exporter.missing()
-    if hint:
-        pytest.skip(hint)
+    skip_if(name, RUNTIMES[name].missing() or exporter.missing())
     path = tmp_path_factory.mktemp(name) / f"model{exporter.suffix}"
     frame = np.random.default_rng(0).integers(0, 256, (*HW, 3), np.uint8)
     ship(_tiny(), exporter, path, ExportRequest(HW, "fp32", LICENCE), Image(frame, "random"))
@@ -156,8 +154,7 @@ def test_another_size_than_a_fixed_one_is_refused(made: tuple[str, Path]) -> Non
 @pytest.mark.parametrize("name", [name for name in RUNTIMES if ".onnx" in RUNTIMES[name].suffixes])
 def test_onnx_at_any_size(name: str, onnx_artefact: Path, tmp_path: Path) -> None:
     runtime = RUNTIMES[name]
-    if hint := runtime.missing():
-        pytest.skip(hint)
+    skip_if(name, runtime.missing())
     session = runtime.load(onnx_artefact, 1)
     for height, width in ((16, 24), (64, 40), (8, 8)):
         image = np.random.default_rng(1).uniform(0, 255, (1, 3, height, width)).astype(np.float32)
