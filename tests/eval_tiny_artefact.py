@@ -12,7 +12,7 @@ LEFT_OUT = {"litert": "left out of the extra `test`, because its package asks fo
 
 
 def skip_if(name: str, hint: str | None) -> None:
-    """Skips the test of a runtime that `hint` says is not here, with what would install it and why that was not done."""
+    """Skips the test of a runtime that is not here: `hint` says what would install it, `LEFT_OUT` why nothing did."""
     if hint is not None:
         pytest.skip(f"{hint}; {LEFT_OUT[name]}" if name in LEFT_OUT else hint)
 
