@@ -61,7 +61,9 @@ def connect(
 
 
 def _all_pairs(starts: Ints, ends: Ints) -> Ints:
-    return np.stack(np.meshgrid(starts, ends, indexing="ij"), axis=-1).reshape(-1, 2)
+    pairs = np.empty((len(starts), len(ends), 2), np.intp)
+    pairs[..., 0], pairs[..., 1] = starts[:, None], ends
+    return pairs.reshape(-1, 2)
 
 
 def _line_integrals(xy: Floats, pair: Ints, limb: Ints, pafs: NDArray[np.float32], settings: LimbSettings) -> Floats:
