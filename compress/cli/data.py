@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from compress.common.formatting import columns
 from compress.common.progress import Reporter
-from compress.results.summary import columns
 from eval.data_sets import DATA_SETS, at_mirror, pull
 from eval.frame_selection import Counts, Selection, choose
 from eval.video import read_video
