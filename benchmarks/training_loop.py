@@ -1,19 +1,21 @@
 """Our training loop's images per second beside a bare PyTorch loop over the same network and in-memory tensors.
 
     python benchmarks/training_loop.py [--steps 8] [--rounds 7] [--batch 4] [--crop 184 248] [--stages 2]
-                                       [--threads 2] [--form normed] [--out training_loop.json]
+                                       [--threads 2] [--form normed] [--views] [--out training_loop.json]
 
 The student is the published teacher with fewer stages. `bare` has its batches as tensors on the device and does what
 cannot be left out: forward, loss, backward, clipping, AdamW. `ours` is compress.training.loop as distill calls it: it
 cuts its crops out of a cache on disk, averages the weights, looks at the losses and shows them. Both take the same
 number of steps in turn within a round, and the ratio is taken round by round, so that a busy machine slows both; each
 turn of ours begins with a few steps that are not counted, so that no batch is ready that was cut in bare's time.
-Validations and checkpoints are left out: how many there are is the recipe's choice.
+Validations and checkpoints are left out: how many there are is the recipe's choice. With --views, samples are views of
+people that the teacher answers online. Bare has their pixels beforehand, and asks the teacher in every step too.
 
 On a GPU it also says how busy that was while our loop ran. Ends with 1 if the median ratio is below 0.95.
 """
 
 import argparse
+import copy
 import json
 import os
 import platform
@@ -41,6 +43,7 @@ from compress.training.reparameterization import Reparameterization
 from compress.training.schedule import Schedule
 from compress.training.student import make_student
 from compress.training.teacher_targets import TeacherTargets
+from compress.training.view_settings import Views
 from eval.allocation import keep_freed_memory
 from teachers.common.files import write_text
 from teachers.posenet import first_stages
@@ -66,13 +69,16 @@ def prepared(options: argparse.Namespace, folder: Path) -> TrainingJob:
             return tuple(maps.numpy() for maps in teacher.network(torch.from_numpy(image)))
 
     data = DataPart(source="sports2d-demo", stop=8 * FRAMES, stride=8)
-    plan = TrainingPlan(data=(data,), scales=(0.5, 1.0), flip=False, val_frames=2)
+    views: dict[str, Any] = {"views": Views(), "teacher": "online"} if options.views else {}
+    plan = TrainingPlan(data=(data,), scales=(0.5, 1.0), flip=False, val_frames=2, **views)
     targets = TeacherTargets(teacher, plan, lambda: ask, folder / "targets", 0, Reporter())
     steps = (UNCOUNTED + options.steps) * options.rounds + 1
     schedule = Schedule(steps=steps, batch_size=options.batch, crop=tuple(options.crop), validate_every=steps)
     return TrainingJob(
         network=first_stages(teacher.network, options.stages),
-        samples=targets.samples(schedule.crop, Augmentation.none()),
+        samples=targets.views.samples(options.batch)
+        if targets.views is not None
+        else targets.samples(schedule.crop, Augmentation.none()),
         held_out=targets.held_out[:1],
         energies=targets.energies,
         schedule=schedule,
@@ -80,6 +86,7 @@ def prepared(options: argparse.Namespace, folder: Path) -> TrainingJob:
         reparameterization=FORMS[options.form],
         seed=0,
         ship_stages=options.stages,
+        answers=targets.answers(0.0),
     )
 
 
@@ -92,12 +99,16 @@ def bare_loop(job: TrainingJob, device: torch.device, bf16: bool) -> Callable[[i
     student.network.calibrate(batches[0].images.cpu())
     student.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lack it
     student.to(device).train()
+    answers = None if job.answers is None else copy.deepcopy(job.answers).to(device)
     optimiser = torch.optim.AdamW(student.parameters(), schedule.learning_rate)
 
     def take(steps: int) -> None:
         for step in range(steps):
+            batch = batches[step % len(batches)]
+            if answers is not None:
+                batch = answers(batch)
             with torch.autocast("cuda", torch.bfloat16) if bf16 else nullcontext():
-                loss = student(batches[step % len(batches)])
+                loss = student(batch)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(student.parameters(), schedule.max_grad_norm)
             optimiser.step()
@@ -184,6 +195,7 @@ def main() -> int:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--crop", type=int, nargs=2, default=(184, 248))
     parser.add_argument("--form", choices=list(FORMS), default="normed")
+    parser.add_argument("--views", action="store_true")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     keep_freed_memory()

@@ -11,6 +11,8 @@ import numpy as np
 
 from eval.coco_images import open_coco
 from eval.frame_folder import open_folder, open_image
+from eval.frame_pack import SUFFIX as PACK_SUFFIX
+from eval.frame_pack import open_pack
 from eval.frame_pixels import SUFFIXES
 from eval.frame_types import Frame, FrameSource, Unreadable
 from eval.frame_video import VideoFrames
@@ -47,7 +49,7 @@ class FrameSample:
 
 
 def open_source(source: str) -> FrameSource:
-    """A folder of images, an image, a video, a COCO .json file, or else a built-in sample by name.
+    """A folder of images, an image, a video, a COCO .json file, packed photographs (.npz), else a built-in sample.
 
     What lies on disk goes before a built-in sample of the same name. Raises UserError with the nearest valid name.
     """
@@ -60,6 +62,8 @@ def open_source(source: str) -> FrameSource:
         raise UserError(f"{source}: is neither a file nor a folder")
     if path.suffix.lower() == ".json":
         return open_coco(path)
+    if path.suffix.lower() == PACK_SUFFIX:
+        return open_pack(path)
     return open_image(path) if path.suffix.lower() in SUFFIXES else VideoFrames(path.name, path)
 
 

@@ -31,6 +31,8 @@ RECIPES = (
     "mobile",
     "mobile_student",
     "quantize",
+    "students_fresh",
+    "students_narrow",
     "students_stages",
 )
 """stage_prune has a twin and many tests of its own (test_run_runner.py); openpose_vgg is stage_prune again."""
@@ -99,7 +101,9 @@ def _shorten(step: dict[str, Any]) -> None:
             learning["schedule"] |= SHORT
             learning["ignore_border"] = 1
     if step["step"] == "prune_channels":
-        step["round_to"] = 2
+        step |= {"round_to": 2, "calibration_frames": 4}
+    if step["step"] in ("swap_backbone", "replace_stages") and isinstance(step.get("width"), float | int):
+        step["width"] = 0.1 if step["step"] == "swap_backbone" else 8
     if "iterative_steps" in step:
         step["iterative_steps"] = 2
 

@@ -45,10 +45,11 @@ def tiny_targets(folder: Path, photos: int = 6, **plan: object) -> TeacherTarget
     if not (folder / "photos").exists():
         make_photos(folder / "photos", photos)
     teacher = tiny_teacher()
-    settings = {"scales": (0.25,), "val_frames": 2, **plan}
+    data = (DataPart(source=str(folder / "photos")),)
+    settings = {"data": data, "scales": (0.25,), "val_frames": 2, **plan}
     return TeacherTargets(
         teacher=Candidate.of(teacher, LICENCE),
-        plan=TrainingPlan(data=(DataPart(source=str(folder / "photos")),), **settings),
+        plan=TrainingPlan.model_validate(settings),
         ask=asking(teacher),
         store=folder / "targets",
         seed=0,

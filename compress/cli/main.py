@@ -20,6 +20,8 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "run a recipe; a second call goes on where the first stopped"),
     "search": ("search", "vary a recipe and look for the best trade-offs; any number of machines on one storage"),
     "check": ("check", "list all mistakes of a recipe, without running it"),
+    "lr-find": ("lr_find", "train a few steps at rising learning rates and draw the loss, to choose learning_rate"),
+    "pack-photos": ("pack_photos", "all photographs of a recipe's training as one file, for a machine with a GPU"),
     "report": ("report", "draw the report of finished runs again, or of several in one"),
     "teachers": ("teachers", "list teachers and samples, pull or import one, or train one's own"),
     "models": ("models", "list the models that are shipped; their names are a MODEL as teachers' are"),

@@ -28,7 +28,7 @@ class ShippedModel:
         if not card.is_file():
             return ""
         parts = card.read_text(encoding="utf-8").split("\n\n")
-        text = next((" ".join(part.split()) for part in parts if part and not part.startswith(("#", " "))), "")
+        text = next((" ".join(part.split()) for part in parts if part and not part.startswith(("#", " ", "---"))), "")
         return text.split(". ")[0].rstrip(".:")
 
 

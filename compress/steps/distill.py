@@ -104,11 +104,21 @@ class Distill(Step):
 
     def train(self, candidate: "Candidate", context: "StepContext", place: str) -> tuple[PoseNet, TrainingNote]:
         """The trained network and the note of its training; `place` is the step's path below the recipe's `steps`."""
+        trained, note = train_student(self.training(candidate, context, place), context)
+        lost = zero_share(candidate.network) - zero_share(trained.network)
+        if lost > _MANY_ZEROS:
+            context.reporter.warn(
+                f"training filled {lost:.0%} of all weights that were zero; reparameterization.preserve holds them"
+            )
+        return trained.network, note
+
+    def training(self, candidate: "Candidate", context: "StepContext", place: str) -> StudentTraining:
+        """What is trained, before anything is. UserError where the candidate cannot learn the teacher's maps."""
         targets = context.targets
         targets.require_fit(candidate.spec)
         _require_kept(candidate.network, self.reparameterization.preserve)
         teacher = targets.teacher.network
-        training = StudentTraining(
+        return StudentTraining(
             settings=self,
             network=deepened(candidate.network, self.auxiliary_stages, teacher, context.seed),
             reparameterization=self.reparameterization,
@@ -119,13 +129,6 @@ class Distill(Step):
             augmentation=self.augmentation,
             teacher=teacher if self.loss.feature_weights else None,
         )
-        trained, note = train_student(training, context)
-        lost = zero_share(candidate.network) - zero_share(trained.network)
-        if lost > _MANY_ZEROS:
-            context.reporter.warn(
-                f"training filled {lost:.0%} of all weights that were zero; reparameterization.preserve holds them"
-            )
-        return trained.network, note
 
 
 def _require_kept(network: PoseNet, preserve: Literal["sparsity", "clusters"] | None) -> None:

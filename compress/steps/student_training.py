@@ -59,10 +59,23 @@ class StudentTraining:
 
 def train_student(training: StudentTraining, context: "StepContext") -> tuple[Trained, TrainingNote]:
     """The network that was best on the held-out frames, which may be the one it began with, and the training's note."""
+    job = training_job(training, context)
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary) if context.folder is None else _kept_in(context.folder, training, context)
+        trained = Trainer(job, folder, context.reporter, context.following(training.place)).run()
+    if trained.facts["best_step"] == 0:
+        context.reporter.warn(
+            "training made nothing better on the held-out frames; a lower learning_rate or more steps may"
+        )
+    return trained, TrainingNote(place=training.place, **trained.facts)
+
+
+def training_job(training: StudentTraining, context: "StepContext") -> TrainingJob:
+    """What the loop is given; the teacher's answers are computed here where they are missing."""
     targets, settings = context.targets, training.settings
     with main_process_first():
         targets.prepare()
-    job = TrainingJob(
+    return TrainingJob(
         network=training.network,
         samples=_samples(training, targets),
         held_out=targets.balanced_held_out(settings.frame_balance),
@@ -77,14 +90,6 @@ def train_student(training: StudentTraining, context: "StepContext") -> tuple[Tr
         licence=targets.teacher.licence,
         limit=context.limit,
     )
-    with TemporaryDirectory() as temporary:
-        folder = Path(temporary) if context.folder is None else _kept_in(context.folder, training, context)
-        trained = Trainer(job, folder, context.reporter, context.following(training.place)).run()
-    if trained.facts["best_step"] == 0:
-        context.reporter.warn(
-            "training made nothing better on the held-out frames; a lower learning_rate or more steps may"
-        )
-    return trained, TrainingNote(place=training.place, **trained.facts)
 
 
 def _kept_in(work: Path, training: StudentTraining, context: "StepContext") -> Path:

@@ -45,8 +45,16 @@ class BatchSampler(Protocol):
         """The samples of a step's batch, over all processes and parts."""
 
 
+@runtime_checkable
+class BatchMaker(Protocol):
+    """Samples that are made a batch at a time, on the device."""
+
+    def batch(self, step: int) -> "Batch":
+        """The whole batch of a step, the same one for the same step."""
+
+
 class Batch(NamedTuple):
-    """Samples side by side, on the CPU."""
+    """Samples side by side."""
 
     images: Tensor
     """(N, 3, H, W) uint8, channels last."""
@@ -74,6 +82,8 @@ class Order:
 
     def batch_of(self, step: int, part: int) -> Batch:
         """This process's share of one part of a step's batch."""
+        if isinstance(self.samples, BatchMaker):
+            return Batch(*(whole[self.rank :: self.world][part :: self.parts] for whole in self.samples.batch(step)))
         if isinstance(self.samples, BatchSampler):
             whole = self.samples.dealt(step, BatchSpec(self.batch, self.world * self.parts, self.seed))
             mine = list(enumerate(whole))[self.rank :: self.world][part :: self.parts]

@@ -93,6 +93,8 @@ class TrainingPlan(Frozen):
     def _online_views(self) -> "TrainingPlan":
         if self.views is None and (self.teacher == "online" or self.ensemble != Ensemble()):
             raise ValueError("teacher: online, and an ensemble, are answers to views; `views` is missing")
+        if self.views is not None and self.views.on_device and self.teacher == "cached":
+            raise ValueError("views.on_device: stored answers are to pixels that OpenCV makes; take `teacher: online`")
         return self
 
 

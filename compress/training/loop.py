@@ -19,7 +19,7 @@ from compress.common.environment import usable_cores
 from compress.common.progress import Reporter
 from compress.common.time_limit import TimeIsUp
 from compress.quantization.fake_quant import FakeQuantized
-from compress.training.batches import Batch, BatchSampler, Order, stack
+from compress.training.batches import Batch, BatchMaker, BatchSampler, Order, stack
 from compress.training.checkpoint import TrainingState, load_state, optimiser_tensors, restore_optimiser
 from compress.training.curve import Diverged, Follow, TrainingCurve, unfollowed
 from compress.training.engine import Engine
@@ -109,9 +109,15 @@ class Trainer:
         self._engine.wait()
         return self._finished((self._step - first) * schedule.batch_size / max(1e-9, time.monotonic() - started))
 
+    def losses_at(self, rates: Sequence[float]) -> Iterator[float]:
+        """The losses of steps at these learning rates, in place of a training: nothing is validated or kept."""
+        batches = self._order.from_step(0, len(rates), _threads(self._engine))
+        for step, (rate, parts) in enumerate(zip(rates, batches, strict=True)):
+            yield float(self._engine.mean(self._updater(parts, step, rate)))
+
     def _update(self, parts: Sequence[Batch]) -> Tensor:
         """One step; the mean loss of its parts."""
-        loss = self._updater(parts, self._step)
+        loss = self._updater(parts, self._step, self._job.schedule.rate(self._step))
         self._average.update(self._student, self._job.schedule.memory(self._step))
         return self._engine.mean(loss)  # the same in all processes, so that all of them stop where it is no number
 
@@ -234,8 +240,8 @@ class Trainer:
 
     def _first_images(self) -> Tensor:
         job = self._job
-        if isinstance(job.samples, BatchSampler):
-            return Order(job.samples, _CALIBRATION, job.seed).batch_of(0, 0).images.float()
+        if isinstance(job.samples, BatchSampler | BatchMaker):
+            return Order(job.samples, _CALIBRATION, job.seed).batch_of(0, 0).images.cpu().float()
         rng = np.random.default_rng([job.seed, 0])
         chosen = [job.samples.sample(int(rng.integers(len(job.samples))), rng) for _ in range(_CALIBRATION)]
         return stack(chosen).images.float()

@@ -19,6 +19,7 @@ from compress.common.progress import Reporter
 from compress.training.disk_full import telling_disk_full
 from compress.training.frames import FrameRef, read_frames
 from compress.training.target_cache import TeacherFn
+from eval.frame_pack import PackedPhotos
 from eval.frame_types import Unreadable
 from eval.maps import BASE_HEIGHT, prepare
 from eval.people import Person, decode
@@ -114,11 +115,19 @@ class PhotoStore:
             return None
         return Photo(picture, boxes) if picture.is_file() else None
 
+    @property
+    def found_by(self) -> str:
+        """Stands for the teacher and the scale at which it looks for people."""
+        return self._folder.name
+
     def _write(self, frame: FrameRef, image: NDArray[np.uint8]) -> None:
+        known = frame.source.people(frame.index, self.found_by) if isinstance(frame.source, PackedPhotos) else None
         while max(image.shape[:2]) > _LONGEST:
+            known = None  # a file of ours holds none that large
             half = (max(1, image.shape[1] // 2), max(1, image.shape[0] // 2))
             image = np.asarray(cv2.resize(image, half, interpolation=cv2.INTER_AREA), np.uint8)
-        boxes = [[box.x, box.y, box.width, box.height] for box in self._finder.boxes(image)]
+        found = self._finder.boxes(image) if known is None else known
+        boxes = [[box.x, box.y, box.width, box.height] for box in found]
         encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
         picture, people = self._files(frame)
         with telling_disk_full(self._folder, "what was done is kept"):

@@ -32,10 +32,10 @@ class Updater:
         """Whose features are hinted at, on the device."""
         self._pieces = 1
 
-    def __call__(self, parts: Sequence[Batch], step: int) -> Tensor:
-        """Step `step`, from 0; the mean loss of its parts."""
+    def __call__(self, parts: Sequence[Batch], step: int, rate: float) -> Tensor:
+        """Step `step`, from 0, at a learning rate; the mean loss of its parts."""
         for group in self.optimiser.param_groups:
-            group["lr"] = self._schedule.rate(step)
+            group["lr"] = rate
         self.module.train()
         while True:
             try:
@@ -94,6 +94,8 @@ class Updater:
     def _forget(self) -> None:
         """What a broken-off attempt left behind."""
         self.student.zero_grad(set_to_none=True)
+        if self._engine.device.type == "cuda":
+            torch.cuda.empty_cache()  # memory that is cut into pieces of the old size
         self._engine.accumulate_in(self._schedule.gradient_accumulation * self._pieces)
 
 

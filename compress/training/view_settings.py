@@ -1,8 +1,8 @@
 """Settings of views: random pictures of people, cut from photographs as a tracker's window or a small frame is."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from teachers.common.frozen import Frozen
 
@@ -74,6 +74,21 @@ class Views(Frozen):
         Field(gt=0, le=8, description="At which the teacher looks for people; larger finds smaller ones, slower."),
     ] = 0.5
     augmentation: ViewAugmentation = ViewAugmentation()
+    on_device: Annotated[
+        bool,
+        Field(
+            description="Views are cut and changed where the network computes, a batch at once, from photographs of at "
+            "most 512 pixels in its memory; for a GPU, with `teacher: online`."
+        ),
+    ] = False
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Recipes without it have the text and the keys that they had before there was such a setting."""
+        found: dict[str, Any] = dump(self)
+        if not self.on_device:
+            found.pop("on_device", None)
+        return found
 
     @model_validator(mode="after")
     def _whole(self) -> "Views":

@@ -13,9 +13,12 @@ from torch import Tensor
 from compress.common.fact_cache import fact_key
 from compress.common.progress import Reporter
 from compress.training.crops import FrameBalance
+from compress.training.device_photos import DevicePhotos
+from compress.training.device_views import DeviceViews
 from compress.training.ensemble import TeacherEnsemble
 from compress.training.frames import TrainingFrames, TrainingPlan
 from compress.training.losses import Energies
+from compress.training.photo_pack import pack_photos
 from compress.training.photo_store import Finder, Photo, PhotoStore
 from compress.training.samples import TrainingSample
 from compress.training.target_cache import GIB, TeacherFn, mean_squares
@@ -55,6 +58,11 @@ class ViewTargets:
         """Those that are learnt from."""
         return self._photo_store.fill(self.frames.train)
 
+    def pack(self, path: Path) -> tuple[int, int]:
+        """All photographs, held-out ones too, with their people as one file; its bytes and the longest side."""
+        store = self._photo_store
+        return pack_photos(path, store.fill((*self.frames.train, *self.frames.held_out)), store.found_by)
+
     def prepare(self) -> None:
         """Finds people in all photographs, and answers the views that measure."""
         _ = self.photos, self.held_out
@@ -63,9 +71,13 @@ class ViewTargets:
         """What answers the batches of a training; None where the samples bring their answers."""
         return TeacherAnswers(self.ensemble, balance) if self.mode == "online" else None
 
-    def samples(self, batch: int, balance: FrameBalance | None = None) -> ViewSamples:
+    def samples(self, batch: int, balance: FrameBalance | None = None) -> ViewSamples | DeviceViews:
         """Views in blocks of so many; with stored answers, which are computed here where they are missing."""
         maker = self._maker(batch)
+        if self._views.on_device:
+            return DeviceViews(
+                maker, DevicePhotos.of(self.photos, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+            )
         if self.mode == "online":
             return ViewSamples(maker)
         key = fact_key("views", FORMAT, *self._depends(), batch, [photo.file.name for photo in self.photos])
@@ -77,7 +89,7 @@ class ViewTargets:
     @property
     def mode(self) -> TeacherMode:
         """As set; left out, online where a GPU makes the teacher cheap."""
-        return self.plan.teacher or ("online" if torch.cuda.is_available() else "cached")
+        return self.plan.teacher or ("online" if torch.cuda.is_available() or self._views.on_device else "cached")
 
     @cached_property
     def held_out(self) -> list[TrainingSample]:
@@ -115,6 +127,11 @@ class ViewTargets:
         """At most so many of the held-out views, spread over all kinds."""
         chosen = self.held_out[:: max(1, -(-len(self.held_out) // count))]
         return _by_size([sample.image for sample in chosen])
+
+    @cached_property
+    def _device_photos(self) -> DevicePhotos:
+        """For all trainings of a run: they take gigabytes."""
+        return DevicePhotos.of(self.photos, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
 
     def _maker(self, batch: int) -> ViewMaker:
         return ViewMaker(self.photos, self._views, self.teacher.spec, self.seed, batch)
