@@ -112,3 +112,5 @@ def test_stored_answers_do_not_go_with_it_and_old_recipes_keep_their_text() -> N
     with pytest.raises(ValidationError, match="stored answers are to pixels that OpenCV makes"):
         TrainingPlan.model_validate({"data": [{"source": "a"}], "views": {"on_device": True}, "teacher": "cached"})
     assert "on_device" not in Views().model_dump(mode="json") and ON.model_dump(mode="json")["on_device"] is True
+    assert not {"cwd", "pkd"} & LossSettings().model_dump(mode="json").keys()
+    assert LossSettings(cwd=2.0).model_dump(mode="json")["cwd"] == 2.0

@@ -7,10 +7,10 @@ the number of channels, and the weights of joints and PAFs can be compared.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from torch import Tensor, nn
 
 from teachers.common.frozen import Frozen
@@ -39,6 +39,12 @@ class LossSettings(Frozen):
     pkd: Annotated[
         Weight, Field(description="Correlation of the features with the teacher's (PKD); 0 leaves it out.")
     ] = 0.0
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Recipes without the newer losses keep their text and keys, so that unfinished trainings go on."""
+        found: dict[str, Any] = dump(self)
+        return {name: weight for name, weight in found.items() if weight or name not in ("cwd", "pkd")}
 
     @property
     def feature_weights(self) -> dict[str, float]:
