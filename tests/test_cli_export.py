@@ -1,7 +1,9 @@
 """compress export: proved, whole, or refused. Parity must be able to fail."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,6 +88,39 @@ def test_an_int8_artefact_carries_the_candidates_own_numbers(name: str, mixed: b
     if exporter.runtime is not None and name != "onnx":
         facts = read_facts(path)
         assert (facts.precision, facts.network) == ("int8", content_id(made.network, made.quantization))
+
+
+def test_a_core_ml_package_has_every_grid_and_every_int8_weight(tmp_path: Path) -> None:
+    """No runtime here loads it, so its numbers are read out of the file."""
+    exporter = EXPORTERS["coreml"]
+    if hint := exporter.missing():
+        pytest.skip(hint)
+    import coremltools as ct
+
+    made = _int8(False)
+    path = tmp_path / "model.mlpackage"
+    assert ship(made.network, exporter, path, _request(made, made), FRAME).parity is None
+    model = ct.models.MLModel(str(path), skip_model_load=True)
+    function = model.get_spec().mlProgram.functions["main"]
+    operations = list(function.block_specializations[function.opset].operations)
+    held = {
+        one.outputs[0].name: one.attributes["val"].immediateValue.tensor for one in operations if one.type == "const"
+    }
+    found = {
+        (held[one.inputs["scale"].arguments[0].name].floats.values[0], _zero_point(held, one.inputs))
+        for one in operations
+        if one.type == "quantize"
+    }
+    grids = {(np.float32(grid.scale), grid.zero - 128) for grid in made.quantization.grids.values()}
+    assert len(grids) > 10 and {(np.float32(scale), zero) for scale, zero in found} == grids
+    assert sum(one.type == "constexpr_affine_dequantize" for one in operations) == len(made.quantization.weights)
+
+
+def _zero_point(held: Mapping[str, Any], inputs: Mapping[str, Any]) -> int:
+    """A constant of 8 bits, which the format keeps as bytes; left out where it is 0."""
+    if "zero_point" not in inputs:
+        return 0
+    return int(np.frombuffer(held[inputs["zero_point"].arguments[0].name].bytes.values, np.int8)[0])
 
 
 def test_an_int8_artefact_on_other_grids_is_refused(tmp_path: Path) -> None:
