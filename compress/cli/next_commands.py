@@ -23,6 +23,7 @@ def next_commands(model: Path, stages: int, is_vgg: bool) -> list[str]:
         words = ["compress", "run", recipe.as_posix(), "--set", f"teacher={model}"]
         if stages != _STAGES:
             fewer = ", ".join(map(str, range(stages - 1, 0, -1)))
-            words += ["--set", f"candidates.0.steps.0.stages={{each: [{fewer}]}}"]
+            steps = f"[{{step: remove_stages, stages: {{each: [{fewer}]}}}}]"
+            words += ["--set", f"candidates=[{{name: 'stages-{{stages}}', steps: {steps}}}]"]
         found.append(shlex.join(words))
     return found
