@@ -18,6 +18,7 @@ from eval.frame_types import Frame, FrameSource, Unreadable
 from eval.frame_video import VideoFrames
 from eval.video_formats import TimedFrame
 from teachers.common.errors import UserError
+from teachers.common.files import user_path
 
 __all__ = ["Frame", "FrameSample", "FrameSource", "TimedFrame", "Unreadable", "draw_sample", "open_source"]
 
@@ -53,7 +54,7 @@ def open_source(source: str) -> FrameSource:
 
     What lies on disk goes before a built-in sample of the same name. Raises UserError with the nearest valid name.
     """
-    path = Path(source).expanduser()
+    path = user_path(source)
     if not source.strip() or not _exists(path):
         return _built_in(source, path)
     if path.is_dir():

@@ -16,7 +16,7 @@ import platformdirs
 
 from teachers.archives import ArchiveError, copy_member
 from teachers.common.errors import UserError
-from teachers.common.files import replacing, sha256_of
+from teachers.common.files import replacing, sha256_of, user_path
 from teachers.common.lock import only_one
 from teachers.package_index import OnBytes, fetch
 from teachers.pip_settings import PullError
@@ -46,7 +46,7 @@ class AssetFacts:
 def cache_folder() -> Path:
     """Where assets are kept; it need not be there yet."""
     chosen = os.environ.get(CACHE_VARIABLE)
-    return Path(chosen).expanduser().absolute() if chosen else platformdirs.user_cache_path("pose-compress")
+    return user_path(chosen).absolute() if chosen else platformdirs.user_cache_path("pose-compress")
 
 
 def cache_part(name: str) -> Path:

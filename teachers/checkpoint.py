@@ -1,4 +1,7 @@
-"""A model on disk: `spec.json` and `weights.safetensors`, the licence in the latter's metadata. Nothing is pickled."""
+"""A model on disk: `spec.json`, `weights.safetensors` with the licence in its metadata, and that as `LICENCE.txt`.
+
+Nothing is pickled.
+"""
 
 from pathlib import Path
 
@@ -9,7 +12,7 @@ from safetensors.torch import load_file
 
 from teachers.common.errors import UserError
 from teachers.common.files import write_text
-from teachers.licence import Licence
+from teachers.licence import LICENCE_FILE, Licence, licence_text
 from teachers.posenet import PoseNet
 from teachers.spec import PoseNetSpec
 from teachers.weights import check_weights, load_weights
@@ -19,9 +22,10 @@ SPEC, WEIGHTS = "spec.json", "weights.safetensors"
 
 
 def save_model(folder: Path, network: PoseNet, licence: Licence) -> None:
-    """Writes both files, each whole or not at all; the spec comes last, so a folder with a spec is complete."""
+    """Writes the files, each whole or not at all; the spec comes last, so a folder with a spec is complete."""
     metadata = {"format": "pt", "licence": licence.model_dump_json()}
     write_safetensors(folder / WEIGHTS, network.state_dict(), metadata)
+    write_text(folder / LICENCE_FILE, licence_text(licence))
     write_text(folder / SPEC, network.spec.to_json())
 
 

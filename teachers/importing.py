@@ -15,7 +15,7 @@ from teachers.checkpoint import SPEC, WEIGHTS, load_spec, save_model
 from teachers.common.errors import UserError
 from teachers.common.files import is_partial, sha256_of, staging, sweep
 from teachers.file_kinds import WANTED, Kind, kind_of
-from teachers.licence import Licence
+from teachers.licence import LICENCE_FILE, Licence
 from teachers.openpose_prototxt import from_prototxt
 from teachers.openpose_torch import from_published
 from teachers.posenet import PoseNet
@@ -80,6 +80,7 @@ def write_model(folder: Path, imported: Imported) -> None:
         sweep(folder)
         # Another network's spec must never stand beside these weights: without a spec a folder is no model.
         (folder / SPEC).unlink(missing_ok=True)
+        (made / LICENCE_FILE).replace(folder / LICENCE_FILE)
         (made / WEIGHTS).replace(folder / WEIGHTS)
         (made / SPEC).replace(folder / SPEC)
 
@@ -95,15 +96,15 @@ def refuse_folder(folder: Path) -> None:
     if above != folder.absolute():
         return
     names = {path.name for path in folder.iterdir() if not is_partial(path)}
-    strange = sorted(names - {SPEC, WEIGHTS})
+    strange = sorted(names - {SPEC, WEIGHTS, LICENCE_FILE})
     if strange:
         # A candidate's folder too: its artefact and its recipe would be those of another network.
         raise UserError(
             f"{folder}: holds {', '.join(strange[:4])}{' and more' if len(strange) > 4 else ''}; "
             f"a new or empty folder would do, or one with {SPEC} and {WEIGHTS} alone"
         )
-    if names == {WEIGHTS}:
-        raise UserError(f"{folder}: holds {WEIGHTS} without a {SPEC}, which may be your own; take a new folder")
+    if names and SPEC not in names:
+        raise UserError(f"{folder}: holds {min(names)} without a {SPEC}, which may be your own; take a new folder")
     if names:
         load_spec(folder)  # whose UserError says that the file is not ours
 

@@ -1,5 +1,6 @@
 """Teachers by name, or by folder: the published ones of zoo.yaml, and any model on disk."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,8 @@ from teachers import openpose_thin
 from teachers.assets import known_assets, locate, nearest
 from teachers.checkpoint import SPEC, is_model, load_model, load_spec
 from teachers.common.errors import UserError
+from teachers.common.files import user_path
+from teachers.file_kinds import kind_of
 from teachers.licence import Licence
 from teachers.posenet import PoseNet
 from teachers.spec import PoseNetSpec
@@ -37,6 +40,16 @@ def load_teacher(name: str, on_bytes: Callable[[int, int | None], None] | None =
     return network, Licence(name=asset.licence, source=asset.source)
 
 
+def import_hint(name: str) -> str:
+    """The command that makes a model of a weights file, as it can be typed; nothing for a file of another kind."""
+    try:
+        kind_of(user_path(name))
+    except UserError:
+        return ""
+    command = shlex.join(["compress", "teachers", "import", name, "--out", "DIR"])
+    return f". Of published weights `{command}` makes one"
+
+
 def _folder(name: str) -> Path:
     try:
         folder = Path(name).expanduser()
@@ -51,7 +64,6 @@ def _folder(name: str) -> Path:
         )
     if is_file:
         raise UserError(
-            f"{name}: is a file; a teacher is a folder that holds spec.json and weights.safetensors. Of published "
-            f"weights `compress teachers import {name} --out DIR` makes one"
+            f"{name}: is a file; a teacher is a folder that holds spec.json and weights.safetensors{import_hint(name)}"
         )
     raise UserError(f"no teacher is called {name!r}{nearest(name, teacher_names())}, and there is no such folder")

@@ -13,20 +13,23 @@ from eval_tiny_artefact import skip_if
 
 from compress.cli.main import run_command
 from compress.core.candidate import content_id
-from compress.core.qparams import QuantParams
+from compress.core.qparams import Int8, QuantParams
 from compress.export import parity
 from compress.export.exporters import EXPORTERS
 from compress.export.exporters.base import ConversionError, ExportRequest, kept_quiet
+from compress.export.onnx_export import load_graph, save_graph
 from compress.export.parity import LIMITS, Expected, ParityError, compare_people, prove
 from compress.export.shipping import Image, ship
 from compress.quantization.calibrate import Fitted, fit
 from compress.quantization.equalization import folded
 from compress.quantization.integer_network import int8_maps
 from compress.reconstruction.visitor import convolutions
+from compress.run.load_candidate import saved_candidate
+from eval.artefact_identity import network_of
 from eval.people import Person
 from eval.runtimes import RUNTIMES
 from eval.runtimes.facts import read_facts
-from teachers.checkpoint import save_model
+from teachers.checkpoint import load_model, save_model
 from teachers.common.errors import UserError
 from teachers.common.install import install_command
 from teachers.posenet import PoseNet
@@ -215,6 +218,41 @@ def test_the_command_writes_and_tells(
     assert run_command(["export", "model", "--to", "onnx", "--height", "64", "--width", "80"]) == 0
     assert "model.onnx: onnx fp32, input of any size" in capsys.readouterr().out
     assert RUNTIMES["onnxruntime"].load(model.parent / "model.onnx", 1).metadata()["spec"]
+
+
+def test_an_onnx_file_of_ours_is_a_model_everywhere(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exported, packed and unpacked again from the file alone: the same network, weight by weight."""
+    monkeypatch.chdir(model.parent)
+    network, licence = load_model(model)
+    assert run_command(["export", "model", "--to", "onnx"]) == 0
+    assert saved_candidate("model.onnx").id == content_id(network) == network_of(Path("model.onnx"))[0]
+    assert run_command(["export", "model.onnx", "--to", "onnx", "--out", "again.onnx"]) == 0
+    assert run_command(["pack", "again.onnx", "--out", "m.posepack"]) == 0
+    assert run_command(["unpack", "m.posepack", "--out", "back"]) == 0
+    found, its_licence = load_model(Path("back"))
+    assert content_id(found) == content_id(network) and its_licence == licence
+    assert licence.name in Path("back/LICENCE.txt").read_text()
+    capsys.readouterr()
+    assert run_command(["export", "model.onnx", "--to", "onnx"]) == 2
+    assert "would be written over the model itself" in capsys.readouterr().err
+    foreign = load_graph(Path("model.onnx"))
+    del foreign.metadata_props[:]
+    save_graph(foreign, Path("foreign.onnx"))
+    for words in (
+        ["export", "foreign.onnx", "--to", "onnx", "--out", "x.onnx"],
+        ["pack", "foreign.onnx", "--out", "x"],
+    ):
+        assert run_command(words) == 2
+        assert "is no artefact of ours" in capsys.readouterr().err
+    assert not Path("x.onnx").exists() and not Path("x").exists()
+
+
+def test_a_shipped_int8_model_is_read_from_its_file() -> None:
+    found = saved_candidate("thin-3-int8")
+    assert isinstance(found.quantization, Int8) and found.id == content_id(found.network, found.quantization)
+    assert found.licence.name != "unknown"
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,9 @@ def test_what_pack_unpack_and_predict_print_is_taken(tmp_path: Path, capsys: Sai
     said = capsys.readouterr().err
     assert "is a packed model" in said and "teachers import" not in said
     assert printed(said) == [unpack]
+    for words in (["export", "my model.posepack", "--to", "onnx"], ["pack", "my model.posepack", "--out", "again"]):
+        assert run_command(words) == 2
+        assert printed(capsys.readouterr().err) == [unpack]
     assert run_command(put_in(unpack, DIR=tmp_path / "a b")) == 0
     (predict,) = printed(capsys.readouterr().out)
     photo = make_photos(tmp_path / "photos", 1) / "photo0.png"
@@ -85,6 +88,21 @@ def test_what_pack_unpack_and_predict_print_is_taken(tmp_path: Path, capsys: Sai
     capsys.readouterr()
     assert run_command(["predict", "tiny/weights.safetensors", str(photo)]) == 2
     assert "give tiny, in which this file lies" in capsys.readouterr().err
+
+
+def test_a_weights_file_is_answered_with_the_command_that_takes_it(tmp_path: Path, capsys: Said) -> None:
+    """Also where its name has a space; a picture is no weights, so no such command is told."""
+    torch.save(weights(2, modules=False), tmp_path / "my body.pth")
+    photo = make_photos(tmp_path / "photos", 1) / "photo0.png"
+    asked = [["predict", "FILE", str(photo)], ["export", "FILE", "--to", "onnx"], ["pack", "FILE", "--out", "x"]]
+    for number, words in enumerate(asked):
+        assert run_command([word.replace("FILE", "my body.pth") for word in words]) == 2
+        said = capsys.readouterr().err
+        take = shlex.split(said[said.index("`compress ") + 1 :].split("`")[0])[1:]
+        assert run_command(put_in(take, DIR=tmp_path / f"network {number}")) == 0
+        capsys.readouterr()
+        assert run_command([word.replace("FILE", str(photo)) for word in words]) == 2
+        assert "teachers import" not in capsys.readouterr().err
 
 
 def test_a_hint_names_packages_that_an_index_has() -> None:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from compress.cli.main import run_command
-from compress.report.bench_times import artefact_names, device_view, read_bench
+from compress.export.onnx_export import load_graph, save_graph
+from compress.report.bench_times import Bench, artefact_names, device_view, read_bench
 from compress.results.records import read_records
-from eval.runtimes.facts import sha256
+from eval.artefact_identity import identities, network_of, short_names
+from eval.runtimes.facts import ArtefactFacts, sha256, write_facts
 
 if TYPE_CHECKING:
     from compress_tiny_run import TinyRun
@@ -68,6 +70,61 @@ def test_the_front_of_another_device(run: Path, tmp_path: Path, capsys: pytest.C
     assert any("teacher" in line and "123" in line for line in text.splitlines())
     assert (run / "figures" / "device-1-1.png").is_file()
     assert "A made-up core" in (run / "report.html").read_text()
+
+
+def test_exported_files_are_found_by_the_network_inside(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both are called model.onnx, lie outside the run, and are no byte copies of the candidates' files."""
+    monkeypatch.chdir(tmp_path)
+    names = ["stages-2", "stages-1"]
+    for name in names:
+        words = [str(run / "candidates" / name), "--to", "onnx", "--out", f"phone/{name}-out/model.onnx"]
+        assert run_command(["export", *words]) == 0
+        graph = load_graph(Path(words[-1]))
+        graph.doc_string = "another file of the same network"
+        save_graph(graph, Path(words[-1]))
+    paths = [f"phone/{name}-out/model.onnx" for name in names]
+    size = ["--height", "64", "--width", "80", "--rounds", "3"]
+    assert run_command(["bench", *paths, *size, "--out", "times.json"]) == 0
+    assert "stages-2-out/model.onnx" in capsys.readouterr().out
+    records = read_records(run / "records.jsonl")
+    names_of = artefact_names(run / "candidates", records)
+    assert not {row.sha256 for row in read_bench(Path("times.json")).artefacts} & set(names_of)
+    view = device_view(read_bench(Path("times.json")), names_of, records, ("latency_ms", "joint_rel_l2"))
+    assert [(time.candidate, time.file) for time in view.times] == [(n, f"{n}-out/model.onnx") for n in names]
+    assert view.unknown == ()
+    assert run_command(["report", str(run), "--bench", "times.json"]) == 0
+    text = (run / "report.md").read_text()
+    assert "Not of this run" not in text and "stages-1-out/model.onnx" in text
+
+
+def test_a_rounded_file_is_found_by_what_lies_beside_it(run: Path, tmp_path: Path) -> None:
+    records = read_records(run / "records.jsonl")
+    network = next(record.id for record in records if record.name == "stages-1")
+    path = tmp_path / "model.tflite"
+    path.write_bytes(b"a flatbuffer")
+    write_facts(path, ArtefactFacts("litert", "1", "fp16", (64, 80), str(network), "{}", "{}", {}), [path.name])
+    row = ROW | identities([path])[0] | {"runtime": "litert", "median_ms": 1.0}
+    bench = Bench.model_validate(_bench(run, {}) | {"artefacts": [row]})
+    view = device_view(bench, artefact_names(run / "candidates", records), records, ("latency_ms", "joint_rel_l2"))
+    assert [time.candidate for time in view.times] == ["stages-1 (fp16)"] and view.unknown == ()
+    path.write_bytes(b"another flatbuffer")
+    assert network_of(path) == (None, None), "what lies beside is of another file"
+    path.with_name("model.tflite.json").write_text("[1]")
+    assert network_of(path) == (None, None)
+
+
+def test_files_of_one_name_are_told_apart() -> None:
+    paths = [Path("a/b/thin.onnx"), Path("a/c/thin.onnx"), Path("d/c/thin.onnx")]
+    assert short_names(paths) == ["a/b/thin.onnx", "a/c/thin.onnx", "d/c/thin.onnx"]
+    assert short_names(paths[:2]) == ["b/thin.onnx", "c/thin.onnx"]
+    assert short_names([Path("a/thin.onnx"), Path("a/thin.onnx")]) == ["thin.onnx", "thin.onnx"]
+    assert short_names([Path("runs/x/stages-3/model.onnx"), Path("wide.onnx")]) == ["stages-3/model.onnx", "wide.onnx"]
+    assert short_names([Path("model.onnx")]) == ["model.onnx"]
+    assert short_names([Path("/home/somebody/model.onnx"), Path("/model.onnx")])[1] == "//model.onnx"
+    assert short_names([]) == []
+    assert short_names([Path("b\udcff.onnx")]) == ["b\\udcff.onnx"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """What may vary: trees of choices, their names, and that what a choice makes leads back to it."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -10,6 +10,8 @@ from compress.recipe.diagnostics import Mistakes
 from compress.recipe.search_space import Options, Range, choices, choices_of, count, resolve
 from compress.recipe.search_space_reader import SpaceReader
 from compress.recipe.trial_data import Space, at_rung, learns
+from compress.steps import STEPS as ALL_STEPS
+from compress.steps import step_name
 
 BASE: dict[str, Any] = {
     "teacher": "t",
@@ -162,6 +164,35 @@ def test_a_rung_shortens_the_training_between_the_parts_of_a_pruning() -> None:
     assert learns(data) and short is not None and untrained is not None
     assert short["candidates"][0]["steps"][0]["finetune"]["schedule"] == {"steps": 100}
     assert untrained["candidates"][0]["steps"] == [{"step": "prune_weights", "sparsity": 0.5}]
+
+
+def test_a_rung_shortens_the_training_on_the_grids() -> None:
+    steps = [{"step": "quantize", "precision": "int8", "qat": {"schedule": {"steps": 500, "batch_size": 4}}}]
+    data = {"candidates": [{"name": "x", "steps": steps}]}
+    short, untrained = at_rung(data, 0.1), at_rung(data, 0.0)
+    assert learns(data) and short is not None and untrained is not None
+    assert short["candidates"][0]["steps"] == [{**steps[0], "qat": {"schedule": {"steps": 50, "batch_size": 4}}}]
+    assert untrained["candidates"][0]["steps"] == [{"step": "quantize", "precision": "int8"}]
+    assert at_rung(data, 1.0) == data
+
+
+def test_every_training_of_every_step_is_shortened() -> None:
+    """A step that comes to train in a setting of its own is one that rungs must know."""
+    found = [
+        (step_name(step), name)
+        for step in ALL_STEPS
+        for name, field in step.model_fields.items()
+        if "schedule" in getattr(_inner(field.annotation), "model_fields", {})
+    ]
+    assert {("prune_weights", "finetune"), ("quantize", "qat")} <= set(found)
+    for kind, name in found:
+        one = {"step": kind, name: {"schedule": {"steps": 100}}}
+        short = at_rung({"candidates": [{"name": "x", "steps": [one]}]}, 0.5)
+        assert short is not None and short["candidates"][0]["steps"][0][name] == {"schedule": {"steps": 50}}, kind
+
+
+def _inner(annotation: object) -> object:
+    return next((one for one in get_args(annotation) if one is not type(None)), annotation)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save, save_file
 
 from teachers.checkpoint import SPEC, WEIGHTS, load_model, load_spec, save_model
 from teachers.common.errors import UserError
+from teachers.licence import LICENCE_FILE
 from teachers.posenet import PoseNet
 from teachers.registry import load_teacher, teacher_spec
 from teachers.write_safetensors import write_safetensors
@@ -27,7 +28,8 @@ def test_round_trip_is_exact(tiny: PoseNet, folder: Path) -> None:
     assert network.state_dict().keys() == tiny.state_dict().keys()
     for name, tensor in tiny.state_dict().items():
         assert torch.equal(network.state_dict()[name], tensor)
-    assert {path.name for path in folder.iterdir()} == {SPEC, WEIGHTS}
+    assert {path.name for path in folder.iterdir()} == {SPEC, WEIGHTS, LICENCE_FILE}
+    assert LICENCE.name in (folder / LICENCE_FILE).read_text()
 
 
 def test_the_file_is_the_librarys_own_byte_for_byte(tmp_path: Path) -> None:

@@ -293,4 +293,8 @@ def test_folders_of_somebody_else_are_refused(tmp_path: Path) -> None:
         (tmp_path / "empty" / ".partial-left").touch()  # by a process that was killed
         assert load_model(tmp_path / "empty")[1] == imported.licence
     (tmp_path / "empty" / ".partial-left").unlink()
-    assert sorted(path.name for path in (tmp_path / "empty").iterdir()) == ["spec.json", "weights.safetensors"]
+    assert sorted(path.name for path in (tmp_path / "empty").iterdir()) == [
+        "LICENCE.txt",
+        "spec.json",
+        "weights.safetensors",
+    ]

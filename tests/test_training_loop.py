@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import tiny_spec
 from training_jobs import (
     CROP,
     PLAIN,
@@ -32,8 +33,9 @@ from compress.training.schedule import Schedule
 from compress.training.student import AveragedWeights
 from compress.training.validation import validate
 from eval.oks import OksCounts
+from students.init import fresh_network
 from teachers.common.errors import UserError
-from teachers.posenet import first_stages
+from teachers.posenet import PoseNet, first_stages
 
 CPU = torch.device("cpu")
 FORMS = {
@@ -231,6 +233,16 @@ def test_further_stages_help_and_are_gone(shared: Path, tmp_path: Path, monkeypa
     # The first two stages begin alike, so that the first look is the same.
     assert trained.facts["before"] == pytest.approx(alone.facts["before"], rel=1e-6)
     assert same(first_stages(deep.network, 2).state_dict(), job.network.state_dict())
+
+
+def test_further_stages_that_fit_nowhere_begin_near_silence() -> None:
+    """With a teacher of other shapes nothing is inherited; torch's own weights said 0.1 to 0.3 there."""
+    plan = tiny_spec(1)
+    deep = deepened(fresh_network(plan, 0), 3, PoseNet(tiny_spec(1)), 0)
+    image = torch.randint(0, 256, (1, 3, 64, 80), generator=torch.Generator().manual_seed(0)).float()
+    with torch.inference_mode():
+        told = [float(part.square().mean().sqrt()) for maps in deep.all_stages(image)[1:] for part in maps]
+    assert len(told) == 6 and all(0 < one < 0.04 for one in told), told
 
 
 def test_a_batch_that_cannot_be_dealt_out_evenly(shared: Path, tmp_path: Path) -> None:

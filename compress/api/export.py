@@ -22,8 +22,9 @@ def export(
     input_hw: tuple[int, int] = (368, 656),
     precision: Precision | None = None,
 ) -> Exported:
-    """Converts a teacher or a candidate's folder to a runtime's format and compares the maps of both.
+    """Converts a model to a runtime's format and compares the maps of both.
 
+    model: a teacher's or a shipped model's name, a model's folder, or an .onnx file of ours in float32 or int8.
     to: name of a format, for instance "onnx". out: the file; the model's name with the format's suffix if left out.
     input_hw: height and width of the input, where the format has a fixed one. precision: of the stored weights; of a
     quantized model its own, else fp32, if left out.
@@ -33,12 +34,14 @@ def export(
     >>> compress.export("openpose-mobilenet-thin", "onnx", out="teacher.onnx").parity.max_abs
     """
     exporter = find_exporter(to)
-    if Path(model).suffix == ".onnx":
-        raise UserError(f"{model}: is an artefact already; give the folder that it lies in, with the weights")
     reporter = Reporter()
     with reporter.download(f"model {model}") as on_bytes:
         candidate = saved_candidate(str(model), on_bytes)
-    path = Path(f"{Path(model).resolve().name}{exporter.suffix}") if out is None else Path(out)
+    name = Path(model).resolve().name
+    name = Path(name).stem if name.lower().endswith(".onnx") else name
+    path = Path(f"{name}{exporter.suffix}") if out is None else Path(out)
+    if path.resolve() == Path(model).resolve():
+        raise UserError(f"{path}: would be written over the model itself; --out another file")
     made_for = _precision(candidate, precision, model)
     quantization = candidate.quantization
     int8 = int8_maps(candidate.network, quantization)

@@ -12,7 +12,6 @@ Where the machine has an energy counter (RAPL, a battery in use), each artefact 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import platform
@@ -27,7 +26,8 @@ from typing import Any
 
 import numpy as np
 
-from eval.energy_counters import find_counter, joules_per_run  # in the single file, their text stands here
+from eval.artefact_identity import identities  # in the single file, their text stands here
+from eval.energy_counters import find_counter, joules_per_run
 from eval.onnx_session import cpu_saturates, model_of, session_options, sums_may_overflow
 from eval.silent_imports import import_onnxruntime, import_openvino
 
@@ -78,9 +78,9 @@ def bench(options: argparse.Namespace) -> int:
     joules = [None if counter is None else joules_per_run(partial(run, image), counter) for _, run in loaded]
     energies = [{"energy_mj": None if energy is None else energy * 1e3} for energy in joules]
     rows: list[dict[str, Any]] = [
-        {"file": path.name, "sha256": sha256(path), "runtime": name, "version": version_of(PACKAGES[name]), **row, **mj}
-        for path, (name, _), row, mj in zip(paths, loaded, summarise(times), energies)  # noqa: B905 - for Python 3.9
-    ]
+        {**identity, "runtime": name, "version": version_of(PACKAGES[name]), **row, **mj}
+        for identity, (name, _), row, mj in zip(identities(paths), loaded, summarise(times), energies)  # noqa: B905
+    ]  # of Python 3.9, whose zip has no `strict`
     found = {
         "format": FORMAT,
         "machine": machine(),
@@ -275,11 +275,6 @@ def version_of(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def sha256(path: Path) -> str:
-    """Of the file; it is how a report finds whose time this is."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def write_whole(path: Path, text: str) -> None:

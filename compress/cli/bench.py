@@ -7,7 +7,7 @@ from types import ModuleType
 
 from compress.bench import standalone
 from compress.export.onnx_export import metadata_of, read_graph_file
-from eval import energy_counters, onnx_session, silent_imports
+from eval import artefact_identity, energy_counters, onnx_session, silent_imports
 from eval.inference import INFERENCE, read_inference
 from teachers.common.errors import UserError
 from teachers.common.files import write_text
@@ -65,7 +65,7 @@ def _window(artefacts: Sequence[str]) -> tuple[int, int] | None:
 def script_text() -> str:
     """The single file: standalone, with each module of ours that it imports written out where it is imported."""
     alone = _text_of(standalone)
-    for module in (energy_counters, onnx_session, silent_imports):
+    for module in (artefact_identity, energy_counters, onnx_session, silent_imports):
         (line,) = (line for line in alone.splitlines(keepends=True) if line.startswith(f"from {module.__name__} "))
         # It has to be the first statement of a file.
         alone = alone.replace(line, _text_of(module).replace("from __future__ import annotations\n", ""))

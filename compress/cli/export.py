@@ -15,7 +15,9 @@ from compress.export.parity import LIMITS, ParityError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
-    parser.add_argument("model", metavar="MODEL", help="a teacher's name or a model's folder")
+    parser.add_argument(
+        "model", metavar="MODEL", help="a teacher's or shipped model's name, a model's folder or an .onnx file of ours"
+    )
     parser.add_argument("--to", metavar="NAME", required=True, help=f"one of {', '.join(EXPORTERS)}")
     parser.add_argument("--out", metavar="FILE", type=Path, help="(default: the model's name with the format's suffix)")
     parser.add_argument("--height", type=int, default=368, help="of the input, where the format has a fixed one")

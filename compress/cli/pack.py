@@ -17,7 +17,9 @@ from teachers.common.files import write_bytes, write_text
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
-    parser.add_argument("model", metavar="MODEL", help="a teacher's name, or a folder with spec.json and weights")
+    parser.add_argument(
+        "model", metavar="MODEL", help="a teacher's or shipped model's name, a model's folder or an .onnx file of ours"
+    )
     parser.add_argument("--out", metavar="FILE", required=True, type=Path, help="the packed file, e.g. thin.posepack")
     parser.add_argument(
         "--half", action="store_true", help="round the tensors that are still fp32 to fp16; else nothing is lost"
@@ -32,8 +34,8 @@ def call(options: argparse.Namespace) -> int:
         _require_file(path)
     if options.report is not None and options.report.absolute() == options.out.absolute():
         raise UserError("--report: must be another file than --out")
-    if Path(options.model).suffix.lower() == ".onnx":
-        raise UserError(f"{options.model}: an .onnx file cannot be packed; the folder that it lies in can")
+    if options.out.resolve() == Path(options.model).resolve():
+        raise UserError(f"{options.out}: --out: is the model itself; another file would do")
     reporter = Reporter()
     with reporter.download(f"model {options.model}") as on_bytes:
         model = saved_candidate(options.model, on_bytes)

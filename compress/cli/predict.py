@@ -28,7 +28,9 @@ from teachers.spec import PoseNetSpec
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
-    parser.add_argument("model", metavar="MODEL", help="a teacher's name, a model's folder or an .onnx file of ours")
+    parser.add_argument(
+        "model", metavar="MODEL", help="a teacher's or shipped model's name, a model's folder or an .onnx file of ours"
+    )
     parser.add_argument(
         "images",
         metavar="IMAGE",

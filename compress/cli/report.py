@@ -106,7 +106,10 @@ def _answers(facts: ReportFacts) -> list[str]:
 def _refuse_strangers(paths: Sequence[Path], runs: Sequence[RunFacts]) -> None:
     for number, path in enumerate(paths):
         if not any(run.devices[number].times for run in runs):
-            raise UserError(f"{path}: none of its artefacts is one of these runs' candidates, by their sha256")
+            raise UserError(
+                f"{path}: none of its artefacts is of these runs' candidates, by the hashes of files and networks; "
+                "ARTEFACT.json goes with an exported file when it is copied to where it is timed"
+            )
 
 
 def _facts(folder: Path, label: str, benches: Sequence[Bench]) -> RunFacts:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from compress.core.candidate import Candidate
 from eval.inference import Inference
+from teachers.licence import LICENCE_FILE
 
-ARTEFACT, RECIPE, LICENCE = "model.onnx", "recipe.yaml", "LICENCE.txt"
+ARTEFACT, RECIPE, LICENCE = "model.onnx", "recipe.yaml", LICENCE_FILE
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,16 @@ cut out at stage t. Every artefact is then compared with its own network on real
 """
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
 from onnx.utils import Extractor
 
+from compress.core.candidate import Candidate
 from compress.core.qparams import pairs_fit
 from compress.export.graph_writer import BRANCHES, write_graph
+from eval.artefact_identity import NETWORK
 from eval.inference import INFERENCE, Inference
 from eval.onnx_session import SUMS_FIT
 from teachers.common.errors import UserError
@@ -52,14 +55,21 @@ def cut_at_stage(model: onnx.ModelProto, stage: int) -> onnx.ModelProto:
 def save_artefact(
     model: onnx.ModelProto, network: PoseNet, licence: Licence, path: Path, inference: Inference | None = None
 ) -> None:
-    """Writes the artefact whole or not at all, with the spec and the weights' licence in its metadata.
+    """Writes the artefact of a float network; see `save_candidate`."""
+    save_candidate(model, replace(Candidate.of(network, licence), inference=inference), path)
 
-    inference: how it was measured, and is run unless told otherwise; None says nothing of it.
-    """
+
+def save_candidate(model: onnx.ModelProto, candidate: Candidate, path: Path) -> None:
+    """Writes the artefact whole or not at all; its metadata hold the candidate's id, spec, licence and inference."""
     del model.metadata_props[:]
-    facts = {"producer": "pose-compress", "spec": network.spec.to_json(), "licence": licence.model_dump_json()}
-    if inference is not None:
-        facts[INFERENCE] = inference.to_json()
+    facts = {
+        "producer": "pose-compress",
+        NETWORK: candidate.id,
+        "spec": candidate.spec.to_json(),
+        "licence": candidate.licence.model_dump_json(),
+    }
+    if candidate.inference is not None:
+        facts[INFERENCE] = candidate.inference.to_json()
     if int8_sums_fit(model):
         facts[SUMS_FIT] = "yes"
     onnx.helper.set_model_props(model, facts)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from teachers.assets import known_assets, locate
 from teachers.common.errors import UserError
+from teachers.common.files import user_path
 
 FACTS = "kinematics.json"
 
@@ -18,7 +19,7 @@ def find_video(text: str) -> tuple[str, Path]:
 
     UserError with the nearest valid name if nothing fits.
     """
-    path = Path(text).expanduser()
+    path = user_path(text)
     if len(os.fsencode(path.name)) > 255:
         raise UserError(f"{path.name[:40]}...: no file has a name of {len(os.fsencode(path.name))} bytes")
     if path.is_dir():

@@ -8,6 +8,7 @@ from eval.frame_pixels import SUFFIXES
 from eval.frame_video import VideoFrames
 from eval.frames import open_source
 from teachers.common.errors import UserError
+from teachers.common.files import user_path
 
 FEWEST_FRAMES = 15
 """Half a second of most videos: fewer show neither gaps nor jumps, and no filter settles on them."""
@@ -27,7 +28,7 @@ class Clip:
 
 def require_video(name: str) -> None:
     """UserError where a source is no video: by what it is called, and if its file is here by its first frame."""
-    path = Path(name).expanduser()
+    path = user_path(name)
     if path.is_dir() or path.suffix.lower() in {*SUFFIXES, ".json"}:
         raise UserError(
             f"joint angles over time need a video, {name!r} is none; "

@@ -26,7 +26,7 @@ from eval.coco_labels import COCO_17, CocoLabels, lacking, open_labels
 from eval.frames import FrameSample, draw_sample
 from eval.inference import Inference, in_words
 from teachers.common.errors import UserError
-from teachers.common.files import sha256_of
+from teachers.common.files import sha256_of, user_path
 from teachers.spec import PoseNetSpec
 
 
@@ -125,7 +125,7 @@ class ApMetric(Metric):
         name = self.labels or source
         if name is None:
             return
-        path = Path(name).expanduser()
+        path = user_path(name)
         try:
             _require_json(path)
             facts = path.stat()
@@ -137,7 +137,7 @@ class ApMetric(Metric):
 
     def open(self, data: Data) -> Labelled:
         """UserError if the file has no keypoint labels or none of its images can be read."""
-        path = Path(self.labels or data.source).expanduser()
+        path = user_path(self.labels or data.source)
         _require_json(path)
         labels = open_labels(path)
         sample = draw_sample(labels.source, min(self.images, data.images), data.seed)

@@ -1,4 +1,4 @@
-"""An int8 artefact of ours -> the network and the grids that it was written from: the reverse of `qdq_graph`."""
+"""An artefact of ours -> the network and the grids that it was written from: the reverse of `qdq_graph`."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from compress.core.qparams import Int8, QuantParams
 from compress.export.onnx_export import metadata_of, read_graph_file
 from compress.quantization.quantization_file import require_fit
+from eval.inference import INFERENCE, Inference, read_inference
 from teachers.common.errors import UserError
 from teachers.licence import Licence
 from teachers.posenet import PoseNet
@@ -22,6 +23,8 @@ from teachers.weights import load_weights
 Arrays = dict[str, NDArray[np.generic]]
 _INT8 = ".weight.integers"
 _GRID = ".scale"
+_OF_NORMS = {".norm.weight": ".scale_of_norm", ".norm.bias": ".shift_of_norm"}
+"""Tensors that are written under another name than the network's."""
 
 
 class ReadArtefact(NamedTuple):
@@ -29,7 +32,10 @@ class ReadArtefact(NamedTuple):
 
     network: PoseNet
     licence: Licence
-    quantization: Int8
+    quantization: Int8 | None
+    """None where all is float."""
+    inference: Inference | None = None
+    """How it is run, if it says so."""
 
 
 def artefact_facts(path: Path) -> tuple[PoseNetSpec, Licence]:
@@ -38,9 +44,13 @@ def artefact_facts(path: Path) -> tuple[PoseNetSpec, Licence]:
 
 
 def read_artefact(path: Path) -> ReadArtefact:
-    """The network with the weights that the integers stand for. UserError for what is no int8 artefact of ours."""
+    """The network with its weights, or those that its integers stand for; int8 or float32.
+
+    UserError for what is no such artefact of ours.
+    """
     model = read_graph_file(path)
-    spec, licence = _facts(model, path)
+    spec, licence = _facts(model, path, float_too=True)
+    inference = read_inference(metadata_of(model).get(INFERENCE), str(path))
     held: Arrays = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
     network = PoseNet(spec)
     weights = {
@@ -58,25 +68,34 @@ def read_artefact(path: Path) -> ReadArtefact:
     }
     state = {name: torch.from_numpy(_tensor(name, held, path).copy()) for name in network.state_dict()}
     load_weights(network, state, str(path))
+    if not weights:
+        return ReadArtefact(network.eval(), licence, None, inference)
     quantization = require_fit(Int8(grids=grids, weights=weights), network, str(path))
     assert isinstance(quantization, Int8)
-    return ReadArtefact(network.eval(), licence, quantization)
+    return ReadArtefact(network.eval(), licence, quantization, inference)
 
 
 def _tensor(name: str, held: Arrays, path: Path) -> NDArray[np.float32]:
     """A weight as it was before it was written: whole, or integers times their steps."""
+    for suffix, written in _OF_NORMS.items():
+        if name.endswith(suffix):
+            name = name.removesuffix(suffix) + written
     if name in held:
+        if held[name].dtype == np.float16:
+            raise UserError(f"{path}: is in half precision; give the folder that it lies in, which has the weights")
         return np.asarray(held[name], np.float32)
     integers, steps = held.get(f"{name}.integers"), held.get(f"{name}.step")
     if integers is None or steps is None:
-        raise UserError(f"{path}: holds no {name}; only int8 artefacts that `compress` wrote can be read")
+        raise UserError(f"{path}: holds no {name}; only artefacts that `compress` wrote can be read")
     shape = (-1, *[1] * (integers.ndim - 1))
     return np.asarray(integers.astype(np.float32) * steps.astype(np.float32).reshape(shape), np.float32)
 
 
-def _facts(model: onnx.ModelProto, path: Path) -> tuple[PoseNetSpec, Licence]:
+def _facts(model: onnx.ModelProto, path: Path, float_too: bool = False) -> tuple[PoseNetSpec, Licence]:
     said = metadata_of(model)
-    if "spec" not in said or not any(one.name.endswith(_INT8) for one in model.graph.initializer):
+    if float_too and "spec" not in said:
+        raise UserError(f"{path}: is no artefact of ours; a candidate's folder or an .onnx file of ours would do")
+    if not float_too and ("spec" not in said or not any(one.name.endswith(_INT8) for one in model.graph.initializer)):
         raise UserError(f"{path}: is no int8 artefact of ours; give a candidate's folder for a float network")
     try:
         spec = PoseNetSpec.model_validate_json(said["spec"])

@@ -17,8 +17,8 @@ _MADE = ("candidates", "training")
 """What decides the candidate alone. Another teacher, other frames or scales would be a reference of the trial's own."""
 _TRAINS = "distill"
 """The step that trains."""
-_WITHIN = "finetune"
-"""The setting of other steps by which they train, with the settings of that step."""
+_WITHIN = ("finetune", "qat")
+"""The settings of other steps by which they train, with a `schedule` as that step has one."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def at_rung(data: dict[str, Any], share: float) -> dict[str, Any] | None:
 
 
 def _is_learning(step: Any) -> bool:
-    return _trains(step) or (isinstance(step, dict) and isinstance(step.get(_WITHIN), dict))
+    return _trains(step) or (isinstance(step, dict) and any(isinstance(step.get(name), dict) for name in _WITHIN))
 
 
 def _trains(step: Any) -> bool:
@@ -121,8 +121,13 @@ def _shortened(step: Any, share: float) -> Any:
     if not _is_learning(step):
         return step
     if not _trains(step):
-        inner = {_WITHIN: _shortened({"step": _TRAINS, **step[_WITHIN]}, share)} if share else {}
-        return {name: value for name, value in step.items() if name != _WITHIN} | inner
+        inner = {name: _within(step[name], share) for name in _WITHIN if isinstance(step.get(name), dict)}
+        kept = {name: value for name, value in step.items() if name not in inner}
+        return kept | inner if share else kept
+    return _within(step, share)
+
+
+def _within(step: dict[str, Any], share: float) -> dict[str, Any]:
     schedule = step.get("schedule")
     if not isinstance(schedule, dict) or not isinstance(schedule.get("steps"), int):
         return step

@@ -1,4 +1,8 @@
-"""Times that `compress bench` took on other devices: read, matched with candidates by hash, made into facts."""
+"""Times that `compress bench` took on other devices: read, matched with candidates, made into facts.
+
+An artefact is a candidate's by the hash of its file where that lies in the candidate's folder, and wherever it lies
+by the hash of the network that it was made of; never by its name.
+"""
 
 from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
@@ -19,7 +23,8 @@ from teachers.common.errors import UserError
 _LARGEST = 16 * 2**20
 _SUFFIXES = (".onnx", ".xml", ".pte", ".tflite", ".param")
 Positive = Annotated[float, Field(gt=0)]
-Text = Annotated[str, Field(max_length=500)]
+Text = Annotated[str, Field(max_length=9000)]
+"""A file's name; of artefacts of the same name, as much of their paths as tells them apart."""
 
 
 class _Facts(BaseModel):
@@ -39,6 +44,10 @@ class BenchRow(_Facts):
     ratio_ci_low: Positive
     ratio_ci_high: Positive
     energy_mj: Positive | None = None
+    network: str | None = None
+    """The network's hash, as the artefact says it; files of earlier versions do not."""
+    precision: Text | None = None
+    """That its weights were rounded to, where it says so."""
 
 
 class Bench(_Facts):
@@ -76,8 +85,11 @@ def read_bench(path: Path) -> Bench:
 
 
 def artefact_names(candidates: Path, records: Sequence[Record]) -> dict[str, tuple[str, ...]]:
-    """sha256 of every artefact in the candidates' folders -> their names: two candidates may be the same network."""
+    """Hash of a network, and of every artefact in its folder -> its names: two candidates may be the same network."""
     names: dict[str, tuple[str, ...]] = {}
+    for record in records:
+        if record.id is not None:
+            names[record.id] = (*names.get(record.id, ()), record.name)
     for record in records:
         for file in sorted((candidates / record.name).glob("*")):
             if file.is_file() and file.suffix in _SUFFIXES:
@@ -90,7 +102,7 @@ def device_view(
     bench: Bench, names: Mapping[str, Sequence[str]], records: Sequence[Record], objectives: Sequence[str]
 ) -> DeviceView:
     """The times of a run's candidates there, and the front of time there against the first objective of quality."""
-    known = [(row, name) for row in bench.artefacts for name in names.get(row.sha256, ())]
+    known = [(row, name) for row in bench.artefacts for name in _found(row, names)]
     by_name = {record.name: record for record in records}
     quality = OBJECTIVES[plot_axes(objectives)[1]]
     points = [_point(row, by_name[name], quality, _several_runtimes(known)) for row, name in known]
@@ -98,7 +110,7 @@ def device_view(
     members = pair_front(points, axes, 0, 1)
     times = tuple(
         DeviceTime(
-            candidate=name,
+            candidate=name + _rounded(row, by_name[name]),
             file=row.file,
             runtime=f"{row.runtime} {row.version or ''}".strip(),
             median_ms=row.median_ms,
@@ -106,13 +118,24 @@ def device_view(
             ratio=(row.ratio, row.ratio_ci_low, row.ratio_ci_high),
             on_front=place in members,
             energy_mj=row.energy_mj,
+            precision=_rounded(row, by_name[name]),
         )
         for place, (row, name) in enumerate(known)
     )
-    unknown = tuple(row.file for row in bench.artefacts if row.sha256 not in names)
+    unknown = tuple(row.file for row in bench.artefacts if not _found(row, names))
     shown = tuple(replace(point, on_front=place in members) for place, point in enumerate(points))
     plot = Explorer(axes, (0, 1), shown, {(0, 1): members}, ("",), ("device_ms", quality.name)) if members else None
     return DeviceView(bench.label, bench.artefacts[0].file, times, unknown, plot, bench.energy)
+
+
+def _found(row: BenchRow, names: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    return names.get(row.sha256) or names.get(row.network or "", ())
+
+
+def _rounded(row: BenchRow, record: Record) -> str:
+    """Behind a candidate's name where its maps were measured before the artefact's weights were rounded."""
+    made_so = any(step.get("step") == "quantize" for step in record.steps)
+    return "" if made_so or row.precision in (None, "fp32") else f" ({row.precision})"
 
 
 def _several_runtimes(known: Sequence[tuple[BenchRow, str]]) -> bool:
@@ -121,7 +144,7 @@ def _several_runtimes(known: Sequence[tuple[BenchRow, str]]) -> bool:
 
 def _point(row: BenchRow, record: Record, quality: Objective, names_runtime: bool) -> ExplorerPoint:
     return ExplorerPoint(
-        name=f"{record.name} ({row.runtime})" if names_runtime else record.name,
+        name=record.name + _rounded(row, record) + (f" ({row.runtime})" if names_runtime else ""),
         recipe="",
         kind="teacher" if record.role == "teacher" else "candidate",
         run=0,

@@ -33,6 +33,8 @@ class DeviceTime:
     """To the first artefact of the same file of times: median, and its 95% interval."""
     on_front: bool
     energy_mj: float | None
+    precision: str = ""
+    """That its weights were rounded to after the candidate was measured; empty: they were not."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class DeviceView:
     """The artefact that ratios are to."""
     times: tuple[DeviceTime, ...]
     unknown: tuple[str, ...]
-    """Files that are no artefact of this run's candidates, by their sha256."""
+    """Files that are no artefact of this run's candidates, by their hashes."""
     plot: Explorer | None
     """Time on the device against the first objective of quality."""
     energy: str | None

@@ -19,7 +19,7 @@ from compress.core.candidate import Candidate, content_id
 from compress.core.notes import Note
 from compress.export.float_rounding import rounding
 from compress.export.inference_file import load_inference, save_inference
-from compress.export.onnx_export import Graph, load_graph, save_artefact
+from compress.export.onnx_export import Graph, load_graph, save_candidate
 from compress.export.parity import PARITY_LIMIT, ParityError
 from compress.quantization import integer_network
 from compress.quantization.qdq_graph import quantized_graph
@@ -31,7 +31,7 @@ from eval.inference import Inference
 from eval.runtimes import RUNTIMES
 from teachers.checkpoint import SPEC, WEIGHTS, load_model, save_model
 from teachers.common.errors import UserError
-from teachers.common.files import sha256_of, write_text
+from teachers.common.files import sha256_of, user_path, write_text
 
 ROUNDED_LIMIT = 0.02
 """Relative L2 of the maps where precision changed. In int8 alone they are equal; between float layers and int8 ones a
@@ -160,8 +160,7 @@ class Builder:
         save_quantization(folder, candidate.quantization)
         save_inference(folder, built.inference)
         write_text(folder / RECIPE, recipe_text)
-        write_text(folder / LICENCE, licence_text(candidate))
-        save_artefact(graph, candidate.network, candidate.licence, built.artefact, built.inference)
+        save_candidate(graph, candidate, built.artefact)
 
     def _note(self, built: Built, key: str) -> None:
         fact = {
@@ -223,14 +222,4 @@ def computing(candidate: Candidate) -> torch.nn.Module:
 
 def content_of_files(steps: Sequence[Step]) -> list[str]:
     """Hashes of the files that the steps read: another file under the same name is another candidate."""
-    return [sha256_of(Path(file).expanduser()) for step in steps for file in step.files]
-
-
-def licence_text(candidate: Candidate) -> str:
-    """The text of LICENCE.txt beside the weights."""
-    licence = candidate.licence
-    return (
-        f"The weights in this folder come from: {licence.source or 'a source that was not stated'}\n"
-        f"Their terms: {licence.name}\n{licence.note}".rstrip()
-        + "\n"
-    )
+    return [sha256_of(user_path(file)) for step in steps for file in step.files]

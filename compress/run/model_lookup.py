@@ -3,7 +3,6 @@
 A teacher without an artefact is exported once, proved equal to its network, and kept in CACHE/artefacts.
 """
 
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,23 +14,22 @@ from pydantic import ValidationError
 from compress.common.run_folder import CANDIDATES, RECIPE, RECORDS
 from compress.core.built import ARTEFACT
 from compress.export.inference_file import load_inference
-from compress.export.onnx_export import save_artefact
+from compress.export.onnx_export import save_candidate
 from compress.measure.kinematics import Kinematics
 from compress.measure.latency_facts import Latencies
-from compress.packing.pack_file import MAGIC
 from compress.quantization.qdq_graph import graph_of
 from compress.recipe.loader import Recipe, stored_recipe
 from compress.results.goals import chosen, parse_goals
 from compress.results.records import Record, read_records
 from compress.run.builder import largest_difference
-from compress.run.load_candidate import saved_candidate
+from compress.run.load_candidate import no_model_file, saved_candidate
 from compress.run.shipped_models import shipped_models
 from eval.inference import INFERENCE, Inference, check_inference, read_inference
 from eval.runtimes import RUNTIMES, Session
 from teachers.assets import cache_part, nearest
 from teachers.checkpoint import SPEC, WEIGHTS, is_model, load_spec
 from teachers.common.errors import UserError
-from teachers.common.files import replacing, sha256_of
+from teachers.common.files import replacing, sha256_of, user_path
 from teachers.licence import Licence
 from teachers.registry import teacher_names
 from teachers.spec import PoseNetSpec
@@ -83,7 +81,7 @@ def open_model(text: str, threads: int, on_bytes: OnBytes | None = None) -> Mode
 
     UserError names what would do: a wrong name, a folder without a model, an .onnx file that is not ours.
     """
-    path = Path(text).expanduser()
+    path = user_path(text)
     if text in teacher_names():
         return _loaded(text, "teacher", _exported(text, on_bytes), threads)
     if (shipped := shipped_models().get(text)) is not None:
@@ -183,13 +181,12 @@ def _tier(record: Record) -> str | None:
 def _exported(text: str, on_bytes: OnBytes | None) -> Path:
     """The artefact of a teacher or of a folder with weights alone, from the cache if it was exported before."""
     candidate = saved_candidate(text, on_bytes)
-    network, licence = candidate.network, candidate.licence
-    path = cache_part("artefacts") / f"{candidate.id}.onnx"
+    network, path = candidate.network, cache_part("artefacts") / f"{candidate.id}.onnx"
     if path.is_file():
         return path
     try:
         with replacing(path) as temporary:
-            save_artefact(graph_of(network, candidate.quantization), network, licence, temporary)
+            save_candidate(graph_of(network, candidate.quantization), replace(candidate, inference=None), temporary)
             random = np.random.default_rng(0).uniform(
                 0, 255, (1, 3, 16 * network.spec.multiple, 20 * network.spec.multiple)
             )
@@ -223,15 +220,7 @@ def _loaded(name: str, kind: Literal["teacher", "folder", "onnx"], artefact: Pat
 
 def _not_a_model(text: str, path: Path) -> UserError:
     if path.is_file():
-        if path.open("rb").read(len(MAGIC)) == MAGIC:
-            unpack = shlex.join(["compress", "unpack", text, "--out", "DIR"])
-            return UserError(f"{text}: is a packed model; first {unpack}")
-        if is_model(path.parent):
-            return UserError(f"{text}: a model is a folder; give {path.parent}, in which this file lies")
-        return UserError(
-            f"{text}: a model is a name, a folder or an .onnx file; this is another file. Of published "
-            f"weights `compress teachers import {text} --out DIR` makes one"
-        )
+        return no_model_file(text, path)
     if not path.is_dir():
         return UserError(f"no model is called {text!r}{_nearest(text)}, and there is no such folder")
     inside = [str(folder) for folder in sorted(_models_below(path))]

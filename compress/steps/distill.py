@@ -5,7 +5,6 @@ Hinton et al. (2015) call such targets soft: they carry more information than la
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import torch
 from pydantic import Field
 
 from compress.clustering.kmeans import shared_layers
@@ -18,6 +17,7 @@ from compress.training.losses import LossSettings
 from compress.training.masks import zero_share
 from compress.training.reparameterization import Reparameterization
 from compress.training.schedule import Schedule
+from students.init import fresh_network
 from teachers.common.errors import UserError
 from teachers.posenet import PoseNet
 from teachers.spec import PoseNetSpec
@@ -144,13 +144,15 @@ def _require_kept(network: PoseNet, preserve: Literal["sparsity", "clusters"] | 
 
 
 def deepened(network: PoseNet, extra: int, teacher: PoseNet, seed: int) -> PoseNet:
-    """The network with further stages like its last one; their weights are the teacher's where these fit."""
+    """The network with further stages like its last one; their weights are the teacher's where these fit.
+
+    What fits nowhere begins near silence, as all fresh layers do.
+    """
     if not extra:
         return network
     stages = network.spec.stages
     spec = network.spec.model_copy(update={"stages": (*stages, *[stages[-1]] * extra)})
-    torch.manual_seed(seed)
-    deep = PoseNet(spec)
+    deep = fresh_network(spec, seed)
     fresh = deep.state_dict()
     given = {**teacher.state_dict(), **network.state_dict()}
     fits = {name: given[name] for name, tensor in fresh.items() if name in given and given[name].shape == tensor.shape}

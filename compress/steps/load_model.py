@@ -16,6 +16,7 @@ from compress.quantization.quantization_file import QUANTIZATION, load_quantizat
 from compress.steps.base import SettingError, Step
 from teachers.checkpoint import SPEC, WEIGHTS, is_model, load_model, load_spec
 from teachers.common.errors import UserError
+from teachers.common.files import user_path
 from teachers.spec import PoseNetSpec
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class LoadModel(Step):
 
     @property
     def _path(self) -> Path:
-        return Path(self.model).expanduser()
+        return user_path(self.model)
 
     @property
     def _is_folder(self) -> bool:

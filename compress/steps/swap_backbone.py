@@ -17,6 +17,7 @@ from students.backbones import BACKBONES, STRIDE, adapted
 from students.inherit import inherit
 from students.pretrained import read_pretrained
 from teachers.common.errors import UserError
+from teachers.common.files import user_path
 from teachers.layers import Layer
 from teachers.licence import Licence
 from teachers.spec import InputSpec, PoseNetSpec
@@ -66,12 +67,12 @@ class SwapBackbone(Step):
         backbone = BACKBONES[self.backbone]
         if not backbone.widths and self.width != 1:
             raise SettingError("width", f"{self.backbone} has one width only, 1, got {self.width:g}")
-        if self.pretrained is not None and not Path(self.pretrained).expanduser().is_file():
+        if self.pretrained is not None and not user_path(self.pretrained).is_file():
             raise SettingError("pretrained", f"no file is called {self.pretrained!r}")
         features = spec.feature_channels if self.feature_channels is None else self.feature_channels
         made = changed(spec, "feature_channels", backbone=adapted(backbone, self.width, features))
         if self.pretrained is not None:
-            path = Path(self.pretrained).expanduser()
+            path = user_path(self.pretrained)
             facts = path.stat()
             # All but the adapter, which is not in the file.
             wrong = _misfit(path, (facts.st_mtime_ns, facts.st_size), made.backbone.layers[:-1], spec.input)
@@ -85,7 +86,7 @@ class SwapBackbone(Step):
         network = inherit(candidate.network, spec, context.seed).network
         if self.pretrained is None:
             return candidate.followed_by(self.model_dump(mode="json"), network)
-        tensors = read_pretrained(spec.backbone.layers[:-1], spec.input, Path(self.pretrained).expanduser())
+        tensors = read_pretrained(spec.backbone.layers[:-1], spec.input, user_path(self.pretrained))
         network.backbone.layers.load_state_dict(
             tensors, strict=False
         )  # the adapter, the last layer, is not in the file

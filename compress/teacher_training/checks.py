@@ -15,6 +15,7 @@ from students.stages import MOST_STAGES, two_branch
 from teachers import openpose_thin, openpose_vgg
 from teachers.checkpoint import SPEC, load_spec
 from teachers.common.errors import UserError
+from teachers.common.files import user_path
 from teachers.registry import teacher_spec
 from teachers.skeleton import COCO_18
 from teachers.spec import PoseNetSpec
@@ -33,7 +34,7 @@ def architecture_spec(name: str, stages: int | None) -> PoseNetSpec:
     if name in ARCHITECTURES:
         spec = ARCHITECTURES[name]()
     else:
-        path = Path(name).expanduser()
+        path = user_path(name)
         folder = path.parent if path.name == SPEC else path
         if not (folder / SPEC).is_file():
             raise UserError(
@@ -90,7 +91,7 @@ def check_files(data: dict[str, Any], mistakes: Mistakes) -> None:
         if not isinstance(name, str) or not name:
             continue
         try:
-            path = Path(name).expanduser()
+            path = user_path(name)
             there, real = path.is_file(), path.resolve()
         except (OSError, RuntimeError, ValueError) as error:
             mistakes.add(keys, f"{show(name)} is no path: {error}")

@@ -15,8 +15,7 @@ from compress.common.fact_cache import fact_key
 from compress.common.progress import Reporter
 from compress.common.run_folder import JOURNAL, RECIPE, RECORDS, WORK, Leaves, run_folder
 from compress.core.built import LICENCE
-from compress.core.candidate import Candidate, content_id
-from compress.run.builder import licence_text
+from compress.core.candidate import content_id
 from compress.teacher_training.checks import architecture_spec
 from compress.teacher_training.recipe import TeacherRecipe
 from compress.training.engine import Engine
@@ -153,8 +152,6 @@ def _job(recipe: TeacherRecipe, network: PoseNet, data: LabelledData) -> Trainin
 
 def _write(out: Path, trained: Trained, licence: Licence, facts: dict[str, Any]) -> None:
     """The model; its spec comes last, so that a folder with one is finished. Then the checkpoint is of no more use."""
-    candidate = Candidate.of(trained.network, licence)
     write_text(out / TRAINING, json.dumps(facts, indent=1) + "\n")
-    write_text(out / LICENCE, licence_text(candidate))
-    save_model(out, candidate.network, licence)
+    save_model(out, trained.network.eval(), licence)
     shutil.rmtree(out / WORK)

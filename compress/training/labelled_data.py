@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, overload
 
 import numpy as np
@@ -15,7 +14,7 @@ from compress.training.labels import LabelledSet
 from compress.training.losses import Energies
 from compress.training.samples import TrainingSample
 from teachers.common.errors import UserError
-from teachers.common.files import sha256_of
+from teachers.common.files import sha256_of, user_path
 from teachers.common.frozen import Frozen
 from teachers.spec import PoseNetSpec
 
@@ -76,13 +75,13 @@ def open_labelled(
         )
     named = [held_out.labels] if held_out.labels else []
     indices = [[one.index for one in part] for part in (train, kept)]
-    digest = fact_key([sha256_of(Path(file).expanduser()) for file in (*files, *named)], indices)
+    digest = fact_key([sha256_of(user_path(file)) for file in (*files, *named)], indices)
     return LabelledData(tuple(train), tuple(kept), skipped, digest)
 
 
 def _usable(files: Sequence[str], spec: PoseNetSpec) -> tuple[list[Labelled], int]:
     """The images that teach something, and how many do not."""
-    sets = [LabelledSet(Path(name).expanduser(), spec.skeleton, spec.stride, multiple=spec.multiple) for name in files]
+    sets = [LabelledSet(user_path(name), spec.skeleton, spec.stride, multiple=spec.multiple) for name in files]
     found = [Labelled(one, index) for one in sets for index in one.usable()]
     return found, sum(map(len, sets)) - len(found)
 

@@ -1,5 +1,6 @@
 """Files are written whole or not at all: into a temporary file beside the target, flushed, then renamed."""
 
+import errno
 import hashlib
 import os
 import re
@@ -8,6 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from teachers.common.errors import UserError
 
 _PARTIAL = ".partial-"
 """How the names of temporary files begin, so that those of a killed process are told from a user's own files."""
@@ -154,3 +157,16 @@ def sha256_of(path: Path) -> str:
     """The SHA-256 of a file's content, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def user_path(text: str) -> Path:
+    """The path that somebody wrote, with `~` put in. UserError for one that no disk can hold, and an unknown user."""
+    try:
+        path = Path(text).expanduser()
+        path.stat()
+    except (RuntimeError, ValueError) as error:  # no such user; a zero byte
+        raise UserError(f"{printable(text)}: is no path: {error}") from error
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise UserError(f"{printable(text[:60])}...: is too long for a path") from error
+    return path

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from compress.core.candidate import Candidate, content_id
 from compress.core.qparams import Half
 from compress.export.exporters.base import ExportRequest, Precision
 from compress.export.graph_writer import BRANCHES, write_graph
-from compress.export.onnx_export import save_artefact
+from compress.export.onnx_export import save_candidate
 from eval.runtimes.base import version_of
 from teachers.posenet import PoseNet
 
@@ -32,5 +33,15 @@ class OnnxExporter:
         quantization = request.quantization or (Half() if request.precision == "fp16" else None)
         last = len(network.stages) - 1
         graph = write_graph(network, quantization, {branch: (last, branch) for branch in BRANCHES})
-        save_artefact(graph, network, request.licence, path, request.inference)
+        save_candidate(
+            graph,
+            Candidate(
+                network=network,
+                licence=request.licence,
+                id=content_id(network, request.quantization),
+                quantization=request.quantization,
+                inference=request.inference,
+            ),
+            path,
+        )
         return [path.name]

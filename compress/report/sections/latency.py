@@ -95,6 +95,8 @@ def _device_picture(device: DeviceView, name: str) -> Picture:
     members = listed([point.name for point, _, _ in plot.front()])
     alt = f"Time on {device.label} against {plot.axes[1].label}. On the front: {members}."
     caption = f"{device.label}. Star: teacher. Grey: not on this device's front."
+    if any(time.precision for time in device.times):
+        caption += " A rounded artefact stands at the quality of the network that it was exported from."
     if missing := plot.not_shown():
         caption += f" Not drawn, because a value is missing: {listed(missing)}."
     return Picture(name, alt, caption, lambda _: pareto_png(plot))
