@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from teachers.common.files import is_partial, staging, sweep
+from teachers.common.errors import UserError
+from teachers.common.files import is_partial, staging, sweep, user_path
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +53,17 @@ def test_a_folder_in_the_making_goes_whatever_happens(tmp_path: Path, gone: int)
         made.mkdir()
         raise OSError("full")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("~no-such-user-here/a", "is no path: "),
+        ("a\0b", "is no path: "),
+        ("x" * 300, r"\.\.\.: is too long for a path"),
+    ],
+)
+def test_a_path_that_no_disk_holds_is_a_users_mistake(text: str, told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        user_path(text)
+    assert user_path("~") == Path.home() and user_path("not/there") == Path("not/there")

@@ -5,6 +5,7 @@ They look at plain data, piece by piece, so that a mistake in one place does not
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -20,7 +21,6 @@ from compress.results.objectives import OBJECTIVES
 from compress.steps.base import SettingError, Step
 from eval.inference import Inference, mistake
 from teachers.common.errors import UserError
-from teachers.common.files import user_path
 from teachers.registry import teacher_spec
 from teachers.spec import PoseNetSpec
 
@@ -100,7 +100,7 @@ def check_teacher(data: dict[str, Any], mistakes: Mistakes) -> PoseNetSpec | Non
     if not isinstance(teacher, str) or not teacher:
         return None
     try:
-        if (user_path(teacher) / QUANTIZATION).is_file():
+        if (Path(teacher).expanduser() / QUANTIZATION).is_file():
             mistakes.add(("teacher",), f"{teacher} is quantised; candidates are made from a float network")
         return teacher_spec(teacher)
     except (UserError, OSError, RuntimeError) as error:  # a name too long; ~name of an unknown user

@@ -19,7 +19,6 @@ from eval.frame_folder import ImageFiles
 from eval.frames import FrameSource, open_source
 from teachers.assets import known_assets
 from teachers.common.errors import UserError
-from teachers.common.files import user_path
 from teachers.zoo import nearest
 
 _OF_METRICS: tuple[Keys, ...] = tuple(
@@ -64,7 +63,7 @@ def _written(data: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
 def _open(keys: Keys, source: str, samples: list[str], mistakes: Mistakes) -> FrameSource | None:
     """None for a built-in sample, for what is no source, and for a metric's own, of which it knows the kind itself."""
     try:
-        path = user_path(source)
+        path = Path(source).expanduser()
         if not path.exists():
             if source not in samples:
                 mistakes.add(keys, f"no file, folder or sample is called {show(source)}{nearest(source, samples)}")

@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
@@ -20,6 +19,7 @@ from compress.search.call import SearchCall, SearchPaths, worker_name
 from compress.search.torchrun import Leader, train_along
 from compress.search.trial_evaluator import Trials
 from compress.search.worker import Worker
+from compress.search.worker_exit import leave
 from compress.tracking.session import Tracking, open_tracking
 from compress.training.engine import processes
 from teachers.common.errors import UserError
@@ -127,9 +127,7 @@ def _live(call: SearchCall, place: int, cores: Sequence[int], stop: Path, log: S
             code = 130  # said by the parent
         except (UserError, OSError) as error:
             code = failure(error, ["search"])
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    leave(code)
 
 
 def _end_with_parent() -> None:

@@ -58,6 +58,13 @@ class SwapBackbone(Step):
         """The weights, if a file is given."""
         return () if self.pretrained is None else (self.pretrained,)
 
+    @property
+    def _pretrained_path(self) -> Path | None:
+        try:
+            return None if self.pretrained is None else user_path(self.pretrained)
+        except UserError as error:
+            raise SettingError("pretrained", str(error)) from error
+
     def check(self, spec: PoseNetSpec) -> PoseNetSpec:
         """The spec with the new backbone, an adapter as its last layer and only tap."""
         if spec.stride != STRIDE:
@@ -67,12 +74,12 @@ class SwapBackbone(Step):
         backbone = BACKBONES[self.backbone]
         if not backbone.widths and self.width != 1:
             raise SettingError("width", f"{self.backbone} has one width only, 1, got {self.width:g}")
-        if self.pretrained is not None and not user_path(self.pretrained).is_file():
+        path = self._pretrained_path
+        if path is not None and not path.is_file():
             raise SettingError("pretrained", f"no file is called {self.pretrained!r}")
         features = spec.feature_channels if self.feature_channels is None else self.feature_channels
         made = changed(spec, "feature_channels", backbone=adapted(backbone, self.width, features))
-        if self.pretrained is not None:
-            path = user_path(self.pretrained)
+        if path is not None:
             facts = path.stat()
             # All but the adapter, which is not in the file.
             wrong = _misfit(path, (facts.st_mtime_ns, facts.st_size), made.backbone.layers[:-1], spec.input)
