@@ -57,6 +57,9 @@ def test_a_runtime_that_is_not_installed_stops_the_run(
     assert run_command(["run", str(tiny_run.recipe), *words]) == 2
     assert install_command("ncnn") in capsys.readouterr().err
     assert not (tmp_path / "out" / "records.jsonl").exists()
+    assert run_command(["check", str(tiny_run.recipe), "--set", "measure.latency.runtime=ncnn"]) == 2
+    assert install_command("ncnn") in capsys.readouterr().err, "what the run refuses at once, the check tells"
+    assert run_command(["check", str(tiny_run.recipe)]) == 0
 
 
 def test_a_runtime_is_named_once(tiny_run: "TinyRun", capsys: pytest.CaptureFixture[str]) -> None:

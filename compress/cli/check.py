@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 
 from compress.cli.recipe_options import add_recipe
+from compress.measure.latency import LatencyMetric
+from compress.measure.runtime_artefacts import require_runtimes
 from compress.recipe.loader import load_recipe
 from compress.recipe.yaml_file import read_yaml
 from compress.teacher_training.recipe import load_teacher_recipe
@@ -22,6 +24,9 @@ def call(options: argparse.Namespace) -> int:
         print(f"{options.recipe}: right; for `compress teachers train`: {what}, {trained.schedule.steps} steps")
         return 0
     recipe = load_recipe(options.recipe, options.set)
+    latency = recipe.measure.of(LatencyMetric)
+    if latency is not None:
+        require_runtimes(latency.runtimes)  # a mistake on this machine alone: reports of such a run are read anywhere
     names = ", ".join(candidate.name for candidate in recipe.candidates)
     print(f"{options.recipe}: right; teacher {recipe.teacher}, {len(recipe.candidates)} candidates: {names}")
     return 0

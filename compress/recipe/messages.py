@@ -16,8 +16,8 @@ _EXPECTED = {
     "string": "text",
     "tuple": "a list",
     "list": "a list",
-    "model": "a mapping of settings",
-    "dict": "a mapping of settings",
+    "model": "a mapping of settings ({} for the defaults)",
+    "dict": "a mapping of settings ({} for the defaults)",
 }
 _BOUNDS = {
     "greater_than": "must be more than {gt}",
