@@ -55,8 +55,7 @@ def _of_zip(path: Path, head: bytes) -> Kind:
             names = archive.namelist()
     except (zipfile.BadZipFile, OSError):
         names = [head[30 : 30 + int.from_bytes(head[26:28], "little")].decode("utf-8", "replace")]
-    # Without even one name, nothing tells of what the file is the beginning.
-    if names == [""] or any(name.rpartition("/")[2] in _TORCH_MEMBERS for name in names):
+    if any(name.rpartition("/")[2] in _TORCH_MEMBERS for name in names):
         return "torch"
     inside = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
     raise UserError(f"{path}: is a zip archive of other files ({inside or 'none'}); unzip it if the weights are inside")

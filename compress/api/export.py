@@ -11,6 +11,7 @@ from compress.export.shipping import parity_image, ship
 from compress.quantization.integer_network import int8_maps
 from compress.run.load_candidate import saved_candidate
 from teachers.common.errors import UserError
+from teachers.common.files import is_same_file
 from teachers.zoo import nearest
 
 
@@ -40,7 +41,7 @@ def export(
     name = Path(model).resolve().name
     name = Path(name).stem if name.lower().endswith(".onnx") else name
     path = Path(f"{name}{exporter.suffix}") if out is None else Path(out)
-    if path.resolve() == Path(model).resolve():
+    if is_same_file(path, Path(model)):
         raise UserError(f"{path}: would be written over the model itself; --out another file")
     made_for = _precision(candidate, precision, model)
     quantization = candidate.quantization

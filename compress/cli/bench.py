@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 
 from compress.bench import standalone
+from compress.cli.paths import a_path
 from compress.export.onnx_export import metadata_of, read_graph_file
 from eval import artefact_identity, energy_counters, onnx_session, silent_imports
 from eval.inference import INFERENCE, read_inference
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--script",
         metavar="FILE",
-        type=Path,
+        type=a_path,
         help="write the single file that does this without us, to copy to a phone",
     )
 

@@ -1,12 +1,12 @@
 """compress export MODEL --to NAME [--out FILE]"""
 
 import argparse
-from pathlib import Path
 from typing import get_args
 
 from compress.api.export import export
 from compress.api.exported import Exported
 from compress.api.model_card import write_card
+from compress.cli.paths import a_path
 from compress.common.progress import Reporter
 from compress.export.exporters import EXPORTERS
 from compress.export.exporters.base import ConversionError, Precision
@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model", metavar="MODEL", help="a teacher's or shipped model's name, a model's folder or an .onnx file of ours"
     )
     parser.add_argument("--to", metavar="NAME", required=True, help=f"one of {', '.join(EXPORTERS)}")
-    parser.add_argument("--out", metavar="FILE", type=Path, help="(default: the model's name with the format's suffix)")
+    parser.add_argument(
+        "--out", metavar="FILE", type=a_path, help="(default: the model's name with the format's suffix)"
+    )
     parser.add_argument("--height", type=int, default=368, help="of the input, where the format has a fixed one")
     parser.add_argument("--width", type=int, default=656, help="as --height (default: 368 x 656)")
     parser.add_argument(

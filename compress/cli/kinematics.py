@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from compress.cli.inference_options import add_inference, inference_of
 from compress.cli.numbers import Numbers
+from compress.cli.paths import a_path
 from compress.common.environment import session_threads
 from compress.common.progress import Reporter
 from compress.kinematics.output_folder import find_video
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", help="a teacher's name, a model's folder or an .onnx file of ours (default: the newest run's best)"
     )
-    parser.add_argument("--out", metavar="DIR", type=Path, help="where files go (default: kinematics/ and the stem)")
+    parser.add_argument("--out", metavar="DIR", type=a_path, help="where files go (default: kinematics/ and the stem)")
     parser.add_argument(
         "--person",
         type=_person,

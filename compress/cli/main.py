@@ -7,9 +7,9 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from pathlib import Path
 from types import ModuleType
 
+from compress.cli.paths import a_path
 from compress.common.display import LEVELS, Shown, shown
 from compress.common.failure import failure, goes_on, say
 from teachers.common.errors import UserError
@@ -84,7 +84,7 @@ def _guarded(arguments: Sequence[str], work: Callable[[], int]) -> int:
 def _add_log_arguments(parser: argparse.ArgumentParser) -> None:
     log = parser.add_argument_group("log")
     log.add_argument("--log-level", choices=LEVELS, default="info", help="what is shown (default: info)")
-    log.add_argument("--log-file", metavar="FILE", type=Path, help="also append what is told to this file")
+    log.add_argument("--log-file", metavar="FILE", type=a_path, help="also append what is told to this file")
 
 
 def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, ModuleType]:

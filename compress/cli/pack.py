@@ -6,13 +6,14 @@ import lzma
 import shlex
 from pathlib import Path
 
+from compress.cli.paths import a_path
 from compress.common.formatting import columns
 from compress.common.progress import Reporter
 from compress.packing.pack_file import pack
 from compress.packing.pack_sizes import size_stages, sizes_fact, table_rows
 from compress.run.load_candidate import saved_candidate
 from teachers.common.errors import UserError
-from teachers.common.files import write_bytes, write_text
+from teachers.common.files import is_same_file, write_bytes, write_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,11 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model", metavar="MODEL", help="a teacher's or shipped model's name, a model's folder or an .onnx file of ours"
     )
-    parser.add_argument("--out", metavar="FILE", required=True, type=Path, help="the packed file, e.g. thin.posepack")
+    parser.add_argument("--out", metavar="FILE", required=True, type=a_path, help="the packed file, e.g. thin.posepack")
     parser.add_argument(
         "--half", action="store_true", help="round the tensors that are still fp32 to fp16; else nothing is lost"
     )
-    parser.add_argument("--report", metavar="FILE", type=Path, help="also write the sizes as JSON")
+    parser.add_argument("--report", metavar="FILE", type=a_path, help="also write the sizes as JSON")
     parser.add_argument("--compare", action="store_true", help="also give what xz reaches on the same weights; slow")
 
 
@@ -34,7 +35,7 @@ def call(options: argparse.Namespace) -> int:
         _require_file(path)
     if options.report is not None and options.report.absolute() == options.out.absolute():
         raise UserError("--report: must be another file than --out")
-    if options.out.resolve() == Path(options.model).resolve():
+    if is_same_file(options.out, Path(options.model)):
         raise UserError(f"{options.out}: --out: is the model itself; another file would do")
     reporter = Reporter()
     with reporter.download(f"model {options.model}") as on_bytes:

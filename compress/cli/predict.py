@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from compress.api.predict import frames_of
 from compress.cli.inference_options import add_inference, inference_of
+from compress.cli.paths import a_path
 from compress.common.environment import session_threads
 from compress.common.progress import Reporter
 from compress.kinematics.output_folder import make_folder
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         help="an image, a folder of images, or a video or built-in sample, of which the first frame is taken",
     )
-    parser.add_argument("--out", metavar="DIR", type=Path, default=Path("predict"), help="(default: predict/)")
+    parser.add_argument("--out", metavar="DIR", type=a_path, default=Path("predict"), help="(default: predict/)")
     add_inference(parser)
     parser.add_argument("--maps", action="store_true", help="also write heatmaps and PAFs as .npz")
     parser.add_argument("--threads", type=int, help="of the network (default: all cores)")

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from compress.cli.paths import a_path
+
 _RUNS = "where results go (default: runs/ and the recipe's name)"
 
 
@@ -10,7 +12,7 @@ def add_recipe(
     parser: argparse.ArgumentParser, recipe: str, name: str = "recipe", example: str = "data.images=8"
 ) -> None:
     """RECIPE, which is described by `recipe` and kept as `name`, and --set."""
-    parser.add_argument(name, metavar="RECIPE", type=Path, help=recipe)
+    parser.add_argument(name, metavar="RECIPE", type=a_path, help=recipe)
     parser.add_argument(
         "--set",
         metavar="PATH=VALUE",
@@ -22,7 +24,7 @@ def add_recipe(
 
 def add_out(parser: argparse.ArgumentParser, earlier: str, out: str = _RUNS) -> None:
     """--out, and --fresh, which removes `earlier` from there."""
-    parser.add_argument("--out", metavar="DIR", type=Path, help=out)
+    parser.add_argument("--out", metavar="DIR", type=a_path, help=out)
     parser.add_argument("--fresh", action="store_true", help=f"remove {earlier} from the folder first")
 
 

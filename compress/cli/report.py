@@ -8,6 +8,7 @@ from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
+from compress.cli.paths import a_path
 from compress.common.run_folder import CANDIDATES, ENVIRONMENT, FIGURES, RECIPE, RECORDS
 from compress.recipe.loader import stored_recipe
 from compress.report.bench_times import Bench, artefact_names, device_view, read_bench
@@ -26,14 +27,14 @@ from teachers.common.files import printable
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
-    parser.add_argument("runs", metavar="DIR", nargs="+", type=Path, help="folders that `compress run` left")
+    parser.add_argument("runs", metavar="DIR", nargs="+", type=a_path, help="folders that `compress run` left")
     parser.add_argument(
-        "--bench", metavar="FILE", nargs="+", default=[], type=Path, help="times that `compress bench` took elsewhere"
+        "--bench", metavar="FILE", nargs="+", default=[], type=a_path, help="times that `compress bench` took elsewhere"
     )
     parser.add_argument(
         "--budget", metavar="COLUMN=NUMBER,...", help="recommend one model within it: latency_ms=30,angle_rmse_deg=3"
     )
-    parser.add_argument("--out", metavar="DIR", type=Path, help="where the report goes (needed for several runs)")
+    parser.add_argument("--out", metavar="DIR", type=a_path, help="where the report goes (needed for several runs)")
 
 
 def call(options: argparse.Namespace) -> int:

@@ -1,10 +1,10 @@
 """compress teachers list | pull NAME | import FILES... --out DIR | train RECIPE"""
 
 import argparse
-from pathlib import Path
 
 from compress.cli import teachers_train
 from compress.cli.next_commands import next_commands
+from compress.cli.paths import a_path
 from compress.common.formatting import columns
 from compress.common.progress import Reporter
 from teachers.assets import asset_facts, locate
@@ -20,9 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pull.add_argument("name", metavar="NAME", help="a name that `compress teachers list` shows")
     take = actions.add_parser("import", help="make a MODEL of a weights file: Caffe, PyTorch, safetensors, TensorFlow")
     take.add_argument(
-        "files", metavar="FILE", nargs="+", type=Path, help="the weights, and the prototxt if there is one"
+        "files", metavar="FILE", nargs="+", type=a_path, help="the weights, and the prototxt if there is one"
     )
-    take.add_argument("--out", metavar="DIR", required=True, type=Path, help="the folder that becomes the MODEL")
+    take.add_argument("--out", metavar="DIR", required=True, type=a_path, help="the folder that becomes the MODEL")
     take.add_argument("--name", metavar="NAME", help="the network that it must be, else it is recognised")
     take.add_argument("--licence", metavar="TEXT", help="terms of these weights, if not those they are published under")
     teachers_train.add_arguments(

@@ -4,6 +4,7 @@ import argparse
 import shlex
 from pathlib import Path
 
+from compress.cli.paths import a_path
 from compress.export.inference_file import save_inference
 from compress.packing.pack_file import unpack_any
 from compress.quantization.quantization_file import save_quantization
@@ -14,8 +15,8 @@ from teachers.importing import refuse_folder
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
-    parser.add_argument("file", metavar="FILE", type=Path, help="what `compress pack` wrote")
-    parser.add_argument("--out", metavar="DIR", required=True, type=Path, help="the folder that becomes the MODEL")
+    parser.add_argument("file", metavar="FILE", type=a_path, help="what `compress pack` wrote")
+    parser.add_argument("--out", metavar="DIR", required=True, type=a_path, help="the folder that becomes the MODEL")
 
 
 def call(options: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from teachers.common.errors import UserError
 
 _CANNOT_WRITE = (
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO,
-    errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG, errno.ESTALE,
+    errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EBUSY, errno.ELOOP, errno.ENAMETOOLONG, errno.ESTALE,
 )  # fmt: skip
 """A full or failing disk, a quota, a limit on file sizes, a folder that was locked in the middle of a run; a file where
 a folder should be, a link that leads nowhere, a name that the disk does not take."""

@@ -170,3 +170,11 @@ def user_path(text: str) -> Path:
         if error.errno == errno.ENAMETOOLONG:
             raise UserError(f"{printable(text[:60])}...: is too long for a path") from error
     return path
+
+
+def is_same_file(one: Path, other: Path) -> bool:
+    """Whether both paths lead to one file that is there."""
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):
+        return False
