@@ -237,6 +237,8 @@ def test_an_onnx_file_of_ours_is_a_model_everywhere(
     capsys.readouterr()
     assert run_command(["export", "model.onnx", "--to", "onnx"]) == 2
     assert "would be written over the model itself" in capsys.readouterr().err
+    assert run_command(["pack", "model.onnx", "--out", "./model.onnx"]) == 2
+    assert "--out: is the model itself" in capsys.readouterr().err
     foreign = load_graph(Path("model.onnx"))
     del foreign.metadata_props[:]
     save_graph(foreign, Path("foreign.onnx"))

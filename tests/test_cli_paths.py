@@ -6,6 +6,7 @@ import pytest
 from compress_tiny_run import make_photos
 from conftest import LICENCE, tiny_spec
 
+from compress.cli import main
 from compress.cli.main import run_command
 from teachers.checkpoint import save_model
 from teachers.posenet import PoseNet
@@ -68,3 +69,9 @@ def test_a_place_that_cannot_be_is_answered(
     words = [*command, *(["--out"] if command[0] != "bench" else []), f"{name}.onnx" if name else name]
     assert answered(words) in (1, 2) and place.is_dir()
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_every_argument_that_is_a_path_is_read_alike() -> None:
+    commands = sorted((Path(main.__file__).parent).glob("*.py"))
+    assert len(commands) > 10
+    assert not [path.name for path in commands if "type=Path" in path.read_text(encoding="utf-8")]

@@ -71,13 +71,13 @@ def test_load_model_puts_it_in_the_candidates_place(artefact: Path) -> None:
     assert made.quantization is not None and made.spec == step.check(teacher.spec)
 
 
-def test_what_is_no_int8_artefact_is_told(artefact: Path, tmp_path: Path) -> None:
+def test_what_is_no_whole_artefact_is_told(artefact: Path, tmp_path: Path) -> None:
     teacher = tiny_teacher()
     whole = tmp_path / "float.onnx"
     save_artefact(cut_at_stage(export_all_stages(teacher), 1), teacher, LICENCE, whole)
     cut, none = tmp_path / "cut.onnx", tmp_path / "none.onnx"
     cut.write_bytes(artefact.read_bytes()[:1000])
-    for path, message in ((whole, "no int8 artefact"), (cut, "not a whole ONNX file"), (none, "no such file")):
+    for path, message in ((whole, "holds no stages"), (cut, "not a whole ONNX file"), (none, "no such file")):
         with pytest.raises(UserError, match=message):
             read_artefact(path)
         with pytest.raises(SettingError, match="model"):

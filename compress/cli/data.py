@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from compress.cli.paths import a_path
 from compress.common.formatting import columns
 from compress.common.progress import Reporter
 from eval.data_sets import DATA_SETS, at_mirror, pull
@@ -29,11 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions.add_parser("list", help="the data sets that can be pulled, their sizes and terms")
     take = actions.add_parser("pull", help="download a data set; a call that was stopped is gone on with")
     take.add_argument("name", metavar="NAME", help=f"one of {', '.join(DATA_SETS)}")
-    take.add_argument("--out", metavar="DIR", required=True, type=Path, help="the folder that becomes the data set")
+    take.add_argument("--out", metavar="DIR", required=True, type=a_path, help="the folder that becomes the data set")
     take.add_argument("--mirror", metavar="URL", help="where the same files lie, in place of the publisher's address")
     frames = actions.add_parser("frames", help="training frames of your own videos: sharp ones, none nearly another")
-    frames.add_argument("videos", metavar="VIDEO", nargs="+", type=Path, help="videos, or folders of them")
-    frames.add_argument("--out", metavar="DIR", required=True, type=Path, help="the folder of images, for a recipe")
+    frames.add_argument("videos", metavar="VIDEO", nargs="+", type=a_path, help="videos, or folders of them")
+    frames.add_argument("--out", metavar="DIR", required=True, type=a_path, help="the folder of images, for a recipe")
     frames.add_argument(
         "--least-change",
         metavar="LEVELS",

@@ -13,7 +13,6 @@ from pydantic import ValidationError
 from compress.core.qparams import Int8, QuantParams
 from compress.export.onnx_export import metadata_of, read_graph_file
 from compress.quantization.quantization_file import require_fit
-from eval.inference import INFERENCE, Inference, read_inference
 from teachers.common.errors import UserError
 from teachers.licence import Licence
 from teachers.posenet import PoseNet
@@ -34,8 +33,6 @@ class ReadArtefact(NamedTuple):
     licence: Licence
     quantization: Int8 | None
     """None where all is float."""
-    inference: Inference | None = None
-    """How it is run, if it says so."""
 
 
 def artefact_facts(path: Path) -> tuple[PoseNetSpec, Licence]:
@@ -50,7 +47,6 @@ def read_artefact(path: Path) -> ReadArtefact:
     """
     model = read_graph_file(path)
     spec, licence = _facts(model, path, float_too=True)
-    inference = read_inference(metadata_of(model).get(INFERENCE), str(path))
     held: Arrays = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
     network = PoseNet(spec)
     weights = {
@@ -69,10 +65,10 @@ def read_artefact(path: Path) -> ReadArtefact:
     state = {name: torch.from_numpy(_tensor(name, held, path).copy()) for name in network.state_dict()}
     load_weights(network, state, str(path))
     if not weights:
-        return ReadArtefact(network.eval(), licence, None, inference)
+        return ReadArtefact(network.eval(), licence, None)
     quantization = require_fit(Int8(grids=grids, weights=weights), network, str(path))
     assert isinstance(quantization, Int8)
-    return ReadArtefact(network.eval(), licence, quantization, inference)
+    return ReadArtefact(network.eval(), licence, quantization)
 
 
 def _tensor(name: str, held: Arrays, path: Path) -> NDArray[np.float32]:

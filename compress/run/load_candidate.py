@@ -6,10 +6,12 @@ from pathlib import Path
 
 from compress.core.candidate import Candidate, content_id
 from compress.export.inference_file import load_inference
+from compress.export.onnx_export import metadata_of, read_graph_file
 from compress.packing.pack_file import MAGIC
 from compress.quantization.artefact_reader import read_artefact
 from compress.quantization.quantization_file import load_quantization
 from compress.run.shipped_models import shipped_models
+from eval.inference import INFERENCE, read_inference
 from teachers.checkpoint import is_model
 from teachers.common.errors import UserError
 from teachers.common.files import user_path
@@ -53,5 +55,6 @@ def no_model_file(text: str, path: Path) -> UserError:
 
 def _of_artefact(path: Path) -> Candidate:
     found = read_artefact(path)
+    inference = read_inference(metadata_of(read_graph_file(path)).get(INFERENCE), str(path))
     content = content_id(found.network, found.quantization)
-    return Candidate(found.network, found.licence, content, quantization=found.quantization, inference=found.inference)
+    return Candidate(found.network, found.licence, content, quantization=found.quantization, inference=inference)

@@ -12,7 +12,7 @@ def leave(code: int) -> NoReturn:
     Semaphores that libraries made are removed first. In a worker they have names, for its processes are not forked;
     left there, each is reported as a leak when the search ends.
     """
-    util._run_finalizers(0)
+    util._run_finalizers(0)  # type: ignore[attr-defined]
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
