@@ -1,9 +1,9 @@
 """compress lr-find RECIPE [--candidate NAME] [--low RATE] [--high RATE] [--steps N] [--out DIR]"""
 
 import argparse
-from pathlib import Path
 
 from compress.api.lr_find import PICTURE, LrCall, lr_find
+from compress.cli.paths import a_path
 from compress.cli.recipe_options import add_recipe
 from compress.common.progress import Reporter
 from compress.common.run_folder import default_out
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--low", metavar="RATE", type=float, default=1e-6, help="the first rate (default: 1e-6)")
     parser.add_argument("--high", metavar="RATE", type=float, default=1.0, help="the last rate (default: 1)")
     parser.add_argument("--steps", metavar="N", type=int, default=100, help="between them (default: 100)")
-    parser.add_argument("--out", metavar="DIR", type=Path, help="(default: runs/, the recipe's name and -lr-find)")
+    parser.add_argument("--out", metavar="DIR", type=a_path, help="(default: runs/, the recipe's name and -lr-find)")
 
 
 def call(options: argparse.Namespace) -> int:

@@ -1,8 +1,8 @@
 """compress models list | add"""
 
 import argparse
-from pathlib import Path
 
+from compress.cli.paths import a_path
 from compress.common.formatting import columns
 from compress.run.shipped_models import ZOO, shipped_models
 from teachers.common.errors import UserError
@@ -13,18 +13,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     actions.add_parser("list", help="every model that is shipped, its size, and what it is; each name is a MODEL")
     add = actions.add_parser("add", help="make a folder of the zoo of a candidate: artefacts, packed file, card")
-    add.add_argument("candidate", metavar="CANDIDATE", type=Path, help="a candidate's folder, RUN/candidates/NAME")
+    add.add_argument("candidate", metavar="CANDIDATE", type=a_path, help="a candidate's folder, RUN/candidates/NAME")
     add.add_argument("--name", required=True, help="its name as a MODEL, e.g. pose-fast")
-    add.add_argument("--float", metavar="CANDIDATE", type=Path, help="its twin in fp32, whose artefact lies beside it")
+    add.add_argument(
+        "--float", metavar="CANDIDATE", type=a_path, help="its twin in fp32, whose artefact lies beside it"
+    )
     add.add_argument(
         "--curves",
         metavar=("OURS", "REFERENCE"),
         nargs=2,
-        type=Path,
+        type=a_path,
         help="two folders that `compress kinematics` left, for a picture of the knee's curve",
     )
     add.add_argument("--trained-on", metavar="TEXT", help="what it learnt from, with licences, for the card")
-    add.add_argument("--zoo", metavar="DIR", type=Path, default=ZOO, help="(default: the checkout's zoo/)")
+    add.add_argument("--zoo", metavar="DIR", type=a_path, default=ZOO, help="(default: the checkout's zoo/)")
     add.add_argument("--replace", action="store_true", help="take the place of a model of that name")
 
 

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from compress.cli.paths import a_path
 from compress.cli.recipe_options import add_recipe
 from compress.common.progress import Reporter
 from compress.recipe.loader import load_recipe
@@ -15,7 +16,9 @@ from teachers.common.errors import UserError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
     add_recipe(parser, "a YAML recipe with training.views")
-    parser.add_argument("--out", metavar="FILE", required=True, type=Path, help="photos.npz, a source of training.data")
+    parser.add_argument(
+        "--out", metavar="FILE", required=True, type=a_path, help="photos.npz, a source of training.data"
+    )
 
 
 def call(options: argparse.Namespace) -> int:
