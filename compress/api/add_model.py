@@ -11,13 +11,13 @@ from compress.core.built import ARTEFACT, LICENCE
 from compress.core.candidate import Candidate
 from compress.packing.pack_file import pack
 from compress.report.figures.knee import knee_curve, knee_png
-from compress.run.builder import licence_text
 from compress.run.load_candidate import saved_candidate
 from compress.run.shipped_models import ZOO
 from compress.run.zoo_card import CARD, card_facts, card_text
 from teachers.checkpoint import is_model
 from teachers.common.errors import UserError
 from teachers.common.files import write_bytes, write_text
+from teachers.licence import licence_text
 from teachers.registry import teacher_names
 
 MOST_BYTES = 15_000_000
@@ -88,7 +88,7 @@ def _copy(model: NewModel, candidate: Candidate, made: Path) -> None:
     write_bytes(made / PACKED, packed.data)
     if (model.folder / RECIPE).is_file():
         shutil.copyfile(model.folder / RECIPE, made / RECIPE)
-    write_text(made / LICENCE, licence_text(candidate))
+    write_text(made / LICENCE, licence_text(candidate.licence))
 
 
 def _require_room(made: Path, zoo: Path, target: Path) -> None:
