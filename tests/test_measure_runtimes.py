@@ -59,6 +59,7 @@ def test_a_runtime_that_is_not_installed_stops_the_run(
     assert not (tmp_path / "out" / "records.jsonl").exists()
     assert run_command(["check", str(tiny_run.recipe), "--set", "measure.latency.runtime=ncnn"]) == 2
     assert install_command("ncnn") in capsys.readouterr().err, "what the run refuses at once, the check tells"
+    monkeypatch.undo()
     assert run_command(["check", str(tiny_run.recipe)]) == 0
 
 
