@@ -1,5 +1,6 @@
 """The contract of a converter: a network in, the files of one target format out."""
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -89,6 +90,8 @@ class ConversionError(RuntimeError):
 def kept_quiet(name: str) -> Iterator[None]:
     """Keeps what a converter prints, its child processes included, from the terminal; if it fails, the end is told."""
     kept = [os.dup(1), os.dup(2)]
+    root = logging.getLogger()
+    before = root.handlers[:]
     with tempfile.TemporaryFile() as said:
         try:
             for stream in (1, 2):
@@ -102,3 +105,5 @@ def kept_quiet(name: str) -> Iterator[None]:
             for stream, old in zip((1, 2), kept, strict=True):
                 os.dup2(old, stream)
                 os.close(old)
+            # Some packages set up a log of their own on import, which would then print ours a second time.
+            root.handlers = [handler for handler in root.handlers if handler in before]
