@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from compress.common.progress import Reporter
 from compress.recipe.models import Recipe
 from compress.report.figures.lr_range import lr_png
+from compress.run.applied_steps import apply_steps
 from compress.run.inputs import open_inputs
 from compress.run.runner import Planned, planned
 from compress.steps.base import Step
@@ -51,9 +52,7 @@ def lr_find(call: LrCall, reporter: Reporter) -> LrCurve:
     with TemporaryDirectory() as folder:
         inputs = open_inputs(call.recipe, Path(folder), reporter, True)
         context = StepContext(call.recipe.data.seed, inputs.targets, None, reporter, building=plan.name)
-        candidate = inputs.teacher
-        for step in before:
-            candidate = step.apply(candidate, context)
+        candidate = apply_steps(inputs.teacher, before, context)
         job = training_job(distill.training(candidate, context, f"{len(before)}"), context)
         wanted = rates(call.low, call.high, call.steps)
         losses = Trainer(job, Path(folder) / "training", reporter).losses_at(wanted)

@@ -24,6 +24,7 @@ from compress.export.parity import PARITY_LIMIT, ParityError
 from compress.quantization import integer_network
 from compress.quantization.qdq_graph import quantized_graph
 from compress.quantization.quantization_file import load_quantization, save_quantization
+from compress.run.applied_steps import apply_steps
 from compress.run.teacher_stages import TeacherStages, float_graph
 from compress.steps.base import Step
 from compress.steps.context import StepContext
@@ -85,9 +86,7 @@ class Builder:
         settings, key = self._key(steps)
         if any(self._reload(fact, settings) for fact in self.cache.facts(key)):
             return
-        candidate = self.teacher
-        for step in steps:
-            candidate = step.apply(candidate, self.context)
+        apply_steps(self.teacher, steps, self.context)
 
     def _key(self, steps: Sequence[Step]) -> tuple[list[dict[str, object]], str]:
         """The steps' settings, and what stands for all that the candidate depends on."""
@@ -133,10 +132,8 @@ class Builder:
         return made
 
     def _make(self, name: str, steps: Sequence[Step], key: str, recipe_text: str, inference: Inference | None) -> Built:
-        candidate, context = self.teacher, replace(self.context, building=name)
-        for step in steps:
-            candidate = step.apply(candidate, context)
-        candidate = replace(candidate, inference=inference)
+        applied = apply_steps(self.teacher, steps, replace(self.context, building=name))
+        candidate = replace(applied, inference=inference)
         stage, artefact = self._stage_of(candidate), self.folder / name / ARTEFACT
         if candidate.quantization is not None:
             model = quantized_graph(candidate.network, candidate.quantization)
