@@ -19,7 +19,7 @@ from teachers.skeleton import COCO_18
 from teachers.spec import BackboneSpec, Conv, InputSpec, Layer, MaxPool, PoseNetSpec, SeparableConv, StageSpec, Tap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from compress_tiny_run import TinyRun
 
@@ -111,3 +111,11 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> "TinyRun":
     from compress_tiny_run import make_tiny_run
 
     return make_tiny_run(tmp_path_factory.mktemp("tiny-run"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> "Generator[None, pytest.TestReport, pytest.TestReport]":
+    """Names that are no UTF-8 stand in the log of some tests, and xdist cannot send them on."""
+    report = yield
+    report.sections = [(title, text.encode(errors="backslashreplace").decode()) for title, text in report.sections]
+    return report
