@@ -102,7 +102,8 @@ def test_kinematics_json_says_under_which_conditions(walked: tuple[Path, Kinemat
     assert facts["video"]["fps_measured"] == pytest.approx(30) and not facts["video"]["variable_frame_rate"]
     assert facts["video"]["rotation_deg_clockwise"] == 0 and facts["video"]["problems"] == []
     assert facts["model"]["licence"]["name"] == "Apache-2.0" and len(facts["model"]["artefact_sha256"]) == 64
-    assert facts["settings"]["low_pass"] == {"filter": "RauchTungStriebel", "cutoff_hz": 6.0, "confidence_power": 2.0}
+    low_pass = {"filter": "RauchTungStriebel", "cutoff_hz": 6.0, "confidence_power": 2.0, "max_variance": 4.0}
+    assert facts["settings"]["low_pass"] == low_pass
     assert facts["rates"]["frames"] == FRAMES and facts["rates"]["decoding_ms_median"] > 0
     assert facts["estimation"]["decoding"]["peak_threshold"] == 0.1 and facts["environment"]["packages"]["numpy"]
     (person,) = facts["people"]

@@ -162,7 +162,7 @@ def test_long_and_foreign_names_of_videos(
 
 
 def test_a_name_that_no_file_can_have(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no file has a name of 304 bytes"):
+    with pytest.raises(UserError, match=r"no file has a name of 304 bytes|is too long for a path"):
         find_video(str(tmp_path / ("a" * 300 + ".mp4")))
 
 

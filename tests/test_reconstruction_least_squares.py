@@ -1,5 +1,6 @@
 """Systems without an inverse: few frames, inputs that are alike, silent, or much larger than all others."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -47,3 +48,18 @@ def test_numbers_that_are_not_finite_are_told() -> None:
     x = torch.full((1, 2, 4), float("inf"))
     with pytest.raises(ValueError, match="what was trained before has diverged"):
         refitted(torch.zeros(1, 1, 3).double(), moments(x, torch.zeros(1, 1, 4), True))
+
+
+def test_a_batch_of_systems_is_solved_right_on_several_threads() -> None:
+    """torch 2.13 alone calls such matrices singular on two threads, or gives another result."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        inputs = torch.randn(3, 256, 400, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        systems, right = inputs @ inputs.mT / 400, inputs[..., :4]
+        found = damped(systems, lambda able: torch.linalg.solve(able, right))
+        assert torch.get_num_threads() == 2
+        expected = np.linalg.solve(systems.numpy(), right.numpy())
+        np.testing.assert_allclose(found.numpy(), expected, rtol=1e-6, atol=1e-9)
+    finally:
+        torch.set_num_threads(before)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from compress_tiny_run import RECIPE, make_photos
 from conftest import LICENCE, tiny_spec
 from training_runs import TinyTraining, prepare
@@ -27,6 +28,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of such a name with a recipe, a model and photographs, two of which are called no better."""
     folder = Path(os.fsdecode(os.fsencode(tmp_path_factory.mktemp("odd")) + b"/" + ODD))
     folder.mkdir()
+    torch.manual_seed(0)
     save_model(folder / "model", PoseNet(tiny_spec()).eval(), LICENCE)
     photos = make_photos(folder / "photos", 4)
     (photos / "photo1.png").rename(os.fsdecode(os.fsencode(photos) + b"/ph\xff.png"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from teachers.common.errors import UserError
-from teachers.common.files import is_partial, staging, sweep, user_path
+from teachers.common.files import is_partial, is_special, staging, sweep, user_path, write_text
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +67,17 @@ def test_a_path_that_no_disk_holds_is_a_users_mistake(text: str, told: str) -> N
     with pytest.raises(UserError, match=told):
         user_path(text)
     assert user_path("~") == Path.home() and user_path("not/there") == Path("not/there")
+
+
+def test_a_pipe_is_written_into_and_stays_one(tmp_path: Path) -> None:
+    """As root a device, /dev/null too, would otherwise be replaced by a file."""
+    pipe = tmp_path / "pipe.json"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_text(pipe, "whole")
+        assert os.read(reading, 100) == b"whole"
+    finally:
+        os.close(reading)
+    assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]
+    assert is_special(Path(os.devnull)) and not is_special(tmp_path) and not is_special(tmp_path / "none")

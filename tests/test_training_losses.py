@@ -5,7 +5,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from compress.training.losses import Energies, HintLoss, LossSettings, StagesLoss, Targets
+from compress.training.feature_losses import FeatureLoss
+from compress.training.losses import Energies, LossSettings, StagesLoss, Targets
 from teachers.posenet import Maps
 
 N, JOINTS, LIMBS, ROWS, COLUMNS = 2, 3, 2, 4, 5
@@ -112,7 +113,7 @@ def test_what_is_masked_is_neither_counted_nor_learnt_from() -> None:
 
 def test_hints_are_the_features_distance_over_their_energy() -> None:
     torch.manual_seed(0)
-    hints = HintLoss(0.5, student_channels=3, teacher_channels=4)
+    hints = FeatureLoss(LossSettings(hints=0.5), student_channels=3, teacher_channels=4)
     ours, theirs = torch.randn(N, 3, ROWS, COLUMNS), torch.randn(N, 4, ROWS, COLUMNS)
     kernel, bias = hints.regressor.weight.detach().numpy()[:, :, 0, 0], hints.regressor.bias.detach().numpy()
     total = energy = 0.0

@@ -278,15 +278,15 @@ def version_of(package: str) -> str | None:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Beside the target first, then in its place."""
+    """Beside the target first, then in its place; a device, a pipe and a link stay what they are."""
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=path.suffix)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            Path(name).replace(path)
-        finally:
-            Path(name).unlink(missing_ok=True)
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            path.write_text(text, encoding="utf-8")
+            return
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            part = Path(folder) / path.name
+            part.write_text(text, encoding="utf-8")
+            part.replace(path)
     except OSError as error:
         raise WrongUseError(f"{path}: cannot be written: {error.strerror}") from error
 

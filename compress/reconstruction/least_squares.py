@@ -6,7 +6,8 @@ optimal brain surgeon). The bias is a last column that stays free: with it this 
 et al. (2019), section 4.2.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -72,6 +73,21 @@ def in_columns(weights: Tensor, found: Moments, chosen: Callable[[Tensor, Tensor
     return whole
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """While it lasts, torch has one thread.
+
+    In torch 2.13 for CPUs, batches of LU factorisations of 200 rows and more are wrong on several: matrices are called
+    singular that are not, or the result is another (oneMKL tells of parameter 6 of DLASWP).
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def damped(systems: Tensor, solve: Callable[[Tensor], Tensor]) -> Tensor:
     """`solve(systems)`; where they (..., C, C) are singular in double precision, with ever more on the diagonal.
 
@@ -84,7 +100,8 @@ def damped(systems: Tensor, solve: Callable[[Tensor], Tensor]) -> Tensor:
     more = torch.zeros_like(largest)
     for exponent in range(-8, 1):
         try:
-            return solve(systems + torch.diag_embed(more.expand(*systems.shape[:-1])))
+            with _one_thread():
+                return solve(systems + torch.diag_embed(more.expand(*systems.shape[:-1])))
         except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
             more = largest * 10.0**exponent + _NEXT_TO_NOTHING
     raise ValueError("a layer's inputs say nothing that weights could be fitted to; more calibration frames may help")

@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,8 +25,16 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yields a temporary path in the target's folder; it takes the target's place only if the block succeeds.
 
     The temporary name keeps the target's suffix, because several writers choose the format by it. An OSError that
-    names no file, as one from a full disk does not, comes back with the target's name.
+    names no file, as one from a full disk does not, comes back with the target's name. A device or a pipe, such as
+    /dev/null, is written into: whoever may replace it would take it from everybody else.
     """
+    if is_special(path):
+        with tempfile.TemporaryDirectory() as folder, _naming(path):
+            elsewhere = Path(folder) / f"content{path.suffix}"
+            elsewhere.touch()
+            yield elsewhere
+            path.write_bytes(elsewhere.read_bytes())
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=_PARTIAL, suffix=path.suffix)
     os.close(handle)
@@ -39,6 +48,15 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_special(path: Path) -> bool:
+    """Whether something is there that is neither file nor folder, or a name of the system's for a stream."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or path.parent in (Path("/dev"), Path("/dev/fd"))
 
 
 @contextmanager
