@@ -61,7 +61,7 @@ def add_model(model: NewModel, zoo: Path = ZOO, replace_old: bool = False) -> Pa
         write_text(made / CARD, card_text(facts))
         _require_room(made, zoo, target)
         if target.exists():
-            shutil.rmtree(target)
+            target.rename(Path(temporary) / "before")  # removed with it: one of the two is there at nearly any moment
         made.rename(target)
     return target
 

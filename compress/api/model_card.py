@@ -10,22 +10,19 @@ from pathlib import Path
 import yaml
 
 from compress.api.exported import Exported
-from compress.common.run_folder import RECORDS
-from compress.core.candidate import Candidate
 from compress.export.parity import LIMITS
 from compress.results.column_text import column_label, value_text
 from compress.results.columns import READERS, number
-from compress.results.records import Record, read_records
+from compress.results.records import Record
+from compress.run.card_parts import hub_licence, licence_line, own_record
 from eval.inference import in_words
 from teachers.common.errors import UserError
 from teachers.common.files import sha256_of, write_text
-from teachers.licence import Licence
 from teachers.registry import teacher_names
 from teachers.spec import PoseNetSpec
 
 CARD = "README.md"
 _OURS = "<!-- written by `compress export --card` -->"
-_HUB_NAMES = ("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc-by-4.0", "cc-by-nc-4.0", "cc0-1.0", "gpl-3.0")
 _QUANTITIES = (
     "latency_ms", "latency_ratio", "joint_rel_l2", "paf_rel_l2", "oks", "people_recall", "ap", "ap_ratio",
     "angle_median_deg", "angle_p95_deg", "params", "macs",
@@ -44,16 +41,8 @@ def card_file(artefact: Path) -> Path:
 def write_card(found: Exported) -> Path:
     """Writes the card beside the artefact. UserError as `card_file`."""
     path = card_file(found.path)
-    write_text(path, model_card(found, record_of(found.candidate, Path(found.model))))
+    write_text(path, model_card(found, own_record(found.candidate, Path(found.model))))
     return path
-
-
-def record_of(candidate: Candidate, folder: Path) -> Record | None:
-    """What the run measured of this very network, from OUT/candidates/NAME; None where the folder is of no run."""
-    if len(folder.resolve().parents) < 2:
-        return None
-    records = read_records(folder.resolve().parents[1] / RECORDS)
-    return next((one for one in records if one.id == candidate.id and one.name == folder.resolve().name), None)
 
 
 def model_card(found: Exported, record: Record | None) -> str:
@@ -66,16 +55,13 @@ def model_card(found: Exported, record: Record | None) -> str:
         _section("Compared with its network", _parity(found)),
         _section("Measured", [] if record is None else list(_measured(record))),
         _section("Files", [f"* `{path.name}`: sha256 `{sha256_of(path)}`" for path in found.files if path.is_file()]),
-        _section("Licence of the weights", _licence(found.licence)),
+        _section("Licence of the weights", [licence_line(found.licence)]),
     )
     return "\n\n".join(part for part in sections if part) + "\n"
 
 
 def _header(found: Exported, record: Record | None) -> dict[str, object]:
-    name = found.licence.name.lower()
-    header: dict[str, object] = {"license": name if name in _HUB_NAMES else "other"}
-    if name not in _HUB_NAMES:
-        header["license_name"] = name or "unknown"
+    header: dict[str, object] = dict(hub_licence(found.licence))
     header["library_name"] = found.runtime
     header["pipeline_tag"] = "keypoint-detection"
     header["tags"] = ["human-pose-estimation", "openpose", found.precision, found.runtime]
@@ -134,10 +120,6 @@ def _measured(record: Record) -> Iterator[str]:
     yield f"By the run that made it, as ONNX, on {cpu}. Errors are against the teacher.\n"
     yield "| quantity | value |\n| --- | --- |"
     yield from rows
-
-
-def _licence(licence: Licence) -> list[str]:
-    return [f"{licence.name}, from {licence.source or 'a source that was not stated'}. {licence.note}".strip()]
 
 
 def _section(title: str, lines: Sequence[str]) -> str:

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from compress.common.run_folder import CANDIDATES, ENVIRONMENT, RECIPE, RECORDS
+from compress.common.run_folder import ENVIRONMENT, RECIPE
 from compress.common.yaml_source import YamlError, dump_yaml, parse_yaml
 from compress.core.candidate import Candidate
 from compress.core.notes import TrainingNote
 from compress.measure.kinematics import Kinematics
 from compress.results.column_text import value_text
 from compress.results.columns import COLUMNS, READERS
-from compress.results.records import Record, read_records
+from compress.results.records import Record
+from compress.run.card_parts import hub_licence, licence_line, own_record
 from eval.kinematic_tiers import WORST_TIER
 
 CARD = "README.md"
@@ -59,13 +60,10 @@ class CardFacts:
 
 def card_facts(name: str, folder: Path, candidate: Candidate, trained_on: str | None = None) -> CardFacts:
     """Of a model's folder; that of a run's candidate has its measurements beside it."""
-    run = folder.resolve().parent.parent
-    found: list[Record] = []
-    if folder.resolve().parent.name == CANDIDATES and (run / RECORDS).is_file():
-        found = [one for one in read_records(run / RECORDS) if one.name == folder.resolve().name and one.error is None]
-    environment = _yaml(run / ENVIRONMENT) if found else {}
+    record = own_record(candidate, folder)
+    environment = {} if record is None else _yaml(folder.resolve().parents[1] / ENVIRONMENT)
     command = str(environment.get("command", ""))
-    return CardFacts(name, candidate, found[0] if found else None, _yaml(folder / RECIPE), command, trained_on)
+    return CardFacts(name, candidate, record, _yaml(folder / RECIPE), command, trained_on)
 
 
 def card_text(facts: CardFacts) -> str:
@@ -78,17 +76,14 @@ def card_text(facts: CardFacts) -> str:
         f"## Training\n\n{_training(facts)}",
         f"## Measured\n\n{_measured(facts)}",
         f"## Not for\n\n{_not_for(facts)}",
-        f"## Licence\n\n{_licence(facts)}",
+        f"## Licence\n\n{licence_line(facts.candidate.licence)}",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _front_matter(facts: CardFacts) -> str:
-    name = facts.candidate.licence.name
-    spdx = name.lower() if name.lower() in ("apache-2.0", "mit", "bsd-3-clause") else None
     data: dict[str, Any] = {
-        "license": spdx or "other",
-        **({} if spdx else {"license_name": name}),
+        **hub_licence(facts.candidate.licence),
         "library_name": "onnx",
         "pipeline_tag": "keypoint-detection",
         "tags": ["pose-estimation", "openpose", "model-compression", *([_precision(facts)])],
@@ -197,11 +192,6 @@ def _not_for(facts: CardFacts) -> str:
         lines.insert(0, "* joint angles and velocities")
     lines.append("* medical decisions, identification of people, or surveillance")
     return "\n".join(lines)
-
-
-def _licence(facts: CardFacts) -> str:
-    licence = facts.candidate.licence
-    return f"{licence.name}; weights from {licence.source or 'a source that was not stated'}. {licence.note}".rstrip()
 
 
 def _yaml(path: Path) -> Mapping[str, Any]:
